@@ -1,0 +1,48 @@
+# The front door. `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test bench format format-check lint docs install clean
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+RELEASE := build/release
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing, for build, tests and benchmarks
+	@tools/deps.sh test bench
+
+build: ## build the release binary, build/release/logflume
+	@tools/deps.sh
+	@test -e $(RELEASE)/build.ninja || cmake --preset release -DLOGFLUME_TESTS=OFF --log-level=WARNING >/dev/null
+	@cmake --build $(RELEASE) --target logflume
+
+demo: build ## logs through the agent, with a rotation in the middle, and the proof that none is lost
+	@python3 tools/demo.py $(RELEASE)/logflume
+
+test: ## everything that CI checks; tools/test.py --help for parts of it
+	@tools/deps.sh test bench
+	@python3 tools/test.py
+
+bench: ## the benchmarks, against the limit of this machine
+	@tools/deps.sh test bench
+	@bench/run
+
+format: ## format the C++ sources
+	@tools/format.sh
+
+format-check: ## say which C++ sources are not formatted
+	@tools/format.sh --check
+
+lint: ## clang-tidy
+	@tools/deps.sh test bench
+	@tools/lint.sh
+
+docs: build ## regenerate docs/configuration.md from the binary
+	@$(RELEASE)/logflume schema --markdown >docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+
+install: build ## install below PREFIX (/usr/local)
+	@DESTDIR='$(DESTDIR)' cmake --install $(RELEASE) --prefix '$(PREFIX)'
+
+clean: ## remove what was built
+	@rm -rf build

@@ -1,0 +1,27 @@
+# One precompiled header of standard headers, built once and shared by every target.
+add_library(logflume_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cc)
+target_precompile_headers(logflume_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+function(logflume_precompile target)
+  target_precompile_headers(${target} REUSE_FROM logflume_pch)
+endfunction()
+
+# logflume_module(NAME SOURCES a.cc ... DEPS targets... TESTS a_test.cc ...)
+# A static library logflume_NAME from one folder, and one test program NAME_test from the tests
+# that stand beside the code.
+function(logflume_module name)
+  cmake_parse_arguments(M "" "" "SOURCES;DEPS;TESTS" ${ARGN})
+  if(M_SOURCES)
+    add_library(logflume_${name} STATIC ${M_SOURCES})
+    target_link_libraries(logflume_${name} PUBLIC ${M_DEPS})
+    logflume_precompile(logflume_${name})
+  else()
+    add_library(logflume_${name} INTERFACE)
+    target_link_libraries(logflume_${name} INTERFACE ${M_DEPS})
+  endif()
+  if(LOGFLUME_TESTS AND M_TESTS)
+    add_executable(${name}_test ${M_TESTS})
+    target_link_libraries(${name}_test PRIVATE logflume_${name} GTest::gtest GTest::gmock GTest::gtest_main)
+    logflume_precompile(${name}_test)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()

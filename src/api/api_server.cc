@@ -1,0 +1,258 @@
+#include "api/api_server.h"
+
+#include <pthread.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <cerrno>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace logflume {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+
+struct Answer {
+  http::status status = http::status::ok;
+  std::string_view type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+constexpr std::string_view kIndex = "logflume " LOGFLUME_VERSION
+                                    "\n\n"
+                                    "/livez    200 while the process works\n"
+                                    "/readyz   200 once every component has started\n"
+                                    "/healthz  the state of each component, JSON\n"
+                                    "/metrics  counters, Prometheus text format\n";
+
+Answer answer(std::string_view target, const ApiHandlers& handlers) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path == "/") return {http::status::ok, "text/plain; charset=utf-8", std::string(kIndex)};
+  if (path == "/livez") return {http::status::ok, "text/plain; charset=utf-8", "ok\n"};
+  if (path == "/readyz") {
+    auto readiness = handlers.ready();
+    if (readiness.ready) return {http::status::ok, "text/plain; charset=utf-8", "ok\n"};
+    return {http::status::service_unavailable, "text/plain; charset=utf-8", readiness.reason + "\n"};
+  }
+  if (path == "/healthz") {
+    auto health = handlers.health();
+    return {health.serving ? http::status::ok : http::status::service_unavailable, "application/json",
+            std::move(health.json)};
+  }
+  if (path == "/metrics") return {http::status::ok, "text/plain; version=0.0.4", handlers.metrics()};
+  return {http::status::not_found, "text/plain; charset=utf-8", "no such page; / lists those there are\n"};
+}
+
+// What a request that could not be read is told, as far as its sender can still be told anything.
+std::optional<Answer> refusal(const beast::error_code& error) {
+  if (error.category() != http::make_error_code(http::error::bad_method).category()) return std::nullopt;
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return Answer{http::status::request_header_fields_too_large, "text/plain; charset=utf-8",
+                  "the header is too large\n"};
+  }
+  if (error == http::error::body_limit || error == http::error::unexpected_body) {
+    return Answer{http::status::payload_too_large, "text/plain; charset=utf-8", "no body is taken\n"};
+  }
+  return Answer{http::status::bad_request, "text/plain; charset=utf-8", "not a valid HTTP request\n"};
+}
+
+// One connection: requests in turn until it is closed, breaks, or falls silent.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(tcp::socket socket, const ApiHandlers& handlers, const ApiLimits& limits, std::size_t& open)
+      : stream_(std::move(socket)),
+        handlers_(handlers),
+        limits_(limits),
+        open_(open),
+        buffer_(2 * limits.header_bytes_max) {
+    ++open_;
+  }
+  ~Session() { --open_; }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
+    parser_->body_limit(0);
+    stream_.expires_after(limits_.idle_timeout);
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
+  }
+
+ private:
+  void on_read(beast::error_code error) {
+    if (error) {
+      // What follows a broken request cannot be told from it: answer and close.
+      if (auto refused = refusal(error)) write(std::move(*refused), http::verb::get, 11, false);
+      return;
+    }
+    const auto& request = parser_->get();
+    Answer reply;
+    if (request.method() != http::verb::get && request.method() != http::verb::head) {
+      reply = {http::status::method_not_allowed, "text/plain; charset=utf-8", "only GET and HEAD\n"};
+    } else {
+      try {
+        reply = answer({request.target().data(), request.target().size()}, handlers_);
+      } catch (const std::exception& exception) {
+        reply = {http::status::internal_server_error, "text/plain; charset=utf-8",
+                 std::string(exception.what()) + "\n"};
+      }
+    }
+    write(std::move(reply), request.method(), request.version(), request.keep_alive());
+  }
+
+  void write(Answer reply, http::verb method, unsigned version, bool keep_alive) {
+    response_ = {};
+    response_.version(version);
+    response_.result(reply.status);
+    response_.set(http::field::server, "logflume/" LOGFLUME_VERSION);
+    response_.set(http::field::content_type, beast::string_view(reply.type.data(), reply.type.size()));
+    response_.set(http::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    if (reply.status == http::status::method_not_allowed) response_.set(http::field::allow, "GET, HEAD");
+    response_.content_length(reply.body.size());
+    response_.keep_alive(keep_alive);
+    if (method != http::verb::head) response_.body() = std::move(reply.body);
+    stream_.expires_after(limits_.idle_timeout);
+    http::async_write(stream_, response_,
+                      [self = shared_from_this(), keep_alive](beast::error_code error, std::size_t) {
+                        if (error) return;
+                        if (keep_alive) return self->read();
+                        beast::error_code ignored;
+                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                      });
+  }
+
+  beast::tcp_stream stream_;
+  const ApiHandlers& handlers_;
+  const ApiLimits& limits_;
+  std::size_t& open_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::empty_body>> parser_;
+  http::response<http::string_body> response_;
+};
+
+Error listen_error(const beast::error_code& error, const std::string& listen) {
+  const bool of_system = error.category() == boost::system::system_category() ||
+                         error.category() == asio::error::get_system_category();
+  if (error.value() == EADDRINUSE && of_system) {
+    return Error{Errc::kBusy, EADDRINUSE, "api: cannot listen on " + listen};
+  }
+  if (of_system) return errno_error(error.value(), "api: cannot listen on " + listen);
+  return Error{Errc::kNotFound, 0, "api: cannot listen on " + listen + ": " + error.message()};
+}
+
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+
+std::optional<HostPort> split(const std::string& listen) {
+  const auto colon = listen.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == listen.size() || listen.size() - colon > 6) {
+    return std::nullopt;
+  }
+  HostPort parts{listen.substr(0, colon), listen.substr(colon + 1)};
+  if (parts.port.find_first_not_of("0123456789") != std::string::npos || std::stoul(parts.port) > 65535) {
+    return std::nullopt;
+  }
+  if (parts.host.front() == '[' && parts.host.back() == ']') {
+    parts.host = parts.host.substr(1, parts.host.size() - 2);
+  } else if (parts.host.find(':') != std::string::npos) {
+    return std::nullopt;  // IPv6 without brackets
+  }
+  if (parts.host.empty()) return std::nullopt;
+  return parts;
+}
+
+}  // namespace
+
+struct ApiServer::Impl {
+  ApiHandlers handlers;
+  ApiLimits limits;
+  std::size_t open = 0;  // connections
+  asio::io_context context{1};
+  tcp::acceptor acceptor{context};
+  asio::steady_timer retry{context};
+  std::uint16_t port = 0;
+  std::jthread thread;  // last: ends before what it uses
+
+  Result<void> bind(const std::string& listen) {
+    const auto parts = split(listen);
+    if (!parts) {
+      return Error{Errc::kInvalidArgument, 0, "api: listen is \"" + listen + "\", expected \"host:port\""};
+    }
+    beast::error_code error;
+    tcp::resolver resolver(context);
+    const auto found = resolver.resolve(parts->host, parts->port,
+                                        tcp::resolver::passive | tcp::resolver::numeric_service, error);
+    if (error || found.empty()) return listen_error(error, listen);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return listen_error(error, listen);
+    port = acceptor.local_endpoint(error).port();
+    if (error) return listen_error(error, listen);
+    return {};
+  }
+
+  void accept() {
+    acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) {
+        // Out of descriptors, most likely: the connection stays in the backlog until there is one.
+        retry.expires_after(100ms);
+        retry.async_wait([this](beast::error_code cancelled) {
+          if (!cancelled) accept();
+        });
+        return;
+      }
+      if (open < limits.connections_max) {
+        std::make_shared<Session>(std::move(socket), handlers, limits, open)->read();
+      }  // else closed at once: those that are open time out, while a queue would only grow
+      accept();
+    });
+  }
+};
+
+ApiServer::ApiServer() : impl_(std::make_unique<Impl>()) {}
+
+ApiServer::~ApiServer() {
+  impl_->context.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+std::uint16_t ApiServer::port() const { return impl_->port; }
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(const std::string& listen, ApiHandlers handlers,
+                                                    ApiLimits limits) {
+  std::unique_ptr<ApiServer> server(new ApiServer());
+  Impl& impl = *server->impl_;
+  impl.handlers = std::move(handlers);
+  impl.limits = limits;
+  if (auto bound = impl.bind(listen); !bound) return std::move(bound).error();
+  impl.accept();
+  impl.thread = std::jthread([&impl] {
+    ::pthread_setname_np(::pthread_self(), "api");
+    impl.context.run();
+  });
+  return server;
+}
+
+}  // namespace logflume

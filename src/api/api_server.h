@@ -1,0 +1,58 @@
+// The agent's HTTP answers: is it alive, is it ready, how is it, what has it counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace logflume {
+
+// Where the answers come from. Called on the server's thread, one at a time; they should not block.
+struct ApiHandlers {
+  struct Readiness {
+    bool ready = false;
+    std::string reason;  // why not
+  };
+  struct Health {
+    bool serving = true;  // ok or degraded; false is answered with 503
+    std::string json;     // as HealthBoard::json() makes it
+  };
+  std::function<Readiness()> ready;
+  std::function<Health()> health;
+  std::function<std::string()> metrics;  // Prometheus text
+};
+
+struct ApiLimits {
+  std::size_t connections_max = 64;
+  std::size_t header_bytes_max = 8 * 1024;
+  Duration idle_timeout =
+      std::chrono::seconds(10);  // for a request to arrive, and for its answer to be taken
+};
+
+// GET and HEAD of / /livez /readyz /healthz /metrics, on a thread of its own that sleeps when nobody asks.
+class ApiServer {
+ public:
+  // `listen`: "host:port", IPv6 as "[::1]:8686"; port 0 takes a free one.
+  // Errors: kInvalidArgument (not host:port), kNotFound (unknown host), kBusy (the port is in use),
+  // kPermission, kIo.
+  static Result<std::unique_ptr<ApiServer>> start(const std::string& listen, ApiHandlers handlers,
+                                                  ApiLimits limits = {});
+  // Closes all connections and ends the thread. No handler runs afterwards.
+  ~ApiServer();
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  std::uint16_t port() const;
+
+ private:
+  ApiServer();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace logflume

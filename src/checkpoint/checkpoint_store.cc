@@ -1,0 +1,336 @@
+#include "checkpoint/checkpoint_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "checkpoint/checkpoint_tables.h"
+#include "checkpoint/data_dir_lock.h"
+#include "checkpoint/sqlite.h"
+
+namespace logflume {
+namespace {
+
+// After damage the highest id given out may be unknown: skip more than can have been lost.
+constexpr std::uint64_t kFileIdLeap = 1 << 20;
+
+struct FileKey {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileKey&) const = default;
+};
+
+// nullopt when there is nothing by that name.
+std::optional<FileKey> file_key(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+  return FileKey{info.st_dev, info.st_ino};
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+void sync_directory(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Some file systems cannot; the rename is then as durable as they make it.
+  if (fd.valid()) (void)::fsync(fd.get());
+}
+
+std::string utc_stamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts);
+  return text;
+}
+
+// Opens what claims to be a store and looks at its structure. kCorrupt: salvage it.
+Result<SqliteDatabase> open_checked(const std::string& path) {
+  // An empty file is no fresh store: a store gets its name when it is complete.
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (!S_ISREG(info.st_mode)) return Error{Errc::kInvalidArgument, 0, path + " is not a regular file"};
+    if (info.st_size == 0) return Error{Errc::kCorrupt, 0, path + " is empty"};
+  }
+  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE);
+  if (!database) return database;
+  if (sqlite3_db_readonly(database->handle(), "main") == 1) return errno_error(EACCES, "open " + path);
+  // journal_size_limit gives the space of a large commit back. cell_size_check finds a damaged page before
+  // it is used.
+  if (auto set = database->execute("PRAGMA cell_size_check = ON;"
+                                   "PRAGMA journal_mode = WAL;"
+                                   "PRAGMA synchronous = FULL;"
+                                   "PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA journal_size_limit = 4194304");
+      !set) {
+    return std::move(set).error();
+  }
+  if (auto checked = check_checkpoint_schema(*database); !checked) return std::move(checked).error();
+  const auto check = database->query_text("PRAGMA quick_check(1)");
+  if (!check) return check.error();
+  if (*check != "ok") return Error{Errc::kCorrupt, 0, path + ": " + *check};
+  // An index that misses rows would let a second cursor of the same file and sink in.
+  const auto unindexed = database->query_integer(
+      "SELECT (SELECT count(*) FROM cursors NOT INDEXED) - "
+      "(SELECT count(*) FROM cursors INDEXED BY cursors_by_file_and_sink) + "
+      "(SELECT count(*) FROM sink_state NOT INDEXED) - "
+      "(SELECT count(*) FROM sink_state INDEXED BY sink_state_by_sink_and_key)");
+  if (!unindexed) return unindexed.error();
+  if (*unindexed != 0) return Error{Errc::kCorrupt, 0, path + ": an index misses rows"};
+  return database;
+}
+
+// Writes a complete store under `path`, durable on return.
+Result<void> build(const std::string& path, const CheckpointContent& content, std::uint64_t next_file_id) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+  {
+    // SQLite gives the store's mode to its companions.
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
+    if (!fd.valid()) return errno_error("create " + path);
+  }
+  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE);
+  if (!database) return std::move(database).error();
+  if (auto made = database->execute("PRAGMA synchronous = FULL"); !made) return made;
+  if (auto made = create_checkpoint_tables(*database); !made) return made;
+  auto writer = CheckpointWriter::prepare(*database);
+  if (!writer) return std::move(writer).error();
+  if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
+  if (auto wrote = writer->write({content.files, {}, content.cursors, content.states}); !wrote) return wrote;
+  if (auto wrote = writer->write_next_file_id(next_file_id); !wrote) return wrote;
+  return database->execute("COMMIT");
+}
+
+std::string path_in(const std::string& data_dir) { return data_dir + "/checkpoints.db"; }
+
+// kPermission and the like say what was tried on what.
+Error on_store(Error error, const std::string& path) {
+  if (error.message.find(path) == std::string::npos) error.message += " (" + path + ")";
+  return error;
+}
+
+}  // namespace
+
+struct CheckpointStore::Impl {
+  explicit Impl(DataDirLock data_dir_lock, std::string dir)
+      : lock(std::move(data_dir_lock)), data_dir(std::move(dir)), path(path_in(data_dir)) {}
+
+  DataDirLock lock;
+  std::string data_dir;
+  std::string path;
+  SqliteDatabase database;
+  std::optional<CheckpointWriter> writer;  // of `database`
+  FileKey key;                             // of the file that `database` has open
+  std::uint64_t stored_next_file_id = 0;
+  std::uint64_t lost = 0;  // damaged rows of stores that were moved aside
+  std::string quarantined;
+
+  void close() {
+    writer.reset();
+    database.close();
+  }
+
+  Result<void> connect() {
+    auto opened = open_checked(path);
+    if (!opened) return on_store(std::move(opened).error(), path);
+    auto prepared = CheckpointWriter::prepare(*opened);
+    if (!prepared) return on_store(std::move(prepared).error(), path);
+    database = std::move(*opened);
+    writer.emplace(std::move(*prepared));
+    key = file_key(path).value_or(FileKey{});
+    return {};
+  }
+
+  // Gives the name of the damaged store to the one built as `fresh`. A crash in between leaves the damaged
+  // store, or the fresh one, under the name, and never a store with the write-ahead log of another.
+  Result<void> install(const std::string& fresh) {
+    if (exists(path) || exists(path + "-wal")) {
+      const std::string base = path + ".corrupt-" + utc_stamp();
+      std::string aside = base;
+      for (int n = 2; exists(aside) || exists(aside + "-wal"); ++n) aside = base + "-" + std::to_string(n);
+      if (exists(path) && ::link(path.c_str(), aside.c_str()) != 0 &&
+          ::rename(path.c_str(), aside.c_str()) != 0) {
+        return errno_error("move the damaged " + path + " aside");
+      }
+      if (exists(path + "-wal") && ::rename((path + "-wal").c_str(), (aside + "-wal").c_str()) != 0) {
+        return errno_error("move the damaged " + path + "-wal aside");
+      }
+      ::unlink((path + "-shm").c_str());
+      ::unlink((path + "-journal").c_str());
+      quarantined = std::filesystem::absolute(aside).string();
+    }
+    if (::rename(fresh.c_str(), path.c_str()) != 0) return errno_error("rename " + fresh);
+    sync_directory(data_dir);
+    return {};
+  }
+
+  // Builds the store anew from what can be read, through the open connection or else from the file.
+  Result<void> rebuild(std::uint64_t next_file_id) {
+    CheckpointScan scan;
+    if (database.is_open()) {
+      if (sqlite3_get_autocommit(database.handle()) == 0) (void)database.execute("ROLLBACK");
+      scan = scan_checkpoints(database);
+    } else if (exists(path)) {
+      // Read-only: evidence stays as it is.
+      if (auto damaged = SqliteDatabase::open(path, SQLITE_OPEN_READONLY)) scan = scan_checkpoints(*damaged);
+    }
+    const std::uint64_t known = std::max({scan.next_file_id, scan.file_id_max + 1, next_file_id});
+    const std::string fresh = path + ".new";
+    if (auto built = build(fresh, scan.content, known + kFileIdLeap); !built) {
+      return on_store(std::move(built).error(), fresh);
+    }
+    // Before the new store is in place: a closing connection deletes companions by name.
+    close();
+    if (auto installed = install(fresh); !installed) return installed;
+    lost += scan.damaged();
+    stored_next_file_id = known + kFileIdLeap;
+    return connect();
+  }
+
+  Result<void> open() {
+    if (!exists(path) && !exists(path + "-wal")) {
+      const std::string fresh = path + ".new";
+      if (auto built = build(fresh, {}, 1); !built) return on_store(std::move(built).error(), fresh);
+      if (auto installed = install(fresh); !installed) return installed;
+    }
+    auto connected = exists(path) ? connect() : Result<void>(Error{Errc::kCorrupt, 0, path + " is missing"});
+    if (!connected && connected.error().code == Errc::kCorrupt) return rebuild(1);
+    return connected;
+  }
+
+  // Somebody deleted or replaced the file: what is committed to it would be lost with it.
+  bool moved() const { return file_key(path) != key; }
+
+  Result<void> commit(const CheckpointChanges& changes, std::uint64_t next_file_id) {
+    if (!database.is_open()) {
+      // An earlier rebuild() failed half-way, say on a full disk.
+      if (auto opened = open(); !opened) return opened;
+    }
+    auto committed = [&]() -> Result<void> {
+      if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
+      if (auto wrote = writer->write(changes); !wrote) return wrote;
+      if (next_file_id != stored_next_file_id) {
+        if (auto wrote = writer->write_next_file_id(next_file_id); !wrote) return wrote;
+      }
+      return database.execute("COMMIT");
+    }();
+    if (committed) {
+      stored_next_file_id = next_file_id;
+    } else if (sqlite3_get_autocommit(database.handle()) == 0) {
+      (void)database.execute("ROLLBACK");
+    }
+    return committed;
+  }
+};
+
+CheckpointStore::CheckpointStore() = default;
+CheckpointStore::~CheckpointStore() {
+  if (impl_) impl_->close();  // before the lock goes
+}
+
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string& data_dir) {
+  auto lock = DataDirLock::acquire(data_dir);
+  if (!lock) return std::move(lock).error();
+  std::unique_ptr<CheckpointStore> store(new CheckpointStore());
+  store->impl_ = std::make_unique<Impl>(std::move(*lock), data_dir);
+  if (auto opened = store->impl_->open(); !opened) return std::move(opened).error();
+  store->quarantined_ = store->impl_->quarantined;
+
+  const CheckpointScan scan = scan_checkpoints(store->impl_->database);
+  std::uint64_t next = std::max(scan.next_file_id, scan.file_id_max + 1);
+  if (scan.next_file_id == 0) next += kFileIdLeap;
+  store->impl_->stored_next_file_id = scan.next_file_id;
+  store->next_file_id_.store(next, std::memory_order_relaxed);
+  return store;
+}
+
+Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
+  CheckpointScan scan = scan_checkpoints(impl_->database);
+  if (!scan.complete) {
+    // Damage that the check at the start does not look for.
+    auto rebuilt = impl_->rebuild(next_file_id_.load(std::memory_order_relaxed));
+    quarantined_ = impl_->quarantined;
+    if (!rebuilt) return std::move(rebuilt).error();
+    scan = scan_checkpoints(impl_->database);
+  }
+  std::unordered_set<std::uint64_t> known;
+  for (const FileRecord& file : scan.content.files) known.insert(file.id);
+  const std::size_t orphans = std::erase_if(
+      scan.content.cursors, [&](const CursorRecord& cursor) { return !known.contains(cursor.file_id); });
+  if (scan.damaged() > 0 || orphans > 0) {
+    // Only tidiness: what cannot be moved now is left out all the same, and met again by the next load().
+    (void)set_damaged_aside(impl_->database, scan, wall_now_ns());
+  }
+  if (damaged != nullptr) *damaged = scan.damaged() + impl_->lost;
+  return std::move(scan.content);
+}
+
+Result<void> CheckpointStore::commit(const CheckpointChanges& changes) {
+  if (changes.empty()) return {};
+  for (const FileRecord& file : changes.files) {
+    if (file.id == 0 || file.id > kFileIdMax) {
+      return Error{Errc::kInvalidArgument, 0, "no file has the id " + std::to_string(file.id)};
+    }
+    std::uint64_t next = next_file_id_.load(std::memory_order_relaxed);
+    while (next <= file.id && !next_file_id_.compare_exchange_weak(next, file.id + 1)) {
+    }
+  }
+  const auto next_file_id = [this] { return next_file_id_.load(std::memory_order_relaxed); };
+  if (impl_->database.is_open() && impl_->moved()) {
+    if (auto rebuilt = impl_->rebuild(next_file_id()); !rebuilt) return rebuilt;
+  }
+  auto committed = impl_->commit(changes, next_file_id());
+  if (!committed && committed.error().code == Errc::kCorrupt) {
+    auto rebuilt = impl_->rebuild(next_file_id());
+    committed = rebuilt ? impl_->commit(changes, next_file_id()) : std::move(rebuilt);
+  }
+  quarantined_ = impl_->quarantined;
+  if (!committed) return on_store(std::move(committed).error(), impl_->path);
+  return {};
+}
+
+Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std::uint64_t* damaged) {
+  const std::string path = path_in(data_dir);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return errno_error("open " + path);
+  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READONLY);
+  if (!database) return std::move(database).error();
+  auto checked = check_checkpoint_schema(*database);
+  // Without write permission a store that nobody has open cannot be opened in WAL mode either; nothing
+  // changes it, so it can be read as it is.
+  if (!checked && checked.error().code != Errc::kUnsupported && checked.error().code != Errc::kCorrupt &&
+      !exists(path + "-wal")) {
+    std::string uri = "file:";
+    for (const char c : std::filesystem::absolute(path).string()) {
+      if (c == '%' || c == '?' || c == '#') {
+        char escaped[4];
+        std::snprintf(escaped, sizeof escaped, "%%%02X", static_cast<unsigned>(c));
+        uri += escaped;
+      } else {
+        uri += c;
+      }
+    }
+    database = SqliteDatabase::open(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    if (!database) return std::move(database).error();
+    checked = check_checkpoint_schema(*database);
+  }
+  if (!checked) return on_store(std::move(checked).error(), path);
+  CheckpointScan scan = scan_checkpoints(*database);
+  if (damaged != nullptr) *damaged = scan.damaged();
+  return std::move(scan.content);
+}
+
+}  // namespace logflume

@@ -1,0 +1,100 @@
+// Checkpoints on disk: which files are known, how far each sink has acknowledged them, and what a sink
+// needs to go on exactly where it was. SQLite in WAL mode, synchronous=FULL, under data_dir.
+// Format: docs/formats/checkpoint.md.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace logflume {
+
+// One incarnation of a file: from its creation, or its last truncation, on.
+struct FileRecord {
+  std::uint64_t id = 0;
+  std::string source;
+  std::string path;  // last known
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t birth_ns = 0;       // 0 where the file system does not know
+  std::uint32_t prefix_bytes = 0;  // how many first bytes prefix_hash covers
+  std::uint64_t prefix_hash = 0;   // XXH3
+  // Its bytes are no longer at (device, inode): truncated, replaced or deleted. Kept a while, so that a
+  // copy or an archive of it that is found later is recognised.
+  bool gone = false;
+  std::int64_t updated_ns = 0;  // wall clock
+};
+
+struct CursorRecord {
+  std::uint64_t file_id = 0;
+  std::string sink;
+  std::uint64_t offset = 0;
+  std::uint32_t seam_bytes = 0;  // how many bytes before offset seam_hash covers
+  std::uint64_t seam_hash = 0;   // XXH3
+};
+
+// What a sink keeps with its acknowledgements, atomically (the file sink: durable length of each output).
+struct SinkStateRecord {
+  std::string sink;
+  std::string key;
+  std::string value;  // empty: forget the key
+};
+
+// Names and paths may hold any bytes.
+struct CheckpointChanges {
+  std::vector<FileRecord> files;             // inserted or replaced
+  std::vector<std::uint64_t> removed_files;  // with their cursors; wins over `files` and `cursors`
+  std::vector<CursorRecord> cursors;         // inserted or replaced; last one of a (file, sink) wins
+  std::vector<SinkStateRecord> states;       // last one of a (sink, key) wins
+  bool empty() const { return files.empty() && removed_files.empty() && cursors.empty() && states.empty(); }
+};
+
+struct CheckpointContent {
+  std::vector<FileRecord> files;
+  std::vector<CursorRecord> cursors;
+  std::vector<SinkStateRecord> states;
+};
+
+// Threads: open() and load() from one; commit() from one at a time; next_file_id() from any.
+class CheckpointStore {
+ public:
+  // Creates `data_dir` (its parent must exist) and locks it for this process.
+  // A store that is damaged is moved aside as `checkpoints.db.corrupt-TIME`, what can be read of it is
+  // salvaged, and `quarantined()` names it.
+  // Errors: kBusy, naming the pid of the agent that holds data_dir; kUnsupported, written by a newer
+  // logflume; kNotFound, kPermission, kIo.
+  static Result<std::unique_ptr<CheckpointStore>> open(const std::string& data_dir);
+  // Reads without a lock on data_dir, for the command line; an agent may be running. Damaged records are
+  // left out. Errors: as open(), but kBusy; kNotFound also when there are no checkpoints yet.
+  static Result<CheckpointContent> read(const std::string& data_dir, std::uint64_t* damaged = nullptr);
+  ~CheckpointStore();
+  CheckpointStore(const CheckpointStore&) = delete;
+  CheckpointStore& operator=(const CheckpointStore&) = delete;
+
+  // Absolute path of the damaged store that was moved aside; empty when there was none. It may become
+  // non-empty by a commit() that finds the store damaged.
+  const std::string& quarantined() const { return quarantined_; }
+
+  // Records that fail their checksum are left out, moved to the table `damaged` and counted in `damaged`,
+  // together with those that were lost from a store that was moved aside, as far as that is known.
+  // Cursors whose file is not known (any longer) are removed.
+  Result<CheckpointContent> load(std::uint64_t* damaged = nullptr);
+  // One transaction, durable on return. On an error nothing of it is stored and it may be tried again.
+  // REQUIRES: the file of each cursor is stored already or among the changes.
+  Result<void> commit(const CheckpointChanges& changes);
+  // Never given out before, by this or any earlier process on this data_dir (once committed).
+  std::uint64_t next_file_id() { return next_file_id_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  CheckpointStore();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::string quarantined_;
+  std::atomic<std::uint64_t> next_file_id_{1};
+};
+
+}  // namespace logflume

@@ -1,0 +1,60 @@
+// The tables of checkpoints.db and the checksum of their rows (docs/formats/checkpoint.md).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "checkpoint/checkpoint_store.h"
+#include "checkpoint/sqlite.h"
+
+namespace logflume {
+
+constexpr std::int64_t kCheckpointApplicationId = 0x4C466C63;  // "LFlc"
+constexpr std::int64_t kCheckpointFormatVersion = 1;
+// Ids above are damage: nobody opens so many files.
+constexpr std::uint64_t kFileIdMax = std::uint64_t{1} << 62;
+
+// Creates the tables in an empty database, in one transaction.
+Result<void> create_checkpoint_tables(SqliteDatabase& database);
+
+// Whether `database` is a checkpoint store of this version, no table more or less.
+// Errors: kUnsupported, a newer version; kCorrupt, something else.
+Result<void> check_checkpoint_schema(SqliteDatabase& database);
+
+// Prepared once for each connection.
+class CheckpointWriter {
+ public:
+  static Result<CheckpointWriter> prepare(SqliteDatabase& database);
+
+  // Within the caller's transaction.
+  Result<void> write(const CheckpointChanges& changes);
+  // The lowest id never given out.
+  Result<void> write_next_file_id(std::uint64_t id);
+
+ private:
+  CheckpointWriter() = default;
+  SqliteStatement put_file_, put_cursor_, put_state_, put_meta_;
+  SqliteStatement remove_file_, remove_cursors_, remove_state_;
+};
+
+struct CheckpointScan {
+  CheckpointContent content;
+  std::uint64_t next_file_id = 0;  // 0: not there, or damaged
+  std::uint64_t file_id_max = 0;
+  // Rows that fail their checksum, by rowid.
+  std::vector<std::int64_t> damaged_files, damaged_cursors, damaged_states;
+  // A page could not be read: what follows it was looked for row by row.
+  bool complete = true;
+  std::uint64_t damaged() const {
+    return damaged_files.size() + damaged_cursors.size() + damaged_states.size();
+  }
+};
+
+// Reads all that can be read. Never fails: what cannot be read is not there.
+CheckpointScan scan_checkpoints(SqliteDatabase& database);
+
+// Moves the damaged rows of `scan`, and cursors without a file, to the table `damaged`, in one transaction.
+Result<void> set_damaged_aside(SqliteDatabase& database, const CheckpointScan& scan, std::int64_t now_ns);
+
+}  // namespace logflume

@@ -1,0 +1,64 @@
+// One sink's place in one file: what it was fed and what it has acknowledged.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+
+#include "event/batch.h"
+
+namespace logflume {
+
+class SinkLedger;
+
+// Threads: fed_* belong to the source's thread; acked_offset() may be read anywhere; the rest is guarded by
+//          the ledger that the cursor belongs to.
+// Invariants: acked_offset() <= fed_offset. Ranges in [acked, fed) are in flight or acknowledged out of
+// order.
+class Cursor : public RefCounted<Cursor> {
+ public:
+  Cursor(SinkLedger& ledger, std::uint64_t file_id, std::uint64_t offset, const Seam& seam)
+      : fed_offset(offset),
+        fed_seam(seam),
+        ledger_(ledger),
+        file_id_(file_id),
+        acked_seam_(seam),
+        acked_(offset) {}
+
+  SinkLedger& ledger() const { return ledger_; }
+  std::uint64_t file_id() const { return file_id_; }
+  // Everything before it was delivered or counted as discarded.
+  std::uint64_t acked_offset() const { return acked_.load(std::memory_order_acquire); }
+
+  std::uint64_t fed_offset;  // the next byte to feed
+  Seam fed_seam;             // the bytes before it
+
+ private:
+  friend class SinkLedger;
+  friend class CursorPeer;  // the unit test of mark()
+  // Marks [range.begin, range.end) as done. True when the low-watermark moved. What lies below the
+  // low-watermark already is ignored.
+  bool mark(FileRange range, const Seam& seam);
+
+  struct Done {
+    std::uint64_t end;
+    Seam seam;
+  };
+  SinkLedger& ledger_;
+  const std::uint64_t file_id_;
+  // By begin; disjoint, no two adjacent, none touches acked_: no more of them than batches in flight.
+  std::map<std::uint64_t, Done> out_of_order_;
+  Seam acked_seam_;  // the bytes before acked_
+  bool dirty_ = false;
+  std::atomic<std::uint64_t> acked_;
+};
+
+using CursorRef = IntrusivePtr<Cursor>;
+
+// What a ring carries to a sink: events, and the cursor that moves when they are done.
+struct Delivery {
+  BatchRef batch;
+  CursorRef cursor;
+};
+
+}  // namespace logflume

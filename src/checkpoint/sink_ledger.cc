@@ -1,0 +1,91 @@
+#include "checkpoint/sink_ledger.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace logflume {
+
+SinkLedger::SinkLedger(std::string sink, std::size_t inflight_bytes_max, std::function<void()> on_dirty)
+    : sink_(std::move(sink)),
+      inflight_bytes_max_(std::max<std::size_t>(inflight_bytes_max, 1)),
+      wake_below_bytes_(inflight_bytes_max_ - inflight_bytes_max_ / 4),
+      on_dirty_(std::move(on_dirty)) {}
+
+void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
+  if (done.empty() && states.empty()) return;
+  std::uint64_t bytes = 0;
+  bool first_change = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_clean = dirty_cursors_.empty() && dirty_states_.empty();
+    for (const Delivery& delivery : done) {
+      Cursor& cursor = *delivery.cursor;
+      assert(&cursor.ledger() == this);
+      bytes += delivery.batch->bytes;
+      if (cursor.mark(delivery.batch->owed, delivery.batch->seam) && !cursor.dirty_) {
+        cursor.dirty_ = true;
+        dirty_cursors_.push_back(delivery.cursor);
+      }
+    }
+    for (const SinkStateRecord& state : states) {
+      const auto [known, inserted] = dirty_state_index_.try_emplace(state.key, dirty_states_.size());
+      if (inserted) {
+        dirty_states_.push_back({sink_, state.key, state.value});
+      } else {
+        dirty_states_[known->second].value = state.value;
+      }
+    }
+    first_change = was_clean && !(dirty_cursors_.empty() && dirty_states_.empty());
+  }
+  // Before the counters: a source that sees nothing in flight may ask for a commit, which has to include it.
+  if (first_change && on_dirty_) on_dirty_();
+  if (!done.empty()) release(bytes, done.size());
+}
+
+// Why no wake-up is lost. A source that is out of room announces its park, sees in-flight >= max and sleeps.
+// Whatever happens next, in-flight has to pass wake_below_bytes_ on its way down, by one fetch_sub that comes
+// after the value which the source saw; that call's wake() comes after the announcement (had it come before,
+// the announcement would have synchronized with it and the source would have seen the lower value). Waking at
+// three quarters and not at the first free byte lets a source that outruns its sink sleep for a while instead
+// of once for each batch.
+void SinkLedger::release(std::uint64_t bytes, std::uint64_t batches) {
+  const std::uint64_t bytes_before = inflight_bytes_.fetch_sub(bytes, std::memory_order_release);
+  // Pairs with inflight_batches(): who reads 0 sees all cursors moved. Sequentially consistent because of
+  // wake_when_idle_: either this thread sees the flag, or the source, which set it first, sees 0.
+  const std::uint64_t batches_before = inflight_batches_.fetch_sub(batches, std::memory_order_seq_cst);
+  assert(bytes_before >= bytes && batches_before >= batches);
+  const bool room = bytes_before >= wake_below_bytes_ && bytes_before - bytes < wake_below_bytes_;
+  const bool idle = batches_before == batches && wake_when_idle_.load(std::memory_order_seq_cst);
+  if (!room && !idle) return;
+  for (Parker* source : sources_) source->wake();
+}
+
+void SinkLedger::note(const CursorRef& cursor) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cursor->dirty_) return;
+    cursor->dirty_ = true;
+    dirty_cursors_.push_back(cursor);
+  }
+  if (on_dirty_) on_dirty_();
+}
+
+void SinkLedger::take(CheckpointChanges& changes) {
+  const std::lock_guard lock(mutex_);
+  changes.cursors.reserve(changes.cursors.size() + dirty_cursors_.size());
+  for (const CursorRef& cursor : dirty_cursors_) {
+    const Seam& seam = cursor->acked_seam_;
+    changes.cursors.push_back({cursor->file_id_, sink_, cursor->acked_.load(std::memory_order_relaxed),
+                               seam.size, XXH3_64bits(seam.bytes, seam.size)});
+    cursor->dirty_ = false;
+  }
+  dirty_cursors_.clear();
+  std::move(dirty_states_.begin(), dirty_states_.end(), std::back_inserter(changes.states));
+  dirty_states_.clear();
+  dirty_state_index_.clear();
+}
+
+}  // namespace logflume

@@ -1,0 +1,86 @@
+// What one sink owes and has done: the bytes in flight to it (backpressure) and its acknowledgements, on
+// their way to the checkpoint store.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "checkpoint/checkpoint_store.h"
+#include "checkpoint/cursor.h"
+#include "ring/parker.h"
+
+namespace logflume {
+
+// Threads: charge() and has_room() from the sources, acknowledge() from the sink, take() from the
+//          checkpointer; each may run at once with the others.
+// Invariant: what take() returns is one moment of the sink: all acknowledgements up to some acknowledge()
+//            call together with the states given with them, never half of a call.
+class SinkLedger {
+ public:
+  // `on_dirty` is called, from the sink's thread, when the first change after a take() arrives. It may be
+  // empty. `inflight_bytes_max` of 0 counts as 1: one batch at a time.
+  SinkLedger(std::string sink, std::size_t inflight_bytes_max, std::function<void()> on_dirty);
+
+  const std::string& sink() const { return sink_; }
+
+  // -- Backpressure ---------------------------------------------------------------------------------------
+  // At least one batch is always admitted, however large.
+  bool has_room() const { return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max_; }
+  // For a source that was out of room: true from the level at which it is woken. Asking for less would let
+  // one source that never sleeps take all the room from one that does.
+  bool has_room_again() const { return inflight_bytes_.load(std::memory_order_relaxed) < wake_below_bytes_; }
+  // Of each delivery, before it is handed to the sink.
+  // REQUIRES: `bytes` is the batch's `bytes`; acknowledge() gives back as much.
+  void charge(std::size_t bytes) {
+    inflight_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    inflight_batches_.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::uint64_t inflight_bytes() const { return inflight_bytes_.load(std::memory_order_relaxed); }
+  // 0: all that was charged is acknowledged, and the cursors show it.
+  std::uint64_t inflight_batches() const { return inflight_batches_.load(std::memory_order_seq_cst); }
+  // Sources to wake when room returns, or when the last delivery was acknowledged.
+  // REQUIRES: before the threads start.
+  void add_source(Parker& parker) { sources_.push_back(&parker); }
+  // Whether sources are woken when the last delivery was acknowledged (they are at first). A source that
+  // follows live files turns it off, or each line would wake it twice. Turn it on before Parker::announce()
+  // and look at inflight_batches() after it, so that no wake-up is lost.
+  void wake_when_idle(bool on) { wake_when_idle_.store(on, std::memory_order_seq_cst); }
+
+  // -- Acknowledgement ------------------------------------------------------------------------------------
+  // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
+  // REQUIRES: each delivery once; its cursor belongs to this ledger.
+  void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states = {});
+
+  // The cursor's place is to be durable although nothing was acknowledged: a position that was chosen, not
+  // reached.
+  void note(const CursorRef& cursor);
+
+  // Moves what changed since the last call into `changes`. What fails to be committed must be kept by the
+  // caller: it is not returned again.
+  void take(CheckpointChanges& changes);
+
+ private:
+  void release(std::uint64_t bytes, std::uint64_t batches);
+
+  const std::string sink_;
+  const std::size_t inflight_bytes_max_;
+  const std::size_t wake_below_bytes_;
+  const std::function<void()> on_dirty_;
+  std::vector<Parker*> sources_;
+  std::atomic<std::uint64_t> inflight_bytes_{0};
+  std::atomic<std::uint64_t> inflight_batches_{0};
+  std::atomic<bool> wake_when_idle_{true};
+
+  std::mutex mutex_;
+  std::vector<CursorRef> dirty_cursors_;
+  std::vector<SinkStateRecord> dirty_states_;                       // each key once
+  std::unordered_map<std::string, std::size_t> dirty_state_index_;  // key -> place in dirty_states_
+};
+
+}  // namespace logflume

@@ -1,0 +1,199 @@
+#include "cli/agent.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "api/api_server.h"
+#include "checkpoint/checkpointer.h"
+#include "cli/config_files.h"
+#include "cli/exit_codes.h"
+#include "cli/progress.h"
+#include "telemetry/process_metrics.h"
+#include "topology/topology.h"
+
+namespace logflume {
+namespace {
+
+constexpr Duration kReloadPatience = 5s;  // semantics 20
+constexpr Duration kUntilEofLook = 2ms;
+
+// Signals are taken by the main thread alone, one after the other.
+class Signals {
+ public:
+  Signals() {
+    ::sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  // The next signal; 0 when none came within `timeout` (kForever: wait).
+  int next(std::optional<Duration> timeout) {
+    if (!timeout) {
+      int signal = 0;
+      return ::sigwait(&set_, &signal) == 0 ? signal : 0;
+    }
+    const timespec t{timeout->count() / 1'000'000'000, timeout->count() % 1'000'000'000};
+    const int signal = ::sigtimedwait(&set_, nullptr, &t);
+    return signal > 0 ? signal : 0;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+// As many open files as the system lets us have: max_open_files is our own limit.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class Agent {
+ public:
+  explicit Agent(AgentOptions options) : options_(std::move(options)) {}
+  int run();
+
+ private:
+  std::optional<Config> load() const {
+    return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
+  }
+  Result<void> start(const Config& config);
+  Result<void> start_api(const Config& config);
+  bool reload();
+
+  const AgentOptions options_;
+  Signals signals_;
+  Log log_;
+  MetricRegistry metrics_;
+  HealthBoard health_;
+  std::shared_ptr<MetricRegistry::Collector> process_metrics_ = collect_process_metrics(metrics_);
+  Config config_;
+  std::unique_ptr<CheckpointStore> store_;
+  std::unique_ptr<HealthEntry> checkpoint_health_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<Topology> topology_;
+  std::atomic<bool> ready_{false};
+};
+
+Result<void> Agent::start(const Config& config) {
+  auto topology = Topology::build(config, {metrics_, health_, log_, *store_, *checkpointer_}, options_.until_eof);
+  if (!topology) return topology.error();
+  topology_ = std::move(*topology);
+  topology_->start();
+  config_ = config;
+  ready_.store(true);
+  return {};
+}
+
+Result<void> Agent::start_api(const Config& config) {
+  if (!config.api.enabled) {
+    api_.reset();
+    return {};
+  }
+  ApiHandlers handlers;
+  handlers.ready = [this] { return ApiHandlers::Readiness{ready_.load(), "components are starting"}; };
+  handlers.health = [this] {
+    return ApiHandlers::Health{health_.status() != HealthStatus::kFailing, health_.json()};
+  };
+  handlers.metrics = [this] { return metrics_.text(); };
+  auto api = ApiServer::start(config.api.listen, std::move(handlers));
+  if (!api) return api.error();
+  api_ = std::move(*api);
+  return {};
+}
+
+// True when the agent goes on, with the new configuration or the old one.
+bool Agent::reload() {
+  if (options_.config) return true;
+  log_.info("agent", "reloading the configuration");
+  const std::optional<Config> next = load();
+  if (!next) {
+    log_.error("agent", "the new configuration has errors: the old one goes on");
+    return true;
+  }
+  if (next->data_dir != config_.data_dir) {
+    log_.error("agent", "data_dir cannot change while the agent runs: the old configuration goes on");
+    return true;
+  }
+  log_.configure(next->log_level, next->log_format);
+  ready_.store(false);
+  topology_->stop(kReloadPatience);
+  topology_.reset();
+  const Config old = config_;
+  if (const auto started = start(*next); !started) {
+    log_.error("agent", "the new configuration does not start: {}; going back to the old one", started.error().text());
+    if (const auto back = start(old); !back) {
+      log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
+      return false;
+    }
+    return true;
+  }
+  if (next->api.enabled != old.api.enabled || next->api.listen != old.api.listen) {
+    api_.reset();
+    if (const auto served = start_api(*next); !served) log_.error("agent", "api: {}", served.error().text());
+  }
+  log_.info("agent", "the new configuration runs");
+  return true;
+}
+
+int Agent::run() {
+  const std::optional<Config> config = load();
+  if (!config) return kExitConfiguration;
+  log_.configure(config->log_level, config->log_format);
+  raise_file_limit();
+
+  auto store = CheckpointStore::open(config->data_dir);
+  if (!store) {
+    log_.error("agent", "{}", store.error().text());
+    return kExitFailure;
+  }
+  store_ = std::move(*store);
+  if (!store_->quarantined().empty()) {
+    log_.error("checkpoints", "the checkpoint store was damaged: kept as {}, what could be read of it is used",
+               store_->quarantined());
+  }
+  checkpoint_health_ = std::make_unique<HealthEntry>(health_, "checkpoints", "core", "sqlite");
+  checkpointer_ = std::make_unique<Checkpointer>(*store_, metrics_, *checkpoint_health_, log_);
+  checkpointer_->start();
+  Result<void> begun = start_api(*config);
+  if (begun) begun = start(*config);
+  if (!begun) {
+    log_.error("agent", "{}", begun.error().text());
+    return kExitFailure;
+  }
+  log_.info("agent", "logflume {} runs: {} sources, {} sinks", LOGFLUME_VERSION, config_.sources.size(),
+            config_.sinks.size());
+
+  std::optional<Progress> progress;
+  if (options_.until_eof) progress.emplace("reading");
+  for (;;) {
+    const int signal = signals_.next(options_.until_eof ? std::optional(kUntilEofLook) : std::nullopt);
+    if (signal == SIGHUP) {
+      if (!reload()) return kExitFailure;
+    } else if (signal != 0) {
+      log_.info("agent", "stopping: up to {} s for what was read", config_.shutdown_timeout.count() / 1'000'000'000);
+      break;
+    } else if (options_.until_eof) {
+      const Topology::Progress now = topology_->progress();
+      const std::uint64_t all = now.bytes_read + now.bytes_unread;
+      progress->update(now.bytes_read,
+                       all == 0 ? std::nullopt
+                                : std::optional(static_cast<double>(now.bytes_read) / static_cast<double>(all)));
+      if (topology_->exhausted()) break;
+    }
+  }
+  if (progress) progress->finish();
+  const bool clean = topology_->stop(config_.shutdown_timeout);
+  topology_.reset();
+  api_.reset();
+  const auto committed = checkpointer_->stop();
+  return clean && committed ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+int run_agent(AgentOptions options) { return Agent(std::move(options)).run(); }
+
+}  // namespace logflume

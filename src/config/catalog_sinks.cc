@@ -1,0 +1,327 @@
+// The sinks' part of the catalog: what they share, then one description each.
+#include <fmt/format.h>
+
+#include "config/catalog.h"
+#include "config/checks.h"
+#include "config/diagnostic.h"
+#include "sink/template.h"
+
+namespace logflume {
+namespace {
+
+constexpr const char* kTemplateDoc =
+    " A template: `{{ source }}`, `{{ host }}`, `{{ file }}`, `{{ file_name }}` and `{{ LABEL }}`";
+
+ObjectDescription describe_batch() {
+  Describe<BatchConfig> batch("How events are put together before they are sent.");
+  batch
+      .bytes("max_bytes", &BatchConfig::max_bytes,
+             "Encoded size, before compression. A larger single event goes alone.")
+      .at_least(1)
+      .at_most(1ULL << 30);
+  batch.field("max_events", &BatchConfig::max_events, "Events of one batch.").at_least(1);
+  batch.field("linger", &BatchConfig::linger, "The longest wait for a batch to fill.")
+      .at_most(std::chrono::hours(1));
+  return std::move(batch).done();
+}
+
+ObjectDescription describe_buffer() {
+  Describe<BufferConfig> buffer("What waits for the sink.");
+  buffer.choice("type", &BufferConfig::type, {{"memory", "memory"}}, "Where it waits.")
+      .not_yet("disk",
+               "disk buffers are not supported yet: a file is its own buffer, and a sink that falls behind "
+               "reads it again");
+  buffer.bytes("max_bytes", &BufferConfig::max_bytes, "How much may wait.").at_least(1);
+  buffer
+      .choice("when_full", &BufferConfig::when_full, {{"block", WhenFull::kBlock}},
+              "`block`: this sink falls behind, alone, and later reads again from the file.")
+      .not_yet("drop_newest", "dropping is not supported: a sink that is behind reads again from the file");
+  return std::move(buffer).done();
+}
+
+ObjectDescription describe_retry() {
+  Describe<RetryConfig> retry("Waits between attempts: exponential, with full jitter, for ever.");
+  retry.field("initial", &RetryConfig::initial, "The first wait, at most.").at_least(1ms);
+  retry.field("max", &RetryConfig::max, "The longest wait.").at_least(1ms);
+  retry.check([](const RetryConfig& config, Findings& findings) {
+    if (config.max < config.initial) {
+      findings.error(findings.given("max") ? "max" : "initial", "retry.max is shorter than retry.initial");
+    }
+  });
+  return std::move(retry).done();
+}
+
+// `by_scheme`: the URI says whether TLS is spoken, `enabled` need not.
+ObjectDescription describe_tls(bool by_scheme = false) {
+  Describe<TlsConfig> tls("TLS to the peer.");
+  tls.field("enabled", &TlsConfig::enabled, "Speak TLS.");
+  tls.field("ca_file", &TlsConfig::ca_file, "Authorities that may have signed the peer's certificate, PEM.")
+      .absent_is("the system's authorities")
+      .example_is("/etc/ssl/certs/ca.pem");
+  tls.field("cert_file", &TlsConfig::cert_file, "The agent's own certificate, PEM, for mutual TLS.")
+      .absent_is("none")
+      .example_is("/etc/logflume/agent.pem");
+  tls.field("key_file", &TlsConfig::key_file, "Its private key, PEM.")
+      .absent_is("none")
+      .example_is("/etc/logflume/agent.key");
+  tls.field("verify", &TlsConfig::verify, "Check the peer's certificate and name. Off only for tests.");
+  tls.field("server_name", &TlsConfig::server_name, "The name that the peer's certificate must bear.")
+      .absent_is("the host that is connected to")
+      .example_is("logs.example.com");
+  tls.check([by_scheme](const TlsConfig& config, Findings& findings) {
+    if (config.cert_file.empty() != config.key_file.empty()) {
+      findings.error(config.cert_file.empty() ? "key_file" : "cert_file",
+                     "tls.cert_file and tls.key_file need each other");
+    }
+    if (!by_scheme && !config.enabled && (findings.given("ca_file") || findings.given("cert_file")) &&
+        !findings.given("enabled")) {
+      findings.warning("ca_file", "TLS is not enabled", "add \"enabled: true\"");
+    }
+    if (!findings.check_paths()) return;
+    for (const auto& [key, path] :
+         {std::pair{"ca_file", &config.ca_file}, std::pair{"cert_file", &config.cert_file},
+          std::pair{"key_file", &config.key_file}}) {
+      if (path->empty()) continue;
+      if (std::string wrong = check_readable_file(*path); !wrong.empty()) {
+        findings.error(key, fmt::format("tls.{}: {}", key, wrong));
+      }
+    }
+  });
+  return std::move(tls).done();
+}
+
+// What every sink takes. `type`-specific keys come after it.
+template <typename T>
+void describe_common(Describe<T>& sink) {
+  sink.field("inputs", &SinkConfig::inputs, "Names of the sources whose events it gets.")
+      .required()
+      .must(check_not_empty, "the name of a source")
+      .example_is("[app]");
+  sink.choice("encoding", &SinkConfig::encoding, {{"json", Encoding::kJson}, {"raw", Encoding::kRaw}},
+              "`raw`: the line as it was. `json`: an object with `message`, `file`, `source`, `host`, "
+              "`timestamp` and "
+              "the labels.");
+  sink.field("labels", &SinkConfig::labels, "Added to each JSON event.").example_is("{env: production}");
+  sink.object("batch", &SinkConfig::batch, describe_batch(), "How events are put together.");
+  sink.object("buffer", &SinkConfig::buffer, describe_buffer(), "What waits for the sink.");
+  sink.object("retry", &SinkConfig::retry, describe_retry(), "Waits between attempts.");
+  sink.field("request_timeout", &SinkConfig::request_timeout, "An attempt that takes longer has failed.")
+      .at_least(1ms);
+  sink.check([](const T& config, Findings& findings) {
+    if (config.batch.max_bytes > config.buffer.max_bytes) {
+      findings.error(
+          "batch.max_bytes",
+          fmt::format("batch.max_bytes is more than buffer.max_bytes ({} bytes): a batch could never fill",
+                      config.buffer.max_bytes));
+    }
+  });
+}
+
+// `text` must be a template that `labels` allow.
+void check_template(const std::string& text, const SinkConfig& config, bool with_time, std::string_view key,
+                    Findings& findings) {
+  if (const Result<Template> parsed = Template::parse(text, config.labels, with_time); !parsed) {
+    findings.error(key, fmt::format("{}: {}", key, parsed.error().message));
+  }
+}
+
+bool is_constant(const std::string& text) {
+  return text.find('%') == std::string::npos && text.find("{{") == std::string::npos;
+}
+
+}  // namespace
+
+ObjectDescription describe_blackhole_sink() {
+  Describe<BlackholeSinkConfig> sink("Acknowledges everything and delivers nothing: for measurements.");
+  describe_common(sink);
+  return std::move(sink).done();
+}
+
+ObjectDescription describe_console_sink() {
+  Describe<ConsoleSinkConfig> sink("Standard output. Nothing but events is written there.");
+  describe_common(sink);
+  return std::move(sink).done();
+}
+
+ObjectDescription describe_file_sink() {
+  Describe<FileSinkConfig> sink("A file, acknowledged after fsync; exactly once, even through a kill.");
+  describe_common(sink);
+  sink.field("path", &FileSinkConfig::path,
+             std::string("Where to write.") + kTemplateDoc +
+                 ", and strftime's `%Y-%m-%d` in UTC. Missing directories are made.")
+      .required()
+      .must(check_not_empty, "a path")
+      .must(check_no_nul, "a path")
+      .example_is("\"/var/log/collected/{{ source }}-%Y-%m-%d.log\"");
+  sink.choice("compression", &FileSinkConfig::compression,
+              {{"none", Compression::kNone}, {"gzip", Compression::kGzip}, {"zstd", Compression::kZstd}},
+              "How the file is compressed.");
+  sink.field("max_open_files", &FileSinkConfig::max_open_files,
+             "Files of a templated path that are kept open.")
+      .at_least(1)
+      .at_most(1'000'000);
+  sink.check([](const FileSinkConfig& config, Findings& findings) {
+    if (config.path.empty()) return;
+    check_template(config.path, config, true, "path", findings);
+    if (config.path.back() == '/') {
+      findings.error("path", fmt::format("path: {} names a directory", printable(config.path)),
+                     "the name of a file");
+    } else if (findings.check_paths() && is_constant(config.path)) {
+      if (std::string wrong = check_output_file(config.path); !wrong.empty())
+        findings.error("path", "path: " + wrong);
+    }
+  });
+  return std::move(sink).done();
+}
+
+ObjectDescription describe_tcp_sink() {
+  Describe<TcpSinkConfig> sink(
+      "Newline-framed events to a TCP peer, acknowledged when the peer's kernel has acknowledged the bytes.");
+  describe_common(sink);
+  sink.field("address", &TcpSinkConfig::addresses, "One address or several, tried in turn.")
+      .required()
+      .must(check_host_port, "host:port, as in logs.example.com:5140")
+      .example_is("\"logs.example.com:5140\"");
+  sink.object("tls", &TcpSinkConfig::tls, describe_tls(), "TLS to the peer.");
+  sink.field("connect_timeout", &TcpSinkConfig::connect_timeout, "How long to wait for a connection.")
+      .at_least(1ms);
+  return std::move(sink).done();
+}
+
+ObjectDescription describe_http_sink() {
+  Describe<HttpSinkConfig> auth("Credentials: `user` and `password` for basic, or `token` for bearer.");
+  auth.field("user", &HttpSinkConfig::auth_user, "Basic authentication.")
+      .absent_is("none")
+      .example_is("agent");
+  auth.field("password", &HttpSinkConfig::auth_password, "Its password.")
+      .absent_is("none")
+      .example_is("\"${LOGS_PASSWORD}\"");
+  auth.field("token", &HttpSinkConfig::auth_token, "Bearer authentication.")
+      .must(check_http_header_value, "a token on one line")
+      .absent_is("none")
+      .example_is("\"${LOGS_TOKEN}\"");
+  auth.check([](const HttpSinkConfig& config, Findings& findings) {
+    if (!config.auth_token.empty() && (!config.auth_user.empty() || !config.auth_password.empty())) {
+      findings.error("token", "auth takes a user and password, or a token, not both");
+    } else if (config.auth_user.empty() && !config.auth_password.empty()) {
+      findings.error("password", "auth.password needs auth.user");
+    }
+  });
+
+  Describe<HttpSinkConfig> sink("Requests with a batch each, acknowledged by a 2xx answer.");
+  describe_common(sink);
+  sink.field("uri", &HttpSinkConfig::uri, "Where to send to, `http://` or `https://`.")
+      .required()
+      .must(check_http_uri, "http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
+      .example_is("\"https://logs.example.com/ingest\"");
+  sink.field("method", &HttpSinkConfig::method, "The request's method.")
+      .must(check_http_method, "POST, PUT or another method");
+  sink.field("headers", &HttpSinkConfig::headers, "Added to each request.")
+      .must(check_http_header_value, "text on one line")
+      .example_is("{X-Team: platform}");
+  sink.group("auth", std::move(auth).done(), "Credentials.");
+  sink.choice("compression", &HttpSinkConfig::compression,
+              {{"none", Compression::kNone}, {"gzip", Compression::kGzip}, {"zstd", Compression::kZstd}},
+              "Of the body, named in `Content-Encoding`.");
+  sink.choice("body", &HttpSinkConfig::body,
+              {{"ndjson", HttpBody::kNdjson}, {"json_array", HttpBody::kJsonArray}},
+              "An event a line, or one JSON array.");
+  sink.field("parallel_requests", &HttpSinkConfig::parallel_requests,
+             "Requests under way at a time, of different files: each file's order is kept.")
+      .at_least(1)
+      .at_most(1000);
+  sink.object("tls", &HttpSinkConfig::tls, describe_tls(true),
+              "TLS for `https://`; the URI decides whether it is used.");
+  sink.check([](const HttpSinkConfig& config, Findings& findings) {
+    for (const auto& [name, value] : config.headers) {
+      if (std::string wrong = check_http_header_name(name); !wrong.empty())
+        findings.error("headers", "headers: " + wrong);
+    }
+    if (config.tls.enabled && config.uri.starts_with("http://")) {
+      findings.error("uri", "uri: tls is enabled, but the URI begins with http://", "https://");
+    }
+    if (config.body == HttpBody::kJsonArray && config.encoding == Encoding::kRaw) {
+      findings.error("body", "body: a JSON array needs \"encoding: json\"");
+    }
+  });
+  return std::move(sink).done();
+}
+
+ObjectDescription describe_kafka_sink() {
+  using Sasl = KafkaSinkConfig::Sasl;
+  Describe<Sasl> sasl("Authentication with the brokers.");
+  sasl.choice("mechanism", &Sasl::mechanism,
+              {{"PLAIN", "PLAIN"}, {"SCRAM-SHA-256", "SCRAM-SHA-256"}, {"SCRAM-SHA-512", "SCRAM-SHA-512"}},
+              "How to authenticate.")
+      .absent_is("no authentication")
+      .example_is("SCRAM-SHA-512");
+  sasl.field("username", &Sasl::username, "Who the agent is.").absent_is("none").example_is("agent");
+  sasl.field("password", &Sasl::password, "Its password.")
+      .absent_is("none")
+      .example_is("\"${KAFKA_PASSWORD}\"");
+  sasl.check([](const Sasl& config, Findings& findings) {
+    if (config.mechanism.empty()) {
+      if (!config.username.empty() || !config.password.empty()) {
+        findings.error("mechanism", "sasl.mechanism is missing", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
+      }
+    } else if (config.username.empty() || config.password.empty()) {
+      findings.error(config.username.empty() ? "username" : "password",
+                     fmt::format("sasl.{} is missing", config.username.empty() ? "username" : "password"));
+    }
+  });
+
+  Describe<KafkaSinkConfig> sink(
+      "An Apache Kafka topic: idempotent, `acks=all`, in order within a partition.");
+  describe_common(sink);
+  sink.joined("bootstrap_servers", &KafkaSinkConfig::bootstrap_servers,
+              "Brokers to begin with: a list, or one text with commas.")
+      .required()
+      .must(check_kafka_servers, "host:port, as in kafka-1.example.com:9092")
+      .example_is("\"127.0.0.1:9092\"");
+  sink.field("topic", &KafkaSinkConfig::topic, std::string("Where to write.") + kTemplateDoc + ".")
+      .required()
+      .must(check_not_empty, "a topic name or a template")
+      .example_is("logs-raw");
+  sink.field("key", &KafkaSinkConfig::key,
+             std::string("Decides which events share a partition, and so their order.") + kTemplateDoc + ".")
+      .absent_is("no key")
+      .example_is("\"{{ file }}\"");
+  sink.choice("compression", &KafkaSinkConfig::compression,
+              {{"none", Compression::kNone},
+               {"gzip", Compression::kGzip},
+               {"snappy", Compression::kSnappy},
+               {"lz4", Compression::kLz4},
+               {"zstd", Compression::kZstd}},
+              "Of the message sets.");
+  std::vector<std::pair<std::string, std::string>> partitioners;
+  for (const char* name :
+       {"random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"}) {
+    partitioners.emplace_back(name, name);
+  }
+  sink.choice("partitioner", &KafkaSinkConfig::partitioner, std::move(partitioners),
+              "How a key chooses a partition, by librdkafka's names.");
+  sink.field("headers", &KafkaSinkConfig::headers, "Message headers; the values are templates.")
+      .example_is("{origin: \"{{ host }}\"}");
+  sink.object("sasl", &KafkaSinkConfig::sasl, std::move(sasl).done(), "Authentication with the brokers.");
+  sink.object("tls", &KafkaSinkConfig::tls, describe_tls(), "TLS to the brokers.");
+  sink.field("options", &KafkaSinkConfig::options, "Any other property of librdkafka, by its name.")
+      .example_is("{socket.keepalive.enable: \"true\"}");
+  sink.check([](const KafkaSinkConfig& config, Findings& findings) {
+    if (!config.topic.empty()) {
+      check_template(config.topic, config, false, "topic", findings);
+      if (config.topic.find("{{") == std::string::npos) {
+        if (std::string wrong = check_topic_name(config.topic); !wrong.empty()) {
+          findings.error("topic", "topic: " + wrong,
+                         "letters, digits, \".\", \"_\" and \"-\", or a template");
+        }
+      }
+    }
+    check_template(config.key, config, false, "key", findings);
+    for (const auto& [name, value] : config.headers) {
+      check_template(value, config, false, "headers", findings);
+    }
+  });
+  return std::move(sink).done();
+}
+
+}  // namespace logflume

@@ -1,0 +1,222 @@
+#include "config/checks.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+namespace logflume {
+namespace {
+
+bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool is_blank_or_control(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
+
+std::string check_port(std::string_view text, unsigned least) {
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || port < least ||
+      port > 65535) {
+    return fmt::format("the port \"{}\" is not a number from {} to 65535", text, least);
+  }
+  return {};
+}
+
+// A name, an IPv4 address, or an IPv6 address in brackets.
+std::string check_host(std::string_view host) {
+  if (host.empty()) return "the host is missing";
+  if (host.front() == '[') {
+    if (host.back() != ']' || host.size() < 4) return "an IPv6 address stands in brackets, as in [::1]";
+    for (const char c : host.substr(1, host.size() - 2)) {
+      if (std::isxdigit(static_cast<unsigned char>(c)) == 0 && c != ':' && c != '.' && c != '%' &&
+          !is_alnum(c)) {
+        return fmt::format("\"{}\" is not an IPv6 address", host);
+      }
+    }
+    return {};
+  }
+  for (const char c : host) {
+    if (!is_alnum(c) && c != '.' && c != '-' && c != '_')
+      return fmt::format("\"{}\" is not a host name", host);
+  }
+  return {};
+}
+
+struct HostPort {
+  std::string_view host;
+  std::string_view port;
+  bool has_port = false;
+};
+
+HostPort split(std::string_view text) {
+  const std::size_t bracket = text.rfind(']');
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket))
+    return {text, {}, false};
+  return {text.substr(0, colon), text.substr(colon + 1), true};
+}
+
+std::string check_address(std::string_view text, unsigned least_port, bool port_needed) {
+  const HostPort parts = split(text);
+  if (!parts.has_port && port_needed) return fmt::format("\"{}\" has no port", text);
+  if (parts.host.front() != '[' && parts.host.find(':') != std::string_view::npos) {
+    return "an IPv6 address stands in brackets, as in [::1]:514";
+  }
+  if (std::string wrong = check_host(parts.host); !wrong.empty()) return wrong;
+  return parts.has_port ? check_port(parts.port, least_port) : std::string();
+}
+
+std::string reason(int error) {
+  char buffer[128];
+  return strerror_r(error, buffer, sizeof buffer);
+}
+
+// What stands in the way of making an entry in `directory`.
+std::string check_can_create_in(const std::string& directory) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) return fmt::format("{}: {}", directory, reason(errno));
+  if (!S_ISDIR(status.st_mode)) return fmt::format("{} is not a directory", directory);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+    return fmt::format("the directory {} is not writable: {}", directory, reason(errno));
+  }
+  return {};
+}
+
+std::string parent_of(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  const std::string parent = std::filesystem::path(trimmed).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+}  // namespace
+
+std::string check_not_empty(const std::string& text) { return text.empty() ? "an empty text" : ""; }
+
+std::string check_no_nul(const std::string& text) {
+  return text.find('\0') == std::string::npos ? "" : "a NUL byte";
+}
+
+std::string check_host_port(const std::string& text) {
+  return text.empty() ? "an empty text" : check_address(text, 1, true);
+}
+
+std::string check_listen_address(const std::string& text) {
+  return text.empty() ? "an empty text" : check_address(text, 0, true);
+}
+
+std::string check_kafka_servers(const std::string& text) {
+  if (text.empty()) return "an empty text";
+  std::string_view rest = text;
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    std::string_view one = rest.substr(0, comma);
+    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
+    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
+    if (const std::size_t scheme = one.find("://"); scheme != std::string_view::npos)
+      one.remove_prefix(scheme + 3);
+    if (one.empty()) return "the name of a server is missing";
+    if (std::string wrong = check_address(one, 1, false); !wrong.empty()) return wrong;
+    if (comma == std::string_view::npos) return {};
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+std::string check_http_uri(const std::string& text) {
+  std::string_view rest = text;
+  if (rest.starts_with("http://")) {
+    rest.remove_prefix(7);
+  } else if (rest.starts_with("https://")) {
+    rest.remove_prefix(8);
+  } else {
+    return fmt::format("\"{}\" does not begin with http:// or https://", text);
+  }
+  if (std::any_of(text.begin(), text.end(), is_blank_or_control))
+    return "a blank or a control character in it";
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
+    authority.remove_prefix(at + 1);
+  return authority.empty() ? "the host is missing" : check_address(authority, 1, false);
+}
+
+std::string check_http_method(const std::string& text) {
+  if (text.empty()) return "an empty text";
+  for (const char c : text) {
+    if (c < 'A' || c > 'Z') return fmt::format("\"{}\" is not an HTTP method", text);
+  }
+  return {};
+}
+
+std::string check_http_header_name(std::string_view name) {
+  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  if (name.empty()) return "a header needs a name";
+  for (const char c : name) {
+    if (!is_alnum(c) && kMarks.find(c) == std::string_view::npos) {
+      return fmt::format("\"{}\" is not a header name", name);
+    }
+  }
+  return {};
+}
+
+std::string check_http_header_value(std::string_view value) {
+  // A line break would begin another header.
+  for (const char c : value) {
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) return "a control character in it";
+  }
+  return {};
+}
+
+std::string check_topic_name(const std::string& text) {
+  if (text.empty()) return "an empty text";
+  if (text.size() > 249) return "longer than 249 characters";
+  if (text == "." || text == "..") return fmt::format("\"{}\" is not a topic name", text);
+  for (const char c : text) {
+    if (!is_alnum(c) && c != '.' && c != '_' && c != '-')
+      return fmt::format("\"{}\" is not a topic name", text);
+  }
+  return {};
+}
+
+std::string check_data_dir(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return check_can_create_in(path);
+  if (errno != ENOENT) return fmt::format("{}: {}", path, reason(errno));
+  const std::string parent = parent_of(path);
+  if (::stat(parent.c_str(), &status) != 0) {
+    return errno == ENOENT ? fmt::format("{} cannot be created: its parent {} does not exist", path, parent)
+                           : fmt::format("{}: {}", parent, reason(errno));
+  }
+  return check_can_create_in(parent);
+}
+
+std::string check_output_file(const std::string& path) {
+  if (path.back() == '/') return fmt::format("{} names a directory", path);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) return fmt::format("{} is a directory", path);
+    if (::access(path.c_str(), W_OK) != 0) return fmt::format("{} is not writable: {}", path, reason(errno));
+    return {};
+  }
+  if (errno != ENOENT) return fmt::format("{}: {}", path, reason(errno));
+  // Directories that are not there yet are made: the nearest one that is there decides.
+  std::string directory = parent_of(path);
+  while (::stat(directory.c_str(), &status) != 0 && errno == ENOENT && directory != "/" && directory != ".") {
+    directory = parent_of(directory);
+  }
+  return check_can_create_in(directory);
+}
+
+std::string check_readable_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fmt::format("{}: {}", path, reason(errno));
+  if (S_ISDIR(status.st_mode)) return fmt::format("{} is a directory", path);
+  if (::access(path.c_str(), R_OK) != 0) return fmt::format("{}: {}", path, reason(errno));
+  return {};
+}
+
+}  // namespace logflume

@@ -1,0 +1,41 @@
+// A whole configuration, typed. Made by load_config() (config/load.h), consumed by the topology.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "sink/sink_config.h"
+#include "source/file_source_config.h"
+#include "telemetry/log.h"
+
+namespace logflume {
+
+// Grows by one alternative for each type of component.
+using AnySourceConfig = std::variant<FileSourceConfig>;
+using AnySinkConfig = std::variant<BlackholeSinkConfig, ConsoleSinkConfig, FileSinkConfig, TcpSinkConfig,
+                                   HttpSinkConfig, KafkaSinkConfig>;
+
+struct ApiConfig {
+  bool enabled = false;
+  std::string listen = "127.0.0.1:8686";
+};
+
+struct Config {
+  std::string data_dir = "/var/lib/logflume";
+  std::uint64_t memory_limit = 256ULL * 1024 * 1024;  // at least 16 MiB
+  Duration shutdown_timeout = std::chrono::seconds(30);
+  std::uint64_t max_open_files = 1024;
+  std::optional<std::uint64_t> rate_limit;  // bytes a second, all sources together
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  ApiConfig api;
+  std::map<std::string, AnySourceConfig> sources;
+  std::map<std::string, AnySinkConfig> sinks;
+};
+
+}  // namespace logflume

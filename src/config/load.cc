@@ -1,0 +1,380 @@
+#include "config/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <unordered_map>
+
+#include "config/catalog.h"
+#include "config/files.h"
+
+namespace logflume {
+namespace {
+
+constexpr std::size_t kNameBytesMax = 128;
+constexpr const char* kSources = "sources";
+constexpr const char* kTransforms = "transforms";
+constexpr const char* kSinks = "sinks";
+
+bool is_component_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax &&
+         name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+             std::string_view::npos;
+}
+
+// Merges the files' trees and turns them into one Config.
+class Loader {
+ public:
+  Loader(const Environment& environment, LoadOptions options)
+      : environment_(environment), binder_(diagnostics_, options) {}
+
+  Diagnostics& diagnostics() { return diagnostics_; }
+
+  LoadedConfig load(std::vector<std::pair<std::string, std::string>> files) {
+    for (auto& [name, text] : files) add_file(std::move(name), std::move(text));
+    if (!sources_read_.empty()) build();
+    LoadedConfig out;
+    if (diagnostics_.errors() == 0) out.config = std::move(config_);
+    out.diagnostics = diagnostics_.take();
+    return out;
+  }
+
+ private:
+  // `sources:`, `transforms:` or `sinks:` of all files together.
+  struct Group {
+    const char* key;
+    std::vector<YamlEntry> entries;
+    std::unordered_map<std::string, Position> names;
+  };
+
+  void add_file(std::string name, std::string text) {
+    const SourceText& source = sources_read_.emplace_back(std::move(name), std::move(text));
+    diagnostics_.note_file(source.name());
+    std::optional<YamlNode> root = parse_yaml(source, diagnostics_);
+    if (!root) {
+      incomplete_ = true;
+      return;
+    }
+    if (root->kind != YamlNode::Kind::kMap && root->kind != YamlNode::Kind::kNull) {
+      diagnostics_.error(root->at, fmt::format("a configuration is a map, not {}", describe_kind(root->kind)),
+                         "keys such as \"sources\" and \"sinks\"");
+      incomplete_ = true;
+      return;
+    }
+    expand_variables(*root, environment_, diagnostics_);
+    std::unordered_map<std::string, Position> groups_seen;
+    for (YamlEntry& entry : root->entries) {
+      const std::string& key = entry.key.text;
+      if (key == "version") {
+        check_version(entry);
+      } else if (Group* group = find_group(key)) {
+        if (const auto [first, fresh] = groups_seen.emplace(key, entry.key.at); !fresh) {
+          diagnostics_.error(entry.key.at, fmt::format("duplicate key \"{}\"", key), {},
+                             fmt::format("first defined at {}", first->second.text()));
+        }
+        add_components(*group, entry);
+      } else {
+        top_.entries.push_back(std::move(entry));
+      }
+    }
+  }
+
+  Group* find_group(std::string_view key) {
+    for (Group* group : {&sources_, &transforms_, &sinks_}) {
+      if (key == group->key) return group;
+    }
+    return nullptr;
+  }
+
+  void check_version(const YamlEntry& entry) {
+    if (entry.value.broken || (entry.value.kind == YamlNode::Kind::kScalar && entry.value.text == "1"))
+      return;
+    diagnostics_.error(
+        entry.value.at,
+        fmt::format("version: {} is not known", entry.value.kind == YamlNode::Kind::kScalar
+                                                    ? "\"" + printable(entry.value.text) + "\""
+                                                    : std::string(describe_kind(entry.value.kind))),
+        "1");
+  }
+
+  void add_components(Group& group, YamlEntry& entry) {
+    if (entry.value.kind == YamlNode::Kind::kNull) return;
+    if (entry.value.kind != YamlNode::Kind::kMap) {
+      diagnostics_.error(entry.value.at, fmt::format("{} is {}", group.key, describe_kind(entry.value.kind)),
+                         "a map from names to components");
+      incomplete_ = true;
+      return;
+    }
+    for (YamlEntry& component : entry.value.entries) {
+      const std::string& name = component.key.text;
+      if (const auto [first, fresh] = group.names.emplace(name, component.key.at); !fresh) {
+        diagnostics_.error(component.key.at,
+                           fmt::format("duplicate name \"{}\" in {}", printable(name), group.key), {},
+                           fmt::format("first defined at {}", first->second.text()));
+        continue;
+      }
+      if (!is_component_name(name)) {
+        diagnostics_.error(component.key.at, fmt::format("\"{}\" is not a component's name", printable(name)),
+                           fmt::format("letters, digits, \"_\", \".\" and \"-\", at most {}", kNameBytesMax));
+      }
+      group.entries.push_back(std::move(component));
+    }
+  }
+
+  void build() {
+    Position begin;
+    begin.source = &sources_read_.front();
+    top_.kind = YamlNode::Kind::kMap;
+    top_.at = begin;
+    binder_.object(top_, top_level(), &config_, "the configuration",
+                   {"version", kSources, kTransforms, kSinks}, begin);
+
+    bind_group(sources_, source_types(), config_.sources, "source");
+    bind_group(sinks_, sink_types(), config_.sinks, "sink");
+    for (const YamlEntry& entry : transforms_.entries) refuse_transform(entry);
+    check_names();
+    // What a broken file would have held is not known: nothing is missing for sure.
+    if (!incomplete_) {
+      check_presence(begin);
+      check_inputs();
+      check_cycles();
+      check_unused();
+    }
+    check_shared_outputs();
+    check_limits();
+  }
+
+  template <typename Any>
+  void bind_group(Group& group, const std::vector<ComponentType<Any>>& types,
+                  std::map<std::string, Any>& into, const char* role) {
+    std::vector<std::string> names;
+    for (const auto& type : types) names.push_back(type.name);
+    for (const YamlEntry& entry : group.entries) {
+      const std::string who = fmt::format("{} \"{}\"", role, printable(entry.key.text));
+      const YamlNode* type_node = type_of(entry, who, names);
+      if (type_node == nullptr) continue;
+      const auto type = std::find_if(types.begin(), types.end(),
+                                     [&](const auto& one) { return one.name == type_node->text; });
+      if (type == types.end()) {
+        binder_.unknown(type_node->at,
+                        fmt::format("unknown {} type \"{}\"", role, printable(type_node->text)),
+                        type_node->text, names);
+        continue;
+      }
+      Any made = type->make();
+      binder_.object(entry.value, type->description, type->inner(made),
+                     fmt::format("{} (type {})", who, type->name), {"type"}, entry.key.at);
+      into.emplace(entry.key.text, std::move(made));
+    }
+  }
+
+  // The node of the component's `type`; nullptr, reported, when there is none to go by.
+  const YamlNode* type_of(const YamlEntry& entry, const std::string& who,
+                          const std::vector<std::string>& names) {
+    if (entry.value.kind != YamlNode::Kind::kMap) {
+      if (!entry.value.broken) {
+        diagnostics_.error(entry.value.at, fmt::format("{} is {}", who, describe_kind(entry.value.kind)),
+                           "a map with \"type\" and the keys of that type");
+      }
+      return nullptr;
+    }
+    const YamlNode* type = entry.value.find("type");
+    if (type == nullptr || type->kind != YamlNode::Kind::kScalar) {
+      diagnostics_.error(type == nullptr ? entry.key.at : type->at, fmt::format("{} needs \"type\"", who),
+                         names.empty() ? "" : quoted_list(names));
+      return nullptr;
+    }
+    return type->broken ? nullptr : type;
+  }
+
+  void refuse_transform(const YamlEntry& entry) {
+    const std::string who = fmt::format("transform \"{}\"", printable(entry.key.text));
+    const YamlNode* type = type_of(entry, who, {});
+    if (type == nullptr) return;
+    diagnostics_.error(type->at, fmt::format("unknown transform type \"{}\"", printable(type->text)), {},
+                       "this version has no transforms yet: sinks take sources as their inputs");
+  }
+
+  void check_names() {
+    for (const Group* group : {&transforms_, &sinks_}) {
+      for (const auto& [name, at] : group->names) {
+        const auto source = sources_.names.find(name);
+        const auto transform = group == &sinks_ ? transforms_.names.find(name) : transforms_.names.end();
+        const Position* other = source != sources_.names.end()         ? &source->second
+                                : transform != transforms_.names.end() ? &transform->second
+                                                                       : nullptr;
+        if (other == nullptr) continue;
+        diagnostics_.error(at, fmt::format("the name \"{}\" is taken", printable(name)),
+                           "a name of its own for each component",
+                           fmt::format("first defined at {}", other->text()));
+      }
+    }
+  }
+
+  void check_presence(const Position& begin) {
+    for (const Group* group : {&sources_, &sinks_}) {
+      if (!group->entries.empty()) continue;
+      diagnostics_.error(
+          begin, fmt::format("no {}: nothing to {}", group->key, group == &sources_ ? "read" : "deliver to"),
+          fmt::format("\"{}\" with at least one component", group->key));
+    }
+  }
+
+  static std::vector<const YamlNode*> inputs_of(const YamlEntry& entry) {
+    std::vector<const YamlNode*> out;
+    const YamlNode* inputs = entry.value.find("inputs");
+    if (inputs == nullptr || inputs->broken) return out;
+    if (inputs->kind == YamlNode::Kind::kScalar && !inputs->text.empty()) out.push_back(inputs);
+    for (const YamlNode& item : inputs->items) {
+      if (item.kind == YamlNode::Kind::kScalar && !item.broken && !item.text.empty()) out.push_back(&item);
+    }
+    return out;
+  }
+
+  void check_inputs() {
+    std::vector<std::string> known;
+    for (const Group* group : {&sources_, &transforms_}) {
+      for (const YamlEntry& entry : group->entries) known.push_back(entry.key.text);
+    }
+    for (const Group* group : {&transforms_, &sinks_}) {
+      for (const YamlEntry& entry : group->entries) {
+        std::unordered_map<std::string_view, const YamlNode*> seen;
+        for (const YamlNode* input : inputs_of(entry)) {
+          if (!seen.emplace(input->text, input).second) {
+            diagnostics_.error(input->at,
+                               fmt::format("inputs: \"{}\" stands twice: its events would be sent twice",
+                                           printable(input->text)));
+          } else if (input->text == entry.key.text) {
+            diagnostics_.error(input->at,
+                               fmt::format("inputs: \"{}\" is its own input", printable(input->text)));
+          } else if (sinks_.names.contains(input->text) && !sources_.names.contains(input->text)) {
+            diagnostics_.error(input->at,
+                               fmt::format("inputs: \"{}\" is a sink, and nothing comes out of a sink",
+                                           printable(input->text)),
+                               "the name of a source");
+          } else if (!sources_.names.contains(input->text) && !transforms_.names.contains(input->text)) {
+            binder_.unknown(input->at, fmt::format("inputs: unknown input \"{}\"", printable(input->text)),
+                            input->text, known);
+          }
+        }
+      }
+    }
+  }
+
+  // Transforms that feed each other in a ring would hand the same events around for ever.
+  void check_cycles() {
+    std::unordered_map<std::string_view, const YamlEntry*> by_name;
+    for (const YamlEntry& entry : transforms_.entries) by_name.emplace(entry.key.text, &entry);
+    enum class Mark { kNew, kOnPath, kDone };
+    std::unordered_map<const YamlEntry*, Mark> marks;
+    struct Step {
+      const YamlEntry* entry;
+      std::vector<const YamlNode*> inputs;
+      std::size_t next = 0;
+    };
+    for (const YamlEntry& start : transforms_.entries) {
+      if (marks[&start] != Mark::kNew) continue;
+      std::vector<Step> path;
+      path.push_back({&start, inputs_of(start)});
+      marks[&start] = Mark::kOnPath;
+      while (!path.empty()) {
+        Step& step = path.back();
+        if (step.next == step.inputs.size()) {
+          marks[step.entry] = Mark::kDone;
+          path.pop_back();
+          continue;
+        }
+        const YamlNode* input = step.inputs[step.next++];
+        const auto found = by_name.find(input->text);
+        if (found == by_name.end() || found->second == step.entry) continue;
+        if (marks[found->second] == Mark::kOnPath) {
+          std::string ring = printable(found->second->key.text);
+          for (auto back = path.rbegin(); back != path.rend() && ring.size() < 500; ++back) {
+            ring += " <- " + printable(back->entry->key.text);
+            if (back->entry == found->second) break;
+          }
+          diagnostics_.error(input->at, fmt::format("inputs form a cycle: {}", ring));
+        } else if (marks[found->second] == Mark::kNew) {
+          marks[found->second] = Mark::kOnPath;
+          path.push_back({found->second, inputs_of(*found->second)});
+        }
+      }
+    }
+  }
+
+  void check_unused() {
+    std::unordered_map<std::string_view, bool> used;
+    for (const Group* group : {&transforms_, &sinks_}) {
+      for (const YamlEntry& entry : group->entries) {
+        for (const YamlNode* input : inputs_of(entry)) used[input->text] = true;
+      }
+    }
+    for (const YamlEntry& entry : sources_.entries) {
+      if (used.contains(entry.key.text)) continue;
+      diagnostics_.warning(entry.key.at,
+                           fmt::format("source \"{}\" is not used: no sink has it among its inputs",
+                                       printable(entry.key.text)));
+    }
+  }
+
+  // Two sinks that append to one file would tear each other's lines.
+  void check_shared_outputs() {
+    std::map<std::string, const YamlEntry*> owners;
+    for (const YamlEntry& entry : sinks_.entries) {
+      const auto sink = config_.sinks.find(entry.key.text);
+      if (sink == config_.sinks.end()) continue;
+      const auto* file = std::get_if<FileSinkConfig>(&sink->second);
+      if (file == nullptr || file->path.empty()) continue;
+      const auto [first, fresh] = owners.emplace(file->path, &entry);
+      if (fresh) continue;
+      const YamlNode* path = entry.value.find("path");
+      diagnostics_.error(path == nullptr ? entry.key.at : path->at,
+                         fmt::format("path: {} is written by sink \"{}\" too", printable(file->path),
+                                     first->second->key.text),
+                         "a file of its own for each sink",
+                         fmt::format("first defined at {}", first->second->key.at.text()));
+    }
+  }
+
+  void check_limits() {
+    for (const YamlEntry& entry : sources_.entries) {
+      const auto source = config_.sources.find(entry.key.text);
+      if (source == config_.sources.end()) continue;
+      const auto* file = std::get_if<FileSourceConfig>(&source->second);
+      if (file == nullptr || file->max_line_bytes <= config_.memory_limit / 4) continue;
+      const YamlNode* node = entry.value.find("max_line_bytes");
+      diagnostics_.error(node == nullptr ? entry.key.at : node->at,
+                         "max_line_bytes: one line could fill the memory_limit",
+                         "at most a quarter of memory_limit");
+    }
+  }
+
+  const Environment& environment_;
+  Diagnostics diagnostics_;
+  Binder binder_;
+  std::deque<SourceText> sources_read_;  // nodes point into them
+  YamlNode top_;
+  Group sources_{kSources, {}, {}};
+  Group transforms_{kTransforms, {}, {}};
+  Group sinks_{kSinks, {}, {}};
+  bool incomplete_ = false;  // a file could not be parsed
+  Config config_;
+};
+
+}  // namespace
+
+LoadedConfig load_config(const std::vector<std::string>& paths, const Environment& environment,
+                         LoadOptions options) {
+  Loader loader(environment, options);
+  if (paths.empty()) loader.diagnostics().file_error("", "no configuration file is named");
+  std::vector<std::pair<std::string, std::string>> files = read_config_files(paths, loader.diagnostics());
+  return loader.load(std::move(files));
+}
+
+LoadedConfig load_config_texts(std::vector<std::pair<std::string, std::string>> files,
+                               const Environment& environment, LoadOptions options) {
+  return Loader(environment, options).load(std::move(files));
+}
+
+}  // namespace logflume

@@ -1,0 +1,76 @@
+// Batch: the unit that moves between stages. Some whole events of one file, the slab that they are viewed
+// in, where they came from and which bytes of the file are acknowledged with them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/intrusive_ptr.h"
+#include "event/slab.h"
+
+namespace logflume {
+
+// Where events came from. Immutable; a renamed file gets a new one.
+struct Origin {
+  std::string source;         // component name
+  std::string path;           // absolute, as found (bytes; not always UTF-8)
+  std::uint64_t file_id = 0;  // of the checkpoint store; never used again for another file
+};
+
+// The last bytes before a position in a file: read again with the next bytes and compared, they tell that
+// the file was truncated and has grown past the position with other content.
+struct Seam {
+  static constexpr std::size_t kBytesMax = 64;
+  std::uint8_t size = 0;
+  char bytes[kBytesMax];
+
+  // Of what ends at `end`; fewer than kBytesMax only when the file has no more.
+  static Seam before(const char* end, std::size_t available) {
+    Seam seam;
+    seam.size = static_cast<std::uint8_t>(available < kBytesMax ? available : kBytesMax);
+    std::memcpy(seam.bytes, end - seam.size, seam.size);
+    return seam;
+  }
+  std::string_view view() const { return {bytes, size}; }
+};
+
+// Bytes [begin, end) of a file.
+struct FileRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t bytes() const { return end - begin; }
+};
+
+// Threads:   immutable once handed on; several sinks may view one batch.
+// Invariant: text() holds `events` events, each ended by '\n', the last one perhaps not (`unterminated`).
+//            A sink that frames by newline adds the missing one.
+//
+// There is no line index in it: a raw pass-through needs none, and who needs one builds it over text()
+// while that is hot (scan/newlines.h). Columns will stand here, beside `text`, after a parse.
+class Batch : public RefCounted<Batch> {
+ public:
+  SlabRef slab;
+  const char* data = nullptr;
+  std::size_t bytes = 0;
+  std::uint32_t events = 0;
+  bool unterminated = false;
+  bool truncated = false;  // its one event is the first max_line_bytes of a longer line
+  bool strip_cr = false;   // a CR before each newline is not part of the event
+
+  std::shared_ptr<const Origin> origin;
+  FileRange owed;             // acknowledged when every event was delivered or counted as discarded
+  Seam seam;                  // the bytes before owed.end
+  std::int64_t wall_ns = 0;   // when it was read: the events' timestamp
+  TimePoint read_at{};        // the same moment, for latency
+
+  std::string_view text() const { return {data, bytes}; }
+};
+
+using BatchRef = IntrusivePtr<const Batch>;
+
+}  // namespace logflume

@@ -1,0 +1,33 @@
+// The one ceiling on what the agent keeps in memory: slabs, rings, request bodies.
+//
+// Threads: any; wait-free.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace logflume {
+
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::size_t limit_bytes) : limit_(limit_bytes) {}
+
+  // False, reserving nothing, when the limit would be passed: that is backpressure, not an error.
+  bool try_reserve(std::size_t bytes) {
+    const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
+    if (before + bytes <= limit_.load(std::memory_order_relaxed)) return true;
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
+  }
+  void release(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  std::size_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
+  std::size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
+  void set_limit(std::size_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::size_t> used_{0};
+  std::atomic<std::size_t> limit_;
+};
+
+}  // namespace logflume

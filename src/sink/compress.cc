@@ -1,0 +1,136 @@
+#include "sink/compress.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <new>
+
+namespace logflume {
+namespace {
+
+// The output grows by this much at a time.
+constexpr std::size_t kStepBytes = 64 * 1024;
+
+class GzipCompressor final : public Compressor {
+ public:
+  GzipCompressor() {
+    constexpr int kGzipFraming = 16;
+    if (::deflateInit2(&stream_, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + kGzipFraming, 8,
+                       Z_DEFAULT_STRATEGY) != Z_OK) {
+      throw std::bad_alloc();
+    }
+  }
+  ~GzipCompressor() override { ::deflateEnd(&stream_); }
+  GzipCompressor(const GzipCompressor&) = delete;
+  GzipCompressor& operator=(const GzipCompressor&) = delete;
+
+  void append(std::string_view text, std::string& out) override {
+    while (!text.empty()) {  // avail_in is an unsigned int
+      const std::size_t size = std::min<std::size_t>(text.size(), std::numeric_limits<uInt>::max());
+      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+      stream_.avail_in = static_cast<uInt>(size);
+      deflate(Z_NO_FLUSH, out);
+      text.remove_prefix(size);
+    }
+  }
+
+  void finish(std::string& out) override {
+    stream_.next_in = nullptr;
+    stream_.avail_in = 0;
+    deflate(Z_FINISH, out);
+    reset();
+  }
+
+  void reset() override { ::deflateReset(&stream_); }
+
+ private:
+  void deflate(int flush, std::string& out) {
+    do {
+      const std::size_t before = out.size();
+      out.resize(before + kStepBytes);
+      stream_.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+      stream_.avail_out = kStepBytes;
+      [[maybe_unused]] const int code = ::deflate(&stream_, flush);
+      assert(code != Z_STREAM_ERROR);
+      out.resize(before + kStepBytes - stream_.avail_out);
+    } while (stream_.avail_out == 0);
+  }
+
+  z_stream stream_{};
+};
+
+class ZstdCompressor final : public Compressor {
+ public:
+  ZstdCompressor() : context_(::ZSTD_createCCtx()) {
+    if (context_ == nullptr) throw std::bad_alloc();
+    // Bodies rarely exceed 1 MiB: a larger window would only cost memory.
+    ::ZSTD_CCtx_setParameter(context_, ZSTD_c_windowLog, 20);
+    ::ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
+  }
+  ~ZstdCompressor() override { ::ZSTD_freeCCtx(context_); }
+  ZstdCompressor(const ZstdCompressor&) = delete;
+  ZstdCompressor& operator=(const ZstdCompressor&) = delete;
+
+  void append(std::string_view text, std::string& out) override {
+    ZSTD_inBuffer input{text.data(), text.size(), 0};
+    while (input.pos < input.size) step(input, ZSTD_e_continue, out);
+  }
+
+  void finish(std::string& out) override {
+    ZSTD_inBuffer input{nullptr, 0, 0};
+    while (step(input, ZSTD_e_end, out) != 0) {
+    }
+  }
+
+  void reset() override { ::ZSTD_CCtx_reset(context_, ZSTD_reset_session_only); }
+
+ private:
+  // Returns how much is left to flush.
+  std::size_t step(ZSTD_inBuffer& input, ZSTD_EndDirective end, std::string& out) {
+    const std::size_t before = out.size();
+    out.resize(before + kStepBytes);
+    ZSTD_outBuffer output{out.data() + before, kStepBytes, 0};
+    const std::size_t left = ::ZSTD_compressStream2(context_, &output, &input, end);
+    out.resize(before + output.pos);
+    // The parameters are fixed: memory is all that it can lack.
+    if (::ZSTD_isError(left)) throw std::bad_alloc();
+    return left;
+  }
+
+  ZSTD_CCtx* context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Compressor> Compressor::make(Compression compression) {
+  switch (compression) {
+    case Compression::kGzip:
+      return std::make_unique<GzipCompressor>();
+    case Compression::kZstd:
+      return std::make_unique<ZstdCompressor>();
+    case Compression::kNone:
+    case Compression::kSnappy:
+    case Compression::kLz4:
+      break;
+  }
+  return nullptr;
+}
+
+std::string_view content_encoding(Compression compression) {
+  switch (compression) {
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kZstd:
+      return "zstd";
+    case Compression::kNone:
+    case Compression::kSnappy:
+    case Compression::kLz4:
+      break;
+  }
+  return {};
+}
+
+}  // namespace logflume

@@ -1,0 +1,32 @@
+// Compressed bodies and files: gzip (zlib) and zstd, streaming.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sink/sink_config.h"
+
+namespace logflume {
+
+// Threads: one. Allocation failure throws std::bad_alloc.
+class Compressor {
+ public:
+  // Null for kNone, and for what is not a stream format here (snappy, lz4): the configuration refuses those.
+  static std::unique_ptr<Compressor> make(Compression compression);
+  virtual ~Compressor() = default;
+
+  // Compresses `text`; what is ready of the output is appended to `out`.
+  virtual void append(std::string_view text, std::string& out) = 0;
+  // Completes the gzip member or zstd frame; the next append() begins a new one. Members and frames may be
+  // concatenated: readers take them as one stream.
+  virtual void finish(std::string& out) = 0;
+  // Drops what was begun; the next append() begins a new member or frame.
+  virtual void reset() = 0;
+};
+
+// The token of HTTP's Content-Encoding; empty for kNone.
+std::string_view content_encoding(Compression compression);
+
+}  // namespace logflume

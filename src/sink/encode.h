@@ -1,0 +1,87 @@
+// From a batch to the bytes that go out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/batch.h"
+#include "sink/sink_config.h"
+
+namespace logflume {
+
+// The events of one batch, one by one, without their newline (and without the CR before it where the batch
+// says so). Build once per batch; the index is kept for reuse. Threads: one.
+class EventIndex {
+ public:
+  void build(const Batch& batch);
+  std::size_t size() const { return ends_.size(); }
+  // REQUIRES: the batch that was built for is still there; index < size().
+  std::string_view operator[](std::size_t index) const;
+
+ private:
+  std::string_view text_;
+  bool strip_cr_ = false;
+  bool cut_ = false;                 // the last event goes on behind text_: a CR at its end is just a byte
+  std::vector<std::uint32_t> ends_;  // position of each event's newline, or of the text's end
+};
+
+// Appends one event's JSON object, without newline, to a string:
+// {"message":...,"file":...,"source":...,"host":...,"timestamp":...,LABELS}
+// message: JSON-escaped; each maximal ill-formed UTF-8 subpart becomes U+FFFD. Labels in the order of their
+// keys; a label named as a fixed field replaces it, but for `message`: a label of that name is left out.
+// timestamp: RFC 3339, UTC, nanoseconds ("2026-01-02T03:04:05.678901234Z"), of batch.wall_ns.
+// Threads: one. All but the message is rendered once a batch, all but the timestamp once an origin.
+class JsonEncoder {
+ public:
+  JsonEncoder(std::string host, std::map<std::string, std::string> labels);
+  void begin(const Batch& batch);
+  // REQUIRES: begin().
+  void append(std::string_view event, std::string& out) const;
+  // What append() adds to an event that needs no escaping.
+  std::size_t overhead_bytes() const;
+
+ private:
+  void render_origin(const Origin& origin);
+  void append_field(std::string_view name, std::string_view value);
+
+  std::string host_;
+  std::map<std::string, std::string> labels_;
+  std::shared_ptr<const Origin> origin_;  // what suffix_ was rendered for
+  std::string suffix_;                    // what follows the message's bytes
+  std::size_t timestamp_at_ = 0;          // in suffix_; 0: a label stands for it
+};
+
+// Appends nanoseconds since 1970 as RFC 3339, UTC: "2026-01-02T03:04:05.678901234Z".
+void append_timestamp(std::int64_t wall_ns, std::string& out);
+
+// Appends `text` escaped as the inside of a JSON string, each maximal ill-formed UTF-8 subpart replaced by
+// U+FFFD. (json_escape.cc)
+void append_json_escaped(std::string_view text, std::string& out);
+
+// The whole batch, encoded and newline-framed, appended to `out`: raw copies the text (with the missing last
+// newline; CRs stripped where the batch says so), JSON writes an object a line.
+class BatchEncoder {
+ public:
+  BatchEncoder(Encoding encoding, std::string host, std::map<std::string, std::string> labels);
+  void append(const Batch& batch, std::string& out);
+
+  // The same event by event. The batch must stay until the next begin().
+  void begin(const Batch& batch);
+  std::size_t events() const { return index_.size(); }
+  // Its newline included; returns the bytes appended. REQUIRES: begin(); index < events().
+  std::size_t append_event(std::size_t index, std::string& out) const;
+  // True when `batch.text()` (and a newline if it is unterminated) is the encoding: no copy is needed.
+  bool is_identity(const Batch& batch) const { return encoding_ == Encoding::kRaw && !batch.strip_cr; }
+
+ private:
+  Encoding encoding_;
+  JsonEncoder json_;
+  EventIndex index_;
+};
+
+}  // namespace logflume

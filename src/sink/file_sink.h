@@ -1,0 +1,23 @@
+// Writes events to files, each line exactly once, also through kill -9.
+#pragma once
+
+#include <memory>
+
+#include "sink/sink.h"
+#include "sink/sink_config.h"
+
+namespace logflume {
+
+// Group commit: what waits in the inbox is written, each touched file synced once, and acknowledged together
+// with the files' new lengths, in one commit of the checkpoint store. At the start what lies beyond a
+// recorded length is cut off. A file without a record is only appended to: its length is recorded, durably,
+// before the first write. An output that was rotated away is left as it is and a new one opened under its
+// path.
+//
+// Blocks its thread on the disk: give it one of its own.
+// Errors of open(): kInvalidArgument (path template).
+// An output that cannot be written (disk full) is tried again for ever, a torn write cut off first; the whole
+// sink waits for it.
+std::unique_ptr<Sink> make_file_sink(FileSinkConfig config, SinkContext context);
+
+}  // namespace logflume

@@ -1,0 +1,190 @@
+// Our configuration as librdkafka's properties.
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "sink/kafka_client.h"
+
+namespace logflume {
+namespace {
+
+// The largest request a broker accepts by default (socket.request.max.bytes) is 100 MiB, and it drops the
+// connection above that; so larger messages are refused here. Below that the broker decides.
+constexpr std::uint64_t kMessageBytesMax = 100'000'000;
+constexpr std::uint64_t kQueueMessagesMin = 1'000;
+constexpr std::uint64_t kQueueMessagesMax = 1'000'000;
+
+const char* codec(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return "none";
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kSnappy:
+      return "snappy";
+    case Compression::kLz4:
+      return "lz4";
+    case Compression::kZstd:
+      return "zstd";
+  }
+  return "none";
+}
+
+// What the sink cannot work with, or that has a key of its own.
+struct Forbidden {
+  const char* name;
+  const char* why;
+};
+constexpr std::array kForbidden{
+    Forbidden{"bootstrap.servers", "use the key bootstrap_servers"},
+    Forbidden{"metadata.broker.list", "use the key bootstrap_servers"},
+    Forbidden{"delivery.report.only.error", "the sink acknowledges by delivery reports"},
+    Forbidden{"transactional.id", "transactions are not supported"},
+    Forbidden{"log.queue", "librdkafka's log goes to the agent's own"},
+    Forbidden{"enabled_events", "it is set by the sink"},
+    Forbidden{"plugin.library.paths", "plugins are not loaded"},
+};
+
+const std::string* option(const KafkaSinkConfig& config, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto found = config.options.find(name);
+    if (found != config.options.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+bool is_false(const std::string* value) { return value != nullptr && (*value == "false" || *value == "0"); }
+
+// Null when all replicas have to acknowledge.
+const std::string* weak_acks(const KafkaSinkConfig& config) {
+  const std::string* acks = option(config, {"acks", "request.required.acks"});
+  return acks != nullptr && *acks != "all" && *acks != "-1" ? acks : nullptr;
+}
+
+// Idempotence needs all acknowledgements: who asks for fewer gives it up.
+bool is_idempotent(const KafkaSinkConfig& config) {
+  const std::string* asked = option(config, {"enable.idempotence"});
+  return asked != nullptr ? !is_false(asked) : weak_acks(config) == nullptr;
+}
+
+void add_security(const KafkaSinkConfig& config, KafkaProperties& properties) {
+  const bool sasl = !config.sasl.mechanism.empty();
+  if (sasl) {
+    properties.emplace_back("security.protocol", config.tls.enabled ? "sasl_ssl" : "sasl_plaintext");
+    properties.emplace_back("sasl.mechanisms", config.sasl.mechanism);
+    properties.emplace_back("sasl.username", config.sasl.username);
+    properties.emplace_back("sasl.password", config.sasl.password);
+  } else {
+    properties.emplace_back("security.protocol", config.tls.enabled ? "ssl" : "plaintext");
+  }
+  if (!config.tls.enabled) return;
+  if (!config.tls.ca_file.empty()) properties.emplace_back("ssl.ca.location", config.tls.ca_file);
+  if (!config.tls.cert_file.empty())
+    properties.emplace_back("ssl.certificate.location", config.tls.cert_file);
+  if (!config.tls.key_file.empty()) properties.emplace_back("ssl.key.location", config.tls.key_file);
+  if (!config.tls.verify) {
+    properties.emplace_back("enable.ssl.certificate.verification", "false");
+    properties.emplace_back("ssl.endpoint.identification.algorithm", "none");
+  }
+}
+
+}  // namespace
+
+std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
+  return std::clamp(config.buffer.max_bytes / KafkaWindow::kMessageBytes, kQueueMessagesMin,
+                    kQueueMessagesMax);
+}
+
+Result<KafkaProperties> kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching) {
+  for (const Forbidden& forbidden : kForbidden) {
+    if (config.options.contains(forbidden.name)) {
+      return Error{Errc::kInvalidArgument, 0,
+                   std::string("kafka option ") + forbidden.name + " cannot be set: " + forbidden.why};
+    }
+  }
+  if (config.bootstrap_servers.empty()) {
+    return Error{Errc::kInvalidArgument, 0,
+                 "kafka: bootstrap_servers is empty; expected host:port, host:port ..."};
+  }
+  if (!config.tls.server_name.empty()) {
+    return Error{
+        Errc::kUnsupported, 0,
+        "kafka: tls.server_name is not supported: brokers are verified by the names that they advertise"};
+  }
+  const auto milliseconds = [](Duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+  };
+  const auto fractional_milliseconds = [](Duration duration) {
+    return std::to_string(std::chrono::duration<double, std::milli>(duration).count());
+  };
+  const bool idempotent = is_idempotent(config);
+  KafkaProperties properties{
+      {"bootstrap.servers", config.bootstrap_servers},
+      {"client.id", "logflume"},
+      {"acks", "all"},
+      {"enable.idempotence", idempotent ? "true" : "false"},
+      // A message waits for its broker without limit: what to give up is not the client's to decide.
+      {"message.timeout.ms", "0"},
+      {"compression.codec", codec(config.compression)},
+      {"partitioner", config.partitioner},
+      {"batch.size", std::to_string(std::clamp<std::uint64_t>(batching.bytes_max, 1, kMessageBytesMax))},
+      {"batch.num.messages", std::to_string(std::clamp<std::uint64_t>(batching.messages_max, 1, 1'000'000))},
+      {"queue.buffering.max.ms", fractional_milliseconds(std::clamp<Duration>(batching.linger, 0s, 900s))},
+      // Bytes are bounded before they come here: by buffer.max_bytes, which admits at least one batch, and by
+      // the memory budget. A second limit would refuse a message that is larger than itself for ever.
+      {"queue.buffering.max.kbytes", "2147483647"},
+      {"queue.buffering.max.messages", std::to_string(kafka_queue_messages(config))},
+      {"message.max.bytes", std::to_string(kMessageBytesMax)},
+      // No payload is copied, and request buffers stay small: they are sized by what is queued and would be
+      // copied, up to message.max.bytes.
+      {"message.copy.max.bytes", "0"},
+      {"request.timeout.ms", milliseconds(std::clamp<Duration>(config.request_timeout, 1ms, 900s))},
+      {"socket.timeout.ms", milliseconds(std::clamp<Duration>(config.request_timeout + 10s, 1s, 300s))},
+      {"socket.nagle.disable", "true"},
+      {"socket.keepalive.enable", "true"},
+      {"reconnect.backoff.ms", milliseconds(std::clamp<Duration>(config.retry.initial, 1ms, 3600s))},
+      {"reconnect.backoff.max.ms",
+       milliseconds(std::clamp<Duration>(std::max(config.retry.initial, config.retry.max), 1ms, 3600s))},
+      // A topic that is missing is reported so soon, and tried again by the sink.
+      {"topic.metadata.propagation.max.ms", "5000"},
+      {"statistics.interval.ms", "0"},
+      {"log.queue", "true"},
+      {"log.thread.name", "false"},
+  };
+  if (!idempotent) {
+    // Order survives retries only with one request on its way.
+    properties.emplace_back("max.in.flight.requests.per.connection", "1");
+  }
+  add_security(config, properties);
+  for (const auto& [name, value] : config.options) properties.emplace_back(name, value);
+  // One message a request finds out which one a broker refuses: no option may undo that.
+  if (batching.messages_max == 1) properties.emplace_back("batch.num.messages", "1");
+  return properties;
+}
+
+std::vector<std::string> kafka_option_warnings(const KafkaSinkConfig& config) {
+  std::vector<std::string> warnings;
+  if (const std::string* acks = weak_acks(config)) {
+    warnings.push_back("acks=" + *acks + ": lines that a broker has accepted can be lost with it");
+  }
+  if (!is_idempotent(config)) {
+    warnings.push_back("without enable.idempotence a retry can deliver a line twice");
+    const std::string* in_flight = option(config, {"max.in.flight.requests.per.connection", "max.in.flight"});
+    if (in_flight != nullptr && *in_flight != "1") {
+      warnings.push_back("max.in.flight=" + *in_flight +
+                         " without idempotence: a retry can change the order of lines");
+    }
+  }
+  if (const std::string* timeout = option(config, {"message.timeout.ms", "delivery.timeout.ms"});
+      timeout != nullptr && *timeout != "0") {
+    warnings.push_back("message.timeout.ms=" + *timeout +
+                       ": a line whose time is up is sent again, though it may have arrived");
+  }
+  if (const std::string* strategy = option(config, {"queuing.strategy"});
+      strategy != nullptr && *strategy == "lifo") {
+    warnings.push_back("queuing.strategy=lifo: lines do not keep their order");
+  }
+  return warnings;
+}
+
+}  // namespace logflume

@@ -1,0 +1,546 @@
+#include "sink/kafka_sink.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "sink/backoff.h"
+#include "sink/encode.h"
+#include "sink/kafka_client.h"
+#include "sink/kafka_error.h"
+#include "sink/kafka_window.h"
+#include "sink/template.h"
+
+namespace logflume {
+namespace {
+
+constexpr Duration kDefaultLinger = 50ms;         // semantics, 23
+constexpr std::size_t kTopicBytesMax = 249;       // the broker's limit
+constexpr std::size_t kEventsPerPass = 64;        // of librdkafka's queue: reports of a batch are one
+constexpr std::uint32_t kMessagesPerPass = 4096;  // handed over
+constexpr std::uint64_t kBatchBytesMin = 16 * 1024;
+constexpr Duration kSilenceMax = 5s;   // in flight and nothing reported: degraded
+constexpr Duration kPurgeAgain = 2ms;  // while a refused batch is taken back
+constexpr Duration kFatalDrain = 2s;   // for the reports of a client that has failed
+constexpr Duration kFlushWait = 10ms;  // long enough for librdkafka's threads to see it
+
+bool is_topic_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+}
+
+// A rendered value may hold anything (a path has slashes): what a topic's name must not have becomes '_'.
+void make_topic_name(std::string& name) {
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !is_topic_character(c); }, '_');
+  if (name.size() > kTopicBytesMax) name.resize(kTopicBytesMax);
+  if (name.empty() || name == "." || name == "..") name = "_";
+}
+
+// Chunk numbers wrap.
+bool is_behind(KafkaTag tag, KafkaTag other) {
+  if (tag.chunk != other.chunk) return static_cast<std::int32_t>(tag.chunk - other.chunk) > 0;
+  return tag.index > other.index;
+}
+
+// Life of what is in flight:
+//
+//   running    events are handed over, reports mark them done.
+//   settling   something needs to be handed over again. Nothing is handed over until the client holds
+//   nothing;
+//              then the window is rewound, so that the order within a partition stays.
+//   paused     between two attempts (Backoff).
+//
+// A refusal is for a whole batch, and no answer says which message of it is to blame. So the batch is taken
+// back (settling), and handed over again by a client that sends one message a request: who is refused alone
+// is counted and named, the others pass. With that the sink is `isolating` until the last suspect is done.
+class KafkaSink final : public Sink, private KafkaClientListener {
+ public:
+  KafkaSink(KafkaSinkConfig config, SinkContext context);
+
+  Result<void> open() override;
+  std::size_t do_work(TimePoint now) override;
+  bool has_input() const override;
+  TimePoint deadline() const override;
+  void drain() override;
+  bool drained() const override { return window_.empty(); }
+
+ private:
+  enum class Phase { kRunning, kSettling, kPaused };
+
+  void on_reports(std::span<const KafkaReport> reports) override;
+  void on_error(int error, std::string_view text, bool fatal) override;
+  void on_log(int level, std::string_view facility, std::string_view text) override;
+
+  Result<void> parse_templates();
+  Result<void> restart_client();
+  std::shared_ptr<KafkaShipment> make_shipment(Delivery&& delivery);
+
+  std::size_t hand_over(TimePoint now);
+  bool may_hand_over() const;
+  void limit_to_suspects(std::optional<KafkaWindow::Run>& run) const;
+  void wait_for_room(const KafkaWindow::Run& run, std::uint32_t index);
+  void settle(const std::string& why, bool restart);
+  void suspect(const KafkaReport& report);
+  bool travelled_alone(const KafkaReport& report) const;
+  void refuse(const KafkaReport& report, KafkaChunk& chunk);
+  void advance(TimePoint now);
+  void finish_settling(TimePoint now);
+  void end_isolation();
+  void finish();
+  void watch_silence(TimePoint now);
+  void update_gauge();
+
+  const KafkaSinkConfig config_;
+  SinkContext context_;
+  std::optional<Template> topic_;
+  std::optional<Template> key_;
+  std::vector<std::pair<std::string, Template>> headers_;
+  JsonEncoder json_;
+  KafkaWindow window_;
+  std::unique_ptr<KafkaClient> client_;
+  KafkaBatching batching_;
+  Backoff backoff_;
+  const std::size_t outstanding_max_;
+  const Duration silence_max_;
+
+  TimePoint now_{};
+  Phase phase_ = Phase::kRunning;
+  bool blocked_ = false;  // no room for more until reports come
+  bool draining_ = false;
+  bool flushed_ = true;  // since draining_: what was handed over need not wait for its linger
+
+  // While settling.
+  bool restart_ = false;    // the client has to be made anew
+  bool fatal_ = false;      // it will report nothing more by itself
+  bool back_off_ = false;   // pause before the next attempt
+  bool take_back_ = false;  // purge what it has not sent yet
+  std::string why_;
+  TimePoint settle_deadline_ = kNever;
+  TimePoint resume_at_ = kNever;
+
+  // Isolation.
+  bool suspects_ = false;  // found since the last rewind
+  bool isolating_ = false;
+  bool size_suspected_ = false;
+  bool size_confirmed_ = false;
+  KafkaTag last_suspect_;
+
+  bool delivered_any_ = false;
+  TimePoint last_progress_{};
+  std::string last_error_;
+  bool silent_ = false;  // degraded because nothing is reported
+
+  std::vector<KafkaReport> refused_;
+  std::vector<Delivery> finished_;
+  Gauge& queue_messages_;
+  Counter& restarts_;
+};
+
+KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
+    : config_(std::move(config)),
+      context_(std::move(context)),
+      json_(context_.host, config_.labels),
+      window_(context_.budget, config_.buffer.max_bytes),
+      batching_{config_.batch.max_bytes, config_.batch.max_events,
+                config_.batch.linger.value_or(kDefaultLinger)},
+      backoff_(config_.retry),
+      outstanding_max_(kafka_queue_messages(config_)),
+      silence_max_(batching_.linger + kSilenceMax),
+      queue_messages_(context_.metrics.registry.gauge(
+          "logflume_kafka_queue_messages", "Messages handed to the Kafka client and not yet reported.",
+          {{"component", context_.name}})),
+      restarts_(context_.metrics.registry.counter("logflume_kafka_client_restarts_total",
+                                                  "Times that the Kafka client was made anew after an error.",
+                                                  {{"component", context_.name}})) {}
+
+// -- Start ------------------------------------------------------------------------------------------------
+
+Result<void> KafkaSink::parse_templates() {
+  const auto parse = [&](const std::string& what, const std::string& text,
+                         bool with_time) -> Result<Template> {
+    auto parsed = Template::parse(text, config_.labels, with_time);
+    if (!parsed)
+      return Error{parsed.error().code, parsed.error().os_errno, what + ": " + parsed.error().message};
+    return parsed;
+  };
+  auto topic = parse("topic", config_.topic, true);
+  if (!topic) return std::move(topic).error();
+  if (topic->is_constant()) {
+    if (config_.topic.empty()) return Error{Errc::kInvalidArgument, 0, "topic is empty"};
+    std::string name;
+    topic->render(*BatchRef(new Batch), context_.host, false, name);
+    std::string legal = name;
+    make_topic_name(legal);
+    if (legal != name) {
+      return Error{
+          Errc::kInvalidArgument, 0,
+          "topic \"" + name + "\": at most 249 letters, digits, '.', '_' and '-', and not \".\" or \"..\""};
+    }
+  }
+  topic_.emplace(std::move(*topic));
+  if (!config_.key.empty()) {
+    auto key = parse("key", config_.key, false);
+    if (!key) return std::move(key).error();
+    key_.emplace(std::move(*key));
+  }
+  for (const auto& [name, text] : config_.headers) {
+    auto value = parse("headers." + name, text, false);
+    if (!value) return std::move(value).error();
+    headers_.emplace_back(name, std::move(*value));
+  }
+  return {};
+}
+
+Result<void> KafkaSink::open() {
+  if (auto parsed = parse_templates(); !parsed) return parsed;
+  for (const std::string& warning : kafka_option_warnings(config_)) {
+    context_.log.warn(context_.name, "option weakens delivery: {}", warning);
+  }
+  last_progress_ = steady_now();
+  return restart_client();
+}
+
+Result<void> KafkaSink::restart_client() {
+  KafkaBatching batching = batching_;
+  if (isolating_) {
+    batching.messages_max = 1;
+    batching.linger = Duration{};
+  }
+  if (draining_) batching.linger = Duration{};
+  auto properties = kafka_properties(config_, batching);
+  if (!properties) return std::move(properties).error();
+  client_.reset();  // its threads end before the next one's begin
+  auto client = KafkaClient::create(*properties, context_.loop.parker());
+  if (!client) return std::move(client).error();
+  client_ = std::move(*client);
+  return {};
+}
+
+// -- Handing over -----------------------------------------------------------------------------------------
+
+std::size_t KafkaSink::do_work(TimePoint now) {
+  now_ = now;
+  std::size_t work = client_ ? client_->poll(*this, kEventsPerPass) : 0;
+  if (work > 0) blocked_ = false;
+  advance(now);
+  window_.collect(finished_);  // makes room
+  work += hand_over(now);
+  finish();
+  watch_silence(now);
+  update_gauge();
+  return work;
+}
+
+bool KafkaSink::may_hand_over() const { return phase_ == Phase::kRunning && !blocked_ && client_ != nullptr; }
+
+bool KafkaSink::has_input() const {
+  if (client_ && client_->has_events()) return true;
+  return may_hand_over() && (window_.has_pending() || (!isolating_ && !context_.inbox.empty()));
+}
+
+std::size_t KafkaSink::hand_over(TimePoint now) {
+  std::uint32_t handed = 0;
+  while (may_hand_over() && handed < kMessagesPerPass) {
+    if (client_->outstanding() >= outstanding_max_) {
+      blocked_ = true;
+      break;
+    }
+    auto run = window_.next_run();
+    if (isolating_ && run) limit_to_suspects(run);
+    if (run) {
+      if (client_->outstanding() == 0) last_progress_ = now;  // silence counts from here
+      const auto room = static_cast<std::uint32_t>(
+          std::min<std::size_t>(outstanding_max_ - client_->outstanding(), kMessagesPerPass - handed));
+      const std::uint32_t wanted = std::min(run->end, run->begin.index + room);
+      const std::uint32_t end = client_->produce(*run, wanted, refused_);
+      window_.handed_over(*run, end);
+      handed += end - run->begin.index;
+      flushed_ = false;
+      if (end < wanted) wait_for_room(*run, end);
+      if (!refused_.empty()) {
+        on_reports(refused_);
+        refused_.clear();
+      }
+    } else if (isolating_) {
+      if (client_->outstanding() == 0) end_isolation();
+      break;
+    } else if (window_.has_pending()) {
+      if (!window_.cut(config_.encoding == Encoding::kJson ? &json_ : nullptr)) blocked_ = true;
+    } else {
+      Delivery delivery;
+      if (!context_.inbox.try_pop(delivery)) break;
+      context_.outcome.taken(delivery);
+      window_.take(make_shipment(std::move(delivery)));
+    }
+  }
+  if (draining_ && !flushed_ && handed == 0 && client_) {
+    client_->flush(kFlushWait);
+    flushed_ = true;
+  }
+  return handed;
+}
+
+// What is behind the suspects waits until they are done.
+void KafkaSink::limit_to_suspects(std::optional<KafkaWindow::Run>& run) const {
+  if (is_behind(run->begin, last_suspect_)) {
+    run.reset();
+  } else if (run->begin.chunk == last_suspect_.chunk) {
+    run->end = std::min(run->end, last_suspect_.index + 1);
+  }
+}
+
+// librdkafka's queue is full: reports make room, unless an option has made it smaller than this one message.
+void KafkaSink::wait_for_room(const KafkaWindow::Run& run, std::uint32_t index) {
+  blocked_ = true;
+  if (client_->outstanding() > 0) return;
+  back_off_ = true;
+  settle(fmt::format("a message of {} bytes does not fit queue.buffering.max.kbytes",
+                     run.chunk->payload(index).size()),
+         false);
+}
+
+std::shared_ptr<KafkaShipment> KafkaSink::make_shipment(Delivery&& delivery) {
+  auto shipment = std::make_shared<KafkaShipment>();
+  const Batch& batch = *delivery.batch;
+  shipment->events.build(batch);
+  shipment->unfinished = static_cast<std::uint32_t>(shipment->events.size());
+  topic_->render(batch, context_.host, false, shipment->topic);
+  if (!topic_->is_constant()) make_topic_name(shipment->topic);
+  if (key_) key_->render(batch, context_.host, false, shipment->key);
+  for (const auto& [name, value] : headers_) {
+    shipment->headers.emplace_back(name, std::string());
+    value.render(batch, context_.host, false, shipment->headers.back().second);
+  }
+  shipment->delivery = std::move(delivery);
+  return shipment;
+}
+
+// -- Reports ----------------------------------------------------------------------------------------------
+
+void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
+  std::uint64_t sent_events = 0;
+  std::uint64_t sent_bytes = 0;
+  KafkaChunk* chunk = nullptr;
+  std::optional<std::uint32_t> chunk_number;
+  for (const KafkaReport& report : reports) {
+    if (chunk_number != report.tag.chunk) {  // reports of a chunk's messages come together
+      chunk_number = report.tag.chunk;
+      chunk = window_.find(report.tag.chunk);
+    }
+    if (chunk == nullptr) continue;
+    switch (kafka_verdict(report.error)) {
+      case KafkaVerdict::kDelivered:
+        if (window_.mark_done(*chunk, report.tag.index)) {
+          ++sent_events;
+          sent_bytes += report.payload_bytes + report.key_bytes;
+        }
+        break;
+      case KafkaVerdict::kRefused:
+        if (isolating_ || travelled_alone(report)) {
+          refuse(report, *chunk);
+        } else {
+          suspect(report);
+        }
+        break;
+      case KafkaVerdict::kRetry:
+        context_.metrics.error(kafka_error_name(report.error));
+        if (phase_ != Phase::kSettling || why_.empty()) {
+          back_off_ = true;
+          settle(kafka_retry_reason(report.error, chunk->shipment().topic), true);
+        }
+        break;
+      case KafkaVerdict::kTakenBack:
+        break;
+    }
+  }
+  if (sent_events == 0) return;
+  context_.outcome.sent(sent_events, sent_bytes);
+  delivered_any_ = true;
+  last_progress_ = now_;
+  last_error_.clear();
+  silent_ = false;
+  if (phase_ == Phase::kRunning) {
+    backoff_.reset();
+    context_.health.ok();
+  }
+}
+
+// A message that is as large as a batch may be shares its batch with none.
+bool KafkaSink::travelled_alone(const KafkaReport& report) const {
+  return kafka_refuses_topic(report.error) || batching_.messages_max <= 1 ||
+         report.payload_bytes + report.key_bytes >= batching_.bytes_max;
+}
+
+void KafkaSink::refuse(const KafkaReport& report, KafkaChunk& chunk) {
+  const std::uint64_t offset = chunk.file_offset(report.tag.index);
+  if (!window_.mark_done(chunk, report.tag.index)) return;
+  const std::string reason = kafka_error_name(report.error);
+  size_confirmed_ = size_confirmed_ || kafka_refuses_size(report.error);
+  context_.outcome.discarded(reason, 1);
+  const KafkaShipment& shipment = chunk.shipment();
+  context_.log.limited(
+      LogLevel::kError, context_.name, "refused/" + reason,
+      fmt::format("line at offset {} of {} dropped: topic {} does not accept its message of {} bytes: {}",
+                  offset, shipment.delivery.batch->origin->path, shipment.topic,
+                  report.payload_bytes + report.key_bytes, kafka_error_text(report.error)));
+}
+
+void KafkaSink::suspect(const KafkaReport& report) {
+  if (!suspects_) {
+    suspects_ = true;
+    size_suspected_ = false;
+    size_confirmed_ = false;
+    last_suspect_ = report.tag;
+    context_.log.limited(LogLevel::kWarn, context_.name, "batch refused",
+                         fmt::format("a batch was refused ({}): sending its messages one by one",
+                                     kafka_error_text(report.error)));
+  }
+  if (is_behind(report.tag, last_suspect_)) last_suspect_ = report.tag;
+  size_suspected_ = size_suspected_ || kafka_refuses_size(report.error);
+  // What waits behind the refused batch must not overtake it.
+  if (!take_back_ && client_) client_->purge(false);
+  take_back_ = true;
+  settle("", true);
+}
+
+void KafkaSink::on_error(int error, std::string_view text, bool fatal) {
+  context_.metrics.error(kafka_error_name(error));
+  last_error_ = text.empty() ? kafka_error_text(error) : std::string(text);
+  context_.log.limited(LogLevel::kWarn, context_.name, kafka_error_name(error), last_error_);
+  if (fatal) {
+    client_->purge(true);
+    fatal_ = true;
+    back_off_ = true;
+    settle(last_error_, true);
+    settle_deadline_ = now_ + kFatalDrain;
+    return;
+  }
+  // A broker that goes while nothing is owed to it costs nothing, and may be back before anything is.
+  const bool owed = !delivered_any_ || client_->outstanding() > 0;
+  if (owed && kafka_is_unreachable(error)) context_.health.degraded(last_error_);
+}
+
+void KafkaSink::on_log(int level, std::string_view facility, std::string_view text) {
+  // Its failures come as errors, too.
+  if (facility == "FAIL" || facility == "ERROR") return;
+  const LogLevel mapped = level <= 3 ? LogLevel::kError : level == 4 ? LogLevel::kWarn : LogLevel::kDebug;
+  if (!context_.log.enabled(mapped)) return;
+  context_.log.limited(mapped, context_.name, facility, fmt::format("librdkafka: {}: {}", facility, text));
+}
+
+// -- Settling ---------------------------------------------------------------------------------------------
+
+void KafkaSink::settle(const std::string& why, bool restart) {
+  if (!why.empty()) {
+    why_ = last_error_ = why;
+    context_.health.degraded(why);
+    context_.log.limited(LogLevel::kWarn, context_.name, why, why + "; trying again");
+  }
+  restart_ = restart_ || restart;
+  if (phase_ != Phase::kSettling) settle_deadline_ = kNever;
+  phase_ = Phase::kSettling;
+  if (take_back_) settle_deadline_ = std::min(settle_deadline_, now_ + kPurgeAgain);
+}
+
+void KafkaSink::advance(TimePoint now) {
+  if (phase_ == Phase::kSettling) {
+    const bool given_up = fatal_ && now >= settle_deadline_;
+    if (client_ == nullptr || client_->outstanding() == 0 || given_up) {
+      finish_settling(now);
+    } else if (take_back_ && now >= settle_deadline_) {
+      // What came back from the broker to be sent again waits in the queue now.
+      client_->purge(false);
+      settle_deadline_ = now + kPurgeAgain;
+    }
+  }
+  if (phase_ == Phase::kPaused && now >= resume_at_) {
+    resume_at_ = kNever;
+    if (restart_) {
+      if (auto restarted = restart_client(); !restarted) {
+        context_.health.degraded(restarted.error().text());
+        context_.metrics.error("restart");
+        resume_at_ = now + std::max<Duration>(backoff_.next(), 1s);
+        return;
+      }
+      restart_ = false;
+      restarts_.add();
+    }
+    phase_ = Phase::kRunning;
+    blocked_ = false;
+    last_progress_ = now;
+  }
+}
+
+void KafkaSink::finish_settling(TimePoint now) {
+  window_.rewind();
+  if (suspects_) {
+    suspects_ = false;
+    isolating_ = true;
+  }
+  resume_at_ = back_off_ ? now + backoff_.next() : now;
+  phase_ = Phase::kPaused;
+  fatal_ = back_off_ = take_back_ = false;
+  why_.clear();
+  settle_deadline_ = kNever;
+}
+
+void KafkaSink::end_isolation() {
+  isolating_ = false;
+  if (size_suspected_ && !size_confirmed_ && batching_.bytes_max > kBatchBytesMin) {
+    // Each of them passed alone: it is the batch that was too large.
+    batching_.bytes_max = std::max(batching_.bytes_max / 2, kBatchBytesMin);
+    context_.log.warn(
+        context_.name,
+        "the broker refuses batches of {} bytes that it accepts message by message: going on with "
+        "{}; set batch.max_bytes below the topic's max.message.bytes",
+        batching_.bytes_max * 2, batching_.bytes_max);
+  }
+  settle("", true);  // nothing is in flight: the next pass goes on with a client that batches again
+}
+
+// -- The rest ---------------------------------------------------------------------------------------------
+
+void KafkaSink::finish() {
+  window_.collect(finished_);
+  for (Delivery& delivery : finished_) context_.outcome.finish(std::move(delivery));
+  finished_.clear();
+  context_.outcome.flush();
+}
+
+void KafkaSink::watch_silence(TimePoint now) {
+  if (silent_ || !client_ || client_->outstanding() == 0 || now - last_progress_ < silence_max_) return;
+  silent_ = true;
+  context_.health.degraded(last_error_.empty()
+                               ? "no broker has acknowledged anything for " + format_duration(silence_max_)
+                               : last_error_);
+}
+
+TimePoint KafkaSink::deadline() const {
+  TimePoint next = std::min(resume_at_, settle_deadline_);
+  if (phase_ == Phase::kSettling && (!client_ || client_->outstanding() == 0)) next = TimePoint{};
+  if (!silent_ && client_ && client_->outstanding() > 0) next = std::min(next, last_progress_ + silence_max_);
+  return next;
+}
+
+void KafkaSink::drain() {
+  draining_ = true;
+  batching_.linger = Duration{};
+  flushed_ = false;  // the next pass flushes what waits now
+}
+
+void KafkaSink::update_gauge() {
+  const double messages = client_ ? static_cast<double>(client_->outstanding()) : 0;
+  if (messages != queue_messages_.value()) queue_messages_.set(messages);
+}
+
+}  // namespace
+
+std::unique_ptr<Sink> make_kafka_sink(KafkaSinkConfig config, SinkContext context) {
+  return std::make_unique<KafkaSink>(std::move(config), std::move(context));
+}
+
+}  // namespace logflume

@@ -1,0 +1,154 @@
+#include "sink/kafka_window.h"
+
+#include <algorithm>
+
+namespace logflume {
+namespace {
+
+// Small enough that a chunk's text comes and goes in pieces which the allocator reuses, large enough that the
+// work a chunk costs is spread over many events.
+constexpr std::uint32_t kChunkEvents = 8192;
+constexpr std::size_t kChunkEncodedBytes = 256 * 1024;
+
+}  // namespace
+
+KafkaChunk::KafkaChunk(std::shared_ptr<KafkaShipment> shipment, std::uint32_t first, std::uint32_t count)
+    : shipment_(std::move(shipment)),
+      first_(first),
+      count_(count),
+      unfinished_(count),
+      done_((count + 63) / 64) {}
+
+std::string_view KafkaChunk::payload(std::uint32_t index) const {
+  if (!encoded_) return event(index);
+  const std::uint32_t begin = index == 0 ? 0 : ends_[index - 1];
+  return std::string_view(text_).substr(begin, ends_[index] - begin);
+}
+
+std::uint64_t KafkaChunk::file_offset(std::uint32_t index) const {
+  const Batch& batch = *shipment_->delivery.batch;
+  return batch.owed.begin + static_cast<std::uint64_t>(event(index).data() - batch.data);
+}
+
+KafkaWindow::KafkaWindow(MemoryBudget& budget, std::size_t encoded_bytes_max)
+    : budget_(budget), encoded_bytes_max_(encoded_bytes_max) {}
+
+KafkaWindow::~KafkaWindow() {
+  for (const KafkaChunk& chunk : chunks_) budget_.release(chunk.reserved_bytes_);
+}
+
+void KafkaWindow::take(std::shared_ptr<KafkaShipment> shipment) {
+  pending_ = std::move(shipment);
+  pending_next_ = 0;
+}
+
+bool KafkaWindow::cut(JsonEncoder* json) {
+  const auto total = static_cast<std::uint32_t>(pending_->events.size());
+  std::uint32_t count = std::min(total - pending_next_, kChunkEvents);
+  std::size_t encoded_bytes = 0;
+  if (json != nullptr) {
+    if (pending_next_ == 0) json->begin(*pending_->delivery.batch);
+    // What escaping adds is not known yet; a chunk may become larger than this by it.
+    std::uint32_t fitting = 0;
+    while (fitting < count) {
+      const std::size_t bytes = pending_->events[pending_next_ + fitting].size() + json->overhead_bytes();
+      if (fitting > 0 && encoded_bytes + bytes > kChunkEncodedBytes) break;
+      encoded_bytes += bytes;
+      ++fitting;
+    }
+    count = fitting;
+  }
+  KafkaChunk chunk(pending_, pending_next_, count);
+  if (encoded_bytes_ + encoded_bytes > encoded_bytes_max_ && !chunks_.empty()) return false;
+  if (!admit(chunk, encoded_bytes + count * kMessageBytes)) return false;
+  if (json != nullptr) encode(chunk, *json);
+  chunks_.push_back(std::move(chunk));
+  pending_next_ += count;
+  if (pending_next_ == total) pending_.reset();
+  return true;
+}
+
+// With nothing in flight a chunk is admitted without a reservation: otherwise a budget that others have used
+// up would stop this sink for ever.
+bool KafkaWindow::admit(KafkaChunk& chunk, std::size_t bytes) {
+  if (budget_.try_reserve(bytes)) {
+    chunk.reserved_bytes_ = bytes;
+    return true;
+  }
+  return chunks_.empty();
+}
+
+void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
+  std::size_t plain_bytes = 0;
+  for (std::uint32_t i = 0; i < chunk.count_; ++i)
+    plain_bytes += chunk.event(i).size() + json.overhead_bytes();
+  chunk.text_.reserve(plain_bytes);
+  chunk.ends_.reserve(chunk.count_);
+  for (std::uint32_t i = 0; i < chunk.count_; ++i) {
+    json.append(chunk.event(i), chunk.text_);
+    chunk.ends_.push_back(static_cast<std::uint32_t>(chunk.text_.size()));
+  }
+  chunk.encoded_ = true;
+  encoded_bytes_ += chunk.text_.size();
+  const std::size_t grown = chunk.text_.size() - std::min(chunk.text_.size(), plain_bytes);
+  if (grown > 0 && budget_.try_reserve(grown)) chunk.reserved_bytes_ += grown;
+}
+
+std::optional<KafkaWindow::Run> KafkaWindow::next_run() {
+  for (; produce_ < chunks_.size(); ++produce_) {
+    KafkaChunk& chunk = chunks_[produce_];
+    while (chunk.next_ < chunk.count_ && chunk.is_done(chunk.next_)) ++chunk.next_;
+    if (chunk.next_ == chunk.count_) continue;
+    std::uint32_t end = chunk.next_ + 1;
+    if (chunk.unfinished_ == chunk.count_) {
+      end = chunk.count_;  // the usual case: nothing of it is done
+    } else {
+      while (end < chunk.count_ && !chunk.is_done(end)) ++end;
+    }
+    return Run{&chunk, KafkaTag{first_ + static_cast<std::uint32_t>(produce_), chunk.next_}, end};
+  }
+  return std::nullopt;
+}
+
+KafkaChunk* KafkaWindow::find(std::uint32_t chunk) {
+  const std::uint32_t position = chunk - first_;  // wraps with first_
+  return position < chunks_.size() ? &chunks_[position] : nullptr;
+}
+
+bool KafkaWindow::mark_done(KafkaChunk& chunk, std::uint32_t index) {
+  if (index >= chunk.count_) return false;
+  std::uint64_t& word = chunk.done_[index / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+  if ((word & bit) != 0) return false;
+  word |= bit;
+  --chunk.shipment_->unfinished;
+  if (--chunk.unfinished_ == 0) release(chunk);
+  return true;
+}
+
+// A finished chunk keeps its place until those before it are finished, but not its memory.
+void KafkaWindow::release(KafkaChunk& chunk) {
+  encoded_bytes_ -= chunk.text_.size();
+  budget_.release(chunk.reserved_bytes_);
+  chunk.reserved_bytes_ = 0;
+  chunk.text_ = {};
+  chunk.ends_ = {};
+}
+
+void KafkaWindow::collect(std::vector<Delivery>& finished) {
+  while (!chunks_.empty() && chunks_.front().finished()) {
+    release(chunks_.front());  // one without events never had a last one
+    KafkaShipment& shipment = *chunks_.front().shipment_;
+    if (shipment.unfinished == 0 && shipment.delivery.batch) finished.push_back(std::move(shipment.delivery));
+    chunks_.pop_front();
+    ++first_;
+    if (produce_ > 0) --produce_;
+  }
+}
+
+void KafkaWindow::rewind() {
+  for (KafkaChunk& chunk : chunks_) chunk.next_ = 0;
+  produce_ = 0;
+}
+
+}  // namespace logflume

@@ -1,0 +1,127 @@
+// What a Kafka producer has in flight: which events of which deliveries were handed to the client, which of
+// them are done, and what has to be handed over (again) next.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/cursor.h"
+#include "event/memory_budget.h"
+#include "sink/encode.h"
+
+namespace logflume {
+
+// One delivery and where its events go. All templates are rendered once a batch.
+struct KafkaShipment {
+  Delivery delivery;
+  EventIndex events;
+  std::string topic;
+  std::string key;  // empty: none
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::uint32_t unfinished = 0;  // events neither delivered nor discarded
+};
+
+// Some consecutive events of a shipment, encoded. Raw events are viewed in the slab; JSON is owned here,
+// until the last of them is done.
+class KafkaChunk {
+ public:
+  KafkaChunk(std::shared_ptr<KafkaShipment> shipment, std::uint32_t first, std::uint32_t count);
+
+  KafkaShipment& shipment() const { return *shipment_; }
+  std::uint32_t size() const { return count_; }
+  // The event as it is in the file.
+  std::string_view event(std::uint32_t index) const { return shipment_->events[first_ + index]; }
+  // The event as it goes out.
+  std::string_view payload(std::uint32_t index) const;
+  bool is_done(std::uint32_t index) const { return (done_[index / 64] >> (index % 64) & 1) != 0; }
+  bool finished() const { return unfinished_ == 0; }
+  // Where the event begins in its file.
+  std::uint64_t file_offset(std::uint32_t index) const;
+
+ private:
+  friend class KafkaWindow;
+  std::shared_ptr<KafkaShipment> shipment_;
+  std::uint32_t first_;
+  std::uint32_t count_;
+  std::uint32_t unfinished_;
+  std::uint32_t next_ = 0;  // events before it were handed over since the last rewind
+  bool encoded_ = false;
+  std::string text_;                 // encoded events, back to back
+  std::vector<std::uint32_t> ends_;  // of each in text_
+  std::vector<std::uint64_t> done_;  // a bit an event
+  std::size_t reserved_bytes_ = 0;
+};
+
+// Names one message: which chunk, which event of it. Small enough for the client's per-message pointer.
+struct KafkaTag {
+  std::uint32_t chunk = 0;
+  std::uint32_t index = 0;
+};
+
+// Threads:    one.
+// Invariants: chunks are in the order in which they were taken; handing over goes in that order, again after
+//             rewind(); an event is done once. Its own memory (encoded text, the client's per-message cost)
+//             is reserved in the budget.
+class KafkaWindow {
+ public:
+  // What a message costs in the client, beside its payload: rd_kafka_msg_t, its share of queues and requests.
+  static constexpr std::size_t kMessageBytes = 256;
+
+  // `encoded_bytes_max` bounds the encoded text kept; one chunk is always admitted.
+  KafkaWindow(MemoryBudget& budget, std::size_t encoded_bytes_max);
+  ~KafkaWindow();
+  KafkaWindow(const KafkaWindow&) = delete;
+  KafkaWindow& operator=(const KafkaWindow&) = delete;
+
+  // Takes a delivery; its events become chunks as room allows. REQUIRES: !has_pending().
+  void take(std::shared_ptr<KafkaShipment> shipment);
+  bool has_pending() const { return pending_ != nullptr; }
+  // Cuts the next chunk off what is pending, encoded by `json` (null: raw). False, changing nothing, when
+  // there is no room: reports make some. REQUIRES: has_pending().
+  bool cut(JsonEncoder* json);
+
+  // The first chunk with events to hand over, and its events [begin, end) to start with; nullopt when all
+  // were.
+  struct Run {
+    KafkaChunk* chunk;
+    KafkaTag begin;
+    std::uint32_t end;
+  };
+  std::optional<Run> next_run();
+  // Events before `end` of the chunk that next_run() gave are handed over.
+  void handed_over(const Run& run, std::uint32_t end) { run.chunk->next_ = end; }
+
+  // Null when the tag is of nothing here.
+  KafkaChunk* find(std::uint32_t chunk);
+  // True when it was not done before. The caller counts it.
+  bool mark_done(KafkaChunk& chunk, std::uint32_t index);
+  // Drops finished chunks and appends the deliveries that finished with them.
+  void collect(std::vector<Delivery>& finished);
+  // Everything that is not done will be handed over again, in order. REQUIRES: the client holds none of it.
+  void rewind();
+
+  bool empty() const { return chunks_.empty() && pending_ == nullptr; }
+
+ private:
+  bool admit(KafkaChunk& chunk, std::size_t bytes);
+  void release(KafkaChunk& chunk);
+  void encode(KafkaChunk& chunk, const JsonEncoder& json);
+
+  MemoryBudget& budget_;
+  const std::size_t encoded_bytes_max_;
+  std::size_t encoded_bytes_ = 0;
+  std::deque<KafkaChunk> chunks_;
+  std::uint32_t first_ = 0;  // number of chunks_.front(); wraps
+  std::size_t produce_ = 0;  // position in chunks_ of the first one with events to hand over
+  std::shared_ptr<KafkaShipment> pending_;
+  std::uint32_t pending_next_ = 0;  // first event of pending_ that is in no chunk
+};
+
+}  // namespace logflume

@@ -1,0 +1,191 @@
+#include "sink/request_builder.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace logflume {
+namespace {
+
+// Compressed at a time.
+constexpr std::size_t kPieceBytes = 64 * 1024;
+
+}  // namespace
+
+bool Reservation::try_grow(std::size_t bytes) {
+  if (bytes <= bytes_) return true;
+  if (!budget_->try_reserve(bytes - bytes_)) return false;
+  bytes_ = bytes;
+  return true;
+}
+
+void Reservation::shrink(std::size_t bytes) {
+  if (bytes >= bytes_) return;
+  budget_->release(bytes_ - bytes);
+  bytes_ = bytes;
+}
+
+void finish(Request request, Outcome& outcome) {
+  for (RequestPart& part : request.parts) {
+    SharedDelivery& shared = *part.shared;
+    assert(shared.unfinished >= part.last - part.first);
+    shared.unfinished -= part.last - part.first;
+    if (shared.unfinished == 0) outcome.finish(std::move(shared.delivery));
+  }
+}
+
+RequestBuilder::RequestBuilder(BatchEncoder encoder, Framing framing, Compression compression,
+                               RequestLimits limits, MemoryBudget& budget)
+    : encoder_(std::move(encoder)),
+      framing_(std::move(framing)),
+      compression_(compression),
+      compressor_(Compressor::make(compression)),
+      limits_{std::max<std::uint64_t>(limits.max_bytes, 1), std::max<std::uint64_t>(limits.max_events, 1),
+              limits.linger},
+      budget_(budget),
+      open_(budget) {}
+
+void RequestBuilder::add(Delivery&& delivery, TimePoint now) {
+  auto shared = std::make_shared<SharedDelivery>();
+  shared->unfinished = delivery.batch->events;
+  shared->delivery = std::move(delivery);
+  waiting_.push_back(std::move(shared));
+  fill(now);
+}
+
+TimePoint RequestBuilder::deadline() const {
+  if (open_.events == 0) return kNever;
+  return full_ || draining_ ? TimePoint{} : due_;
+}
+
+Request RequestBuilder::take(TimePoint now) {
+  assert(ready(now));
+  complete(open_);
+  Request request = std::move(open_);
+  open_ = Request(budget_);
+  full_ = false;
+  due_ = kNever;
+  fill(now);
+  return request;
+}
+
+void RequestBuilder::fill(TimePoint now) {
+  while (!full_ && !waiting_.empty()) {
+    const std::shared_ptr<SharedDelivery>& shared = waiting_.front();
+    begin(*shared->delivery.batch);
+    assert(encoder_.events() == shared->delivery.batch->events);
+    const std::uint32_t first = next_event_;
+    while (next_event_ < encoder_.events() && !full_) {
+      if (append_event(open_, next_event_, /*forced=*/open_.events == 0)) {
+        ++next_event_;
+        full_ = open_.events >= limits_.max_events || open_.wire_bytes >= limits_.max_bytes;
+      } else {
+        full_ = true;
+      }
+    }
+    if (next_event_ != first) open_.parts.push_back({shared, first, next_event_});
+    if (next_event_ == encoder_.events()) {
+      waiting_.pop_front();
+      next_event_ = 0;
+      begun_ = nullptr;  // the batch may be gone before the next one, perhaps at the same address
+    }
+  }
+  if (due_ == kNever && open_.events != 0) due_ = now + limits_.linger;
+}
+
+// Appends event `index` of the batch that was begun; false, leaving the request as it was, when it does not
+// fit. `forced`: whatever the limits say.
+bool RequestBuilder::append_event(Request& request, std::size_t index, bool forced) {
+  // Encoded on its own first: only then its size is known, and a body must not grow for what does not fit.
+  event_ = request.events == 0 ? framing_.begin : framing_.separator;
+  encoder_.append_event(index, event_);
+  event_.pop_back();  // the encoder's newline
+  event_ += framing_.event_end;
+
+  const std::uint64_t bytes = request.wire_bytes + event_.size() + framing_.end.size();
+  if (!forced && bytes > limits_.max_bytes) return false;
+  if (!make_room(request, bytes) && !forced) return false;
+  request.wire_bytes += event_.size();
+  ++request.events;
+  if (compressor_) {
+    text_ += event_;
+    if (text_.size() >= kPieceBytes) {
+      compressor_->append(text_, request.body);
+      text_.clear();
+    }
+  } else {
+    request.body += event_;
+  }
+  return true;
+}
+
+// Reserves memory for a body of `bytes`.
+bool RequestBuilder::make_room(Request& request, std::size_t bytes) {
+  if (bytes <= std::max(kFloorBytes, request.reserved.bytes())) return true;
+  // Doubling, but not beyond what a body may have; if that is refused, what is needed now.
+  const std::size_t most = std::max<std::size_t>(limits_.max_bytes, bytes);
+  const std::size_t doubled = std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
+  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(bytes)) return false;
+  if (!compressor_) request.body.reserve(request.reserved.bytes());
+  return true;
+}
+
+void RequestBuilder::complete(Request& request) {
+  request.wire_bytes += framing_.end.size();
+  if (compressor_) {
+    text_ += framing_.end;
+    compressor_->append(text_, request.body);
+    compressor_->finish(request.body);
+    text_.clear();
+    request.reserved.shrink(request.body.size());
+  } else {
+    request.body += framing_.end;
+  }
+  // A giant event must not stay in memory for ever.
+  for (std::string* scratch : {&text_, &event_}) {
+    if (scratch->capacity() > 4 * kPieceBytes) *scratch = {};
+  }
+}
+
+void RequestBuilder::begin(const Batch& batch) {
+  if (begun_ == &batch) return;
+  encoder_.begin(batch);
+  begun_ = &batch;
+}
+
+std::pair<Request, Request> RequestBuilder::split(Request&& request) {
+  assert(request.events >= 2);
+  std::vector<RequestPart> parts = std::move(request.parts);
+  const std::uint64_t half = request.events / 2;
+  request = Request(budget_);  // its body makes room for the two
+
+  std::vector<RequestPart> first, second;
+  std::uint64_t counted = 0;
+  for (RequestPart& part : parts) {
+    const std::uint64_t size = part.last - part.first;
+    const auto cut = static_cast<std::uint32_t>(part.first + std::min(size, half - std::min(half, counted)));
+    if (cut != part.first) first.push_back({part.shared, part.first, cut});
+    if (cut != part.last) second.push_back({part.shared, cut, part.last});
+    counted += size;
+  }
+  Request front = encode(std::move(first));
+  return {std::move(front), encode(std::move(second))};
+}
+
+// A request of exactly these events. The one that is open is left alone.
+Request RequestBuilder::encode(std::vector<RequestPart> parts) {
+  std::unique_ptr<Compressor> open_compressor = std::exchange(compressor_, Compressor::make(compression_));
+  const std::string open_text = std::exchange(text_, {});
+  Request request(budget_);
+  for (const RequestPart& part : parts) {
+    begin(*part.shared->delivery.batch);
+    for (std::uint32_t i = part.first; i < part.last; ++i) append_event(request, i, /*forced=*/true);
+  }
+  begun_ = nullptr;
+  complete(request);
+  request.parts = std::move(parts);
+  compressor_ = std::move(open_compressor);
+  text_ = open_text;
+  return request;
+}
+
+}  // namespace logflume

@@ -1,0 +1,147 @@
+// Fills request bodies with the events of deliveries, up to a size, a count or a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "event/memory_budget.h"
+#include "sink/compress.h"
+#include "sink/encode.h"
+#include "sink/sink.h"
+#include "sink/sink_config.h"
+
+namespace logflume {
+
+// Bytes of the memory budget, given back when it goes.
+class Reservation {
+ public:
+  explicit Reservation(MemoryBudget& budget) : budget_(&budget) {}
+  Reservation(Reservation&& other) noexcept
+      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    std::swap(budget_, other.budget_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Reservation() { budget_->release(bytes_); }
+
+  std::size_t bytes() const { return bytes_; }
+  // Grows to `bytes`; false, changing nothing, when the budget refuses.
+  bool try_grow(std::size_t bytes);
+  void shrink(std::size_t bytes);
+
+ private:
+  MemoryBudget* budget_;
+  std::size_t bytes_ = 0;
+};
+
+// What stands around the events of a body.
+struct Framing {
+  std::string begin;
+  std::string separator;  // between events
+  std::string event_end;  // behind each event
+  std::string end;
+
+  static Framing newlines() { return {"", "", "\n", ""}; }
+  static Framing json_array() { return {"[", ",", "", "]"}; }
+};
+
+// A delivery whose events are spread over requests.
+struct SharedDelivery {
+  Delivery delivery;
+  std::uint32_t unfinished = 0;  // events
+};
+
+// Events [first, last) of a delivery.
+struct RequestPart {
+  std::shared_ptr<SharedDelivery> shared;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+};
+
+// One body, and whose events are in it.
+struct Request {
+  explicit Request(MemoryBudget& budget) : reserved(budget) {}
+
+  std::string body;  // compressed where the builder does
+  std::uint64_t events = 0;
+  std::uint64_t wire_bytes = 0;  // of the body before compression
+  std::vector<RequestPart> parts;
+  Reservation reserved;  // for the body
+};
+
+// Gives the deliveries of which `request` had the last events to `outcome`; not flushed.
+// REQUIRES: its events were counted as sent or as discarded.
+void finish(Request request, Outcome& outcome);
+
+struct RequestLimits {
+  std::uint64_t max_bytes = 0;  // of a body before compression; a larger single event goes alone
+  std::uint64_t max_events = 0;
+  Duration linger{};
+};
+
+// Threads:    one.
+// Invariants: the events come out once each and in the order in which they came in.
+// Memory:     a body beyond kFloorBytes is reserved in the budget. Where the budget refuses, the request is
+//             closed as it is and goes out: memory comes back by delivering, not by waiting. One event always
+//             goes, however large it is.
+class RequestBuilder {
+ public:
+  static constexpr std::size_t kFloorBytes = 64 * 1024;
+
+  RequestBuilder(BatchEncoder encoder, Framing framing, Compression compression, RequestLimits limits,
+                 MemoryBudget& budget);
+
+  // False while a delivery waits for the next request: no more is taken from the inbox then.
+  bool wants_more() const { return waiting_.empty() && !full_; }
+  // REQUIRES: it has events.
+  void add(Delivery&& delivery, TimePoint now);
+  // A request is full, or its linger is over.
+  bool ready(TimePoint now) const { return open_.events != 0 && (full_ || draining_ || now >= due_); }
+  // When ready() turns true by itself; kNever when nothing waits, the past when it is ready.
+  TimePoint deadline() const;
+  // REQUIRES: ready().
+  Request take(TimePoint now);
+  // From now on nothing lingers.
+  void drain() { draining_ = true; }
+  // Nothing that was added is still here.
+  bool empty() const { return open_.events == 0 && waiting_.empty(); }
+
+  // The first and the second half of its events. REQUIRES: request.events >= 2.
+  std::pair<Request, Request> split(Request&& request);
+
+ private:
+  void fill(TimePoint now);
+  bool append_event(Request& request, std::size_t index, bool forced);
+  bool make_room(Request& request, std::size_t bytes);
+  void complete(Request& request);
+  void begin(const Batch& batch);
+  Request encode(std::vector<RequestPart> parts);
+
+  BatchEncoder encoder_;
+  const Batch* begun_ = nullptr;  // whose events the encoder has indexed
+  const Framing framing_;
+  const Compression compression_;
+  std::unique_ptr<Compressor> compressor_;
+  const RequestLimits limits_;
+  MemoryBudget& budget_;
+
+  std::deque<std::shared_ptr<SharedDelivery>> waiting_;  // the first one perhaps partly in open_
+  std::uint32_t next_event_ = 0;                         // of the first one
+  Request open_;
+  bool full_ = false;
+  bool draining_ = false;
+  TimePoint due_ = kNever;
+  std::string event_;  // encoded, not placed yet
+  std::string text_;   // encoded, not compressed yet
+};
+
+}  // namespace logflume

@@ -1,0 +1,226 @@
+#include "sink/request_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "sink/decompress_for_test.h"
+#include "sink/sink_test_fixture.h"
+
+namespace logflume {
+namespace {
+
+BatchEncoder raw_encoder() { return BatchEncoder(Encoding::kRaw, "host", {}); }
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    lines.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return lines;
+}
+
+class RequestBuilderTest : public testing::Test {
+ protected:
+  Delivery charge(Delivery delivery) {
+    harness_.ledger.charge(delivery.batch->bytes);
+    return delivery;
+  }
+  Delivery deliver(std::string_view text, std::uint64_t file_id = 1) {
+    return charge(harness_.make_delivery(text, file_id));
+  }
+  void complete(Request&& request) {
+    finish(std::move(request), harness_.outcome);
+    harness_.outcome.flush();
+  }
+
+  SinkHarness harness_;
+  const TimePoint start_ = steady_now();
+};
+
+TEST_F(RequestBuilderTest, WaitsForItsLinger) {
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1000, 100, 500ms},
+                         harness_.budget);
+  EXPECT_TRUE(builder.empty());
+  EXPECT_EQ(builder.deadline(), kNever);
+  builder.add(deliver("a\n"), start_);
+  builder.add(deliver("b\n"), start_ + 400ms);
+  EXPECT_FALSE(builder.ready(start_ + 499ms));
+  EXPECT_EQ(builder.deadline(), start_ + 500ms);
+  ASSERT_TRUE(builder.ready(start_ + 500ms));
+  Request request = builder.take(start_ + 500ms);
+  EXPECT_EQ(request.body, "a\nb\n");
+  EXPECT_EQ(request.events, 2u);
+  EXPECT_EQ(request.wire_bytes, 4u);
+  EXPECT_TRUE(builder.empty());
+  complete(std::move(request));
+  EXPECT_EQ(harness_.acked(), 4u);
+}
+
+TEST_F(RequestBuilderTest, DrainingDoesNotLinger) {
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1000, 100, 3600s},
+                         harness_.budget);
+  builder.add(deliver("a\n"), start_);
+  EXPECT_FALSE(builder.ready(start_));
+  builder.drain();
+  EXPECT_TRUE(builder.ready(start_));
+  complete(builder.take(start_));
+}
+
+TEST_F(RequestBuilderTest, ADeliveryIsFinishedWithItsLastRequest) {
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1000, 2, 0s},
+                         harness_.budget);
+  builder.add(deliver("a\nb\nc\nd\ne"), start_);
+  EXPECT_FALSE(builder.wants_more());
+  std::vector<Request> requests;
+  while (builder.ready(start_)) requests.push_back(builder.take(start_));
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(requests[2].body, "e\n");
+  complete(std::move(requests[2]));
+  complete(std::move(requests[0]));
+  EXPECT_EQ(harness_.acked(), 0u);
+  complete(std::move(requests[1]));
+  EXPECT_EQ(harness_.acked(), 9u);
+  EXPECT_TRUE(harness_.all_acked());
+}
+
+TEST_F(RequestBuilderTest, ALargerSingleEventGoesAlone) {
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {10, 100, 0s},
+                         harness_.budget);
+  const std::string giant(5000, 'x');
+  builder.add(deliver("a\nb\n" + giant + "\nc\nd\n"), start_);
+  std::vector<std::string> bodies;
+  while (builder.ready(start_)) {
+    Request request = builder.take(start_);
+    bodies.push_back(request.body);
+    complete(std::move(request));
+  }
+  EXPECT_EQ(bodies, (std::vector<std::string>{"a\nb\n", giant + "\n", "c\nd\n"}));
+}
+
+TEST_F(RequestBuilderTest, JsonArraysCountTheirBrackets) {
+  RequestBuilder builder(raw_encoder(), Framing::json_array(), Compression::kNone, {9, 100, 0s},
+                         harness_.budget);
+  builder.add(deliver("11\n22\n33\n44\n"), start_);  // "[11,22]" has 7 bytes, "[11,22,33]" 10
+  Request first = builder.take(start_);
+  EXPECT_EQ(first.body, "[11,22]");
+  EXPECT_EQ(first.wire_bytes, 7u);
+  Request second = builder.take(start_);
+  EXPECT_EQ(second.body, "[33,44]");
+  complete(std::move(first));
+  complete(std::move(second));
+}
+
+// Goal: whatever the sizes, limits and splits, each event is in exactly one body, in order, and the bodies
+// keep the limits. Method: random batches of several files through random limits; half of the requests are
+// split, some twice.
+TEST_F(RequestBuilderTest, EveryEventOnceInOrderWithinLimits) {
+  std::minstd_rand random(20'260'102);
+  const auto up_to = [&](std::uint64_t most) {
+    return std::uniform_int_distribution<std::uint64_t>(0, most)(random);
+  };
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(round);
+    const Compression compression = round % 3 == 0   ? Compression::kNone
+                                    : round % 3 == 1 ? Compression::kGzip
+                                                     : Compression::kZstd;
+    const RequestLimits limits{1 + up_to(2000), 1 + up_to(50), 0s};
+    RequestBuilder builder(raw_encoder(), Framing::newlines(), compression, limits, harness_.budget);
+    std::vector<std::string> expected, got;
+
+    const auto check_and_complete = [&](Request&& request, bool limited) {
+      const std::string body = decompress_all(compression, request.body);
+      const auto lines = lines_of(body);
+      EXPECT_EQ(body.size(), request.wire_bytes);
+      EXPECT_EQ(lines.size(), request.events);
+      if (limited) {
+        EXPECT_LE(request.events, limits.max_events);
+        EXPECT_TRUE(request.events == 1 || request.wire_bytes <= limits.max_bytes);
+      }
+      got.insert(got.end(), lines.begin(), lines.end());
+      complete(std::move(request));
+    };
+
+    const std::uint64_t deliveries = 1 + up_to(20);
+    for (std::uint64_t i = 0; i < deliveries; ++i) {
+      std::string text;
+      for (std::uint64_t n = 1 + up_to(40); n > 0; --n) {
+        expected.push_back(std::to_string(expected.size()) +
+                           std::string(up_to(up_to(10) == 0 ? 3000 : 60), 'x'));
+        text += expected.back() + "\n";
+      }
+      if (up_to(3) == 0) text.pop_back();
+      builder.add(deliver(text, 1 + i % 2), start_);
+      while (!builder.wants_more()) {
+        ASSERT_TRUE(builder.ready(start_));
+        Request request = builder.take(start_);
+        if (request.events < 2 || up_to(1) == 0) {
+          check_and_complete(std::move(request), true);
+          continue;
+        }
+        const std::uint64_t events = request.events;
+        auto [front, back] = builder.split(std::move(request));
+        EXPECT_EQ(front.events, events / 2);
+        EXPECT_EQ(front.events + back.events, events);
+        if (front.events >= 2) {
+          auto [first, second] = builder.split(std::move(front));
+          check_and_complete(std::move(first), true);
+          check_and_complete(std::move(second), true);
+        } else {
+          check_and_complete(std::move(front), true);
+        }
+        check_and_complete(std::move(back), true);
+      }
+    }
+    while (builder.ready(start_)) check_and_complete(builder.take(start_), true);
+    EXPECT_TRUE(builder.empty());
+    EXPECT_EQ(got, expected);
+    EXPECT_TRUE(harness_.all_acked());
+  }
+}
+
+TEST_F(RequestBuilderTest, AUsedUpBudgetMakesSmallRequestsAndNeverStops) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += std::to_string(i) + std::string(90, 'x') + "\n";
+  Delivery delivery = deliver(text);
+  MemoryBudget budget(100 * 1024);
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1 << 20, 10'000, 3600s},
+                         budget);
+  builder.add(std::move(delivery), start_);
+  std::string got;
+  std::size_t requests = 0;
+  while (builder.ready(start_)) {
+    Request request = builder.take(start_);
+    EXPECT_LE(request.body.size(), 128u * 1024);
+    EXPECT_LE(budget.used_bytes(), budget.limit_bytes());
+    got += request.body;
+    ++requests;
+    complete(std::move(request));
+  }
+  builder.drain();
+  while (builder.ready(start_)) {
+    Request request = builder.take(start_);
+    got += request.body;
+    complete(std::move(request));
+  }
+  EXPECT_EQ(got, text);
+  EXPECT_GT(requests, 1u);
+  EXPECT_EQ(budget.used_bytes(), 0u);
+}
+
+TEST_F(RequestBuilderTest, ReservesWhatItHoldsAndGivesItBack) {
+  Delivery delivery = deliver(std::string(800, 'x') + "\n" + std::string(200'000, 'y') + "\n");
+  MemoryBudget budget(10 << 20);
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1 << 20, 100, 0s}, budget);
+  builder.add(std::move(delivery), start_);
+  Request request = builder.take(start_);
+  EXPECT_GE(budget.used_bytes(), request.body.size());
+  complete(std::move(request));
+  EXPECT_EQ(budget.used_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace logflume

@@ -1,0 +1,99 @@
+// Where events leave: an agent that takes deliveries from its inbox, hands their events over and says what
+// became of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/sink_ledger.h"
+#include "io/event_loop.h"
+#include "ring/spsc_ring.h"
+#include "telemetry/health.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace logflume {
+
+// One ring from each source that feeds the sink, taken from in turn.
+//
+// Threads: open() before the threads start; the producer end of each ring belongs to its source, the rest to
+//          the sink.
+class Inbox {
+ public:
+  static constexpr std::size_t kRingCapacity = 8192;  // deliveries
+
+  SpscRing<Delivery>& open();
+  bool try_pop(Delivery& out);
+  bool empty() const;
+
+  // Any thread: for gauges.
+  std::size_t size_approx() const;
+  std::size_t capacity() const { return rings_.size() * kRingCapacity; }
+
+ private:
+  std::vector<std::unique_ptr<SpscRing<Delivery>>> rings_;
+  std::size_t next_ = 0;
+};
+
+// What became of deliveries: counts, latency and acknowledgement in one place, so that the books balance.
+//
+// Threads: the sink's.
+// Invariant: of each delivery, every event is counted once, as sent or as discarded, before finish().
+class Outcome {
+ public:
+  Outcome(SinkLedger& ledger, ComponentMetrics& metrics);
+
+  void taken(const Delivery& delivery);  // counts it as received
+  // `wire_bytes`: encoded, before compression.
+  void sent(std::uint64_t events, std::uint64_t wire_bytes);
+  void discarded(std::string_view reason, std::uint64_t events);
+  // All events of it are accounted for: acknowledged with the next flush().
+  void finish(Delivery&& delivery);
+  // Hands what was finished to the ledger, at one moment together with `states`. Cheap when there is nothing.
+  void flush(std::span<const SinkStateRecord> states = {});
+
+ private:
+  SinkLedger& ledger_;
+  ComponentMetrics& metrics_;
+  Histogram& latency_;  // logflume_delivery_latency_seconds, from read to acknowledgement, weighted by events
+  std::vector<Delivery> finished_;
+};
+
+// What a sink is given by the topology. Everything outlives the sink.
+struct SinkContext {
+  std::string name;
+  Inbox& inbox;
+  Outcome& outcome;
+  ComponentMetrics& metrics;
+  HealthEntry& health;
+  Log& log;
+  EventLoop& loop;  // the thread that runs the sink; its descriptors are watched here
+  SlabPool& slabs;
+  MemoryBudget& budget;
+  std::string host;  // of the `host` field
+  // Makes what was flushed to the ledger durable before it returns (the file sink, before it changes files).
+  std::function<Result<void>()> commit_now;
+  // What this sink had stored with its acknowledgements when the agent started.
+  std::vector<SinkStateRecord> states;
+};
+
+// Lifecycle: open() once, on the thread that will run it or before that thread starts; do_work() until
+//            drained() or the topology gives up; then destroyed, its loop stopped.
+// Errors:    open() fails only for what will never work (bad path, bad certificate); a peer that is down is
+//            retried by do_work() for ever and shown as degraded.
+class Sink : public Agent {
+ public:
+  virtual Result<void> open() = 0;
+  // Sends what waits for its linger now, and from now on. Called once, on the loop's thread, at the stop.
+  virtual void drain() = 0;
+  // Nothing taken from the inbox is unfinished.
+  virtual bool drained() const = 0;
+};
+
+}  // namespace logflume

@@ -1,0 +1,99 @@
+// What every sink can be told.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace logflume {
+
+enum class Encoding { kJson, kRaw };
+enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
+
+struct BatchConfig {
+  std::uint64_t max_bytes = 1024 * 1024;  // of the encoded, uncompressed body
+  std::uint64_t max_events = 10'000;
+  std::optional<Duration> linger;  // absent: the sink's own default
+};
+
+enum class WhenFull { kBlock };
+struct BufferConfig {
+  std::string type = "memory";
+  std::uint64_t max_bytes = 16 * 1024 * 1024;
+  WhenFull when_full = WhenFull::kBlock;
+};
+
+struct RetryConfig {
+  Duration initial = 100ms;
+  Duration max = 10s;
+};
+
+struct TlsConfig {
+  bool enabled = false;
+  std::string ca_file;    // empty: the system's
+  std::string cert_file;  // for mutual TLS
+  std::string key_file;
+  bool verify = true;
+  std::string server_name;  // empty: the host that is connected to
+};
+
+struct SinkConfig {
+  std::vector<std::string> inputs;
+  Encoding encoding = Encoding::kJson;
+  std::map<std::string, std::string> labels;  // added to each JSON event
+  BatchConfig batch;
+  BufferConfig buffer;
+  RetryConfig retry;
+  Duration request_timeout = 30s;
+};
+
+struct BlackholeSinkConfig : SinkConfig {};
+
+struct ConsoleSinkConfig : SinkConfig {};
+
+struct FileSinkConfig : SinkConfig {
+  std::string path;  // template: {{ field }} and strftime
+  Compression compression = Compression::kNone;  // none, gzip, zstd
+  std::uint32_t max_open_files = 256;            // outputs of a templated path kept open
+};
+
+struct TcpSinkConfig : SinkConfig {
+  std::vector<std::string> addresses;  // key `address`: one or a list, host:port; tried in turn
+  TlsConfig tls;
+  Duration connect_timeout = 10s;
+};
+
+enum class HttpBody { kNdjson, kJsonArray };
+struct HttpSinkConfig : SinkConfig {
+  std::string uri;
+  std::string method = "POST";
+  std::map<std::string, std::string> headers;
+  std::string auth_user, auth_password;  // key `auth: {user, password}` (basic) ...
+  std::string auth_token;                // ... or `auth: {token}` (bearer)
+  Compression compression = Compression::kNone;  // none, gzip, zstd
+  HttpBody body = HttpBody::kNdjson;
+  std::uint32_t parallel_requests = 4;  // of different files
+  TlsConfig tls;
+};
+
+struct KafkaSinkConfig : SinkConfig {
+  std::string bootstrap_servers;
+  std::string topic;  // template
+  std::string key;    // template; empty: no key
+  Compression compression = Compression::kNone;  // all five
+  std::string partitioner = "consistent_random";  // librdkafka's names
+  std::map<std::string, std::string> headers;     // values are templates
+  struct Sasl {
+    std::string mechanism;  // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: none
+    std::string username, password;
+  } sasl;
+  TlsConfig tls;
+  std::map<std::string, std::string> options;  // any librdkafka property
+};
+
+}  // namespace logflume

@@ -1,0 +1,242 @@
+#include "sink/tcp_connection.h"
+
+#include <linux/tcp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace logflume {
+namespace {
+
+constexpr int kTcpEstablished = 1;  // TCP_ESTABLISHED of net/tcp_states.h
+constexpr std::size_t kTlsRecordBytes = 16 * 1024;
+
+struct AddressInfo {
+  addrinfo* first = nullptr;
+  ~AddressInfo() {
+    if (first != nullptr) ::freeaddrinfo(first);
+  }
+};
+
+int look_up(const HostPort& address, int flags, AddressInfo& result) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | flags;
+  return ::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &result.first);
+}
+
+std::string tls_error() {
+  char text[256] = "unknown TLS error";
+  if (const unsigned long code = ::ERR_get_error(); code != 0) ::ERR_error_string_n(code, text, sizeof text);
+  ::ERR_clear_error();
+  return text;
+}
+
+}  // namespace
+
+Result<HostPort> parse_host_port(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  HostPort parsed;
+  if (colon != std::string::npos) {
+    parsed = {address.substr(0, colon), address.substr(colon + 1)};
+    if (parsed.host.size() > 2 && parsed.host.front() == '[' && parsed.host.back() == ']') {
+      parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+    }
+  }
+  const bool digits = !parsed.port.empty() && parsed.port.size() <= 5 &&
+                      std::all_of(parsed.port.begin(), parsed.port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (parsed.host.empty() || !digits || std::stoi(parsed.port) > 65535 || std::stoi(parsed.port) == 0) {
+    return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not host:port", address)};
+  }
+  return parsed;
+}
+
+bool is_numeric(const HostPort& address) {
+  AddressInfo info;
+  return look_up(address, AI_NUMERICHOST, info) == 0;
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsConfig& config) {
+  std::unique_ptr<TlsContext> tls(new TlsContext(config));
+  tls->context_ = ::SSL_CTX_new(::TLS_client_method());
+  SSL_CTX* context = tls->context_;
+  const auto failed = [](const std::string& what) {
+    return Error{Errc::kInvalidArgument, 0, what + ": " + tls_error()};
+  };
+  if (context == nullptr) return failed("TLS");
+  ::SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  ::SSL_CTX_set_verify(context, config.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (config.ca_file.empty()) {
+    ::SSL_CTX_set_default_verify_paths(context);
+  } else if (::SSL_CTX_load_verify_locations(context, config.ca_file.c_str(), nullptr) != 1) {
+    return failed("tls.ca_file " + config.ca_file);
+  }
+  if (!config.cert_file.empty() && ::SSL_CTX_use_certificate_chain_file(context, config.cert_file.c_str()) != 1) {
+    return failed("tls.cert_file " + config.cert_file);
+  }
+  if (!config.key_file.empty() &&
+      ::SSL_CTX_use_PrivateKey_file(context, config.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return failed("tls.key_file " + config.key_file);
+  }
+  return tls;
+}
+
+TlsContext::~TlsContext() { ::SSL_CTX_free(context_); }
+
+Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& address, const TlsContext* tls) {
+  AddressInfo info;
+  if (const int code = look_up(address, 0, info); code != 0) {
+    return Error{Errc::kNotFound, 0, fmt::format("{}: {}", address.host, ::gai_strerror(code))};
+  }
+  const std::string name = address.host + ":" + address.port;
+  std::unique_ptr<TcpConnection> connection(new TcpConnection);
+  connection->fd_ = UniqueFd(::socket(info.first->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int fd = connection->fd_.get();
+  if (fd < 0) return errno_error("socket");
+  const int on = 1;
+  // Without it small writes wait for the acknowledgement of the ones before: 6 ms at the 99th percentile.
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  if (tls != nullptr) {
+    connection->ssl_ = ::SSL_new(tls->get());
+    if (connection->ssl_ == nullptr || ::SSL_set_fd(connection->ssl_, fd) != 1) {
+      return Error{Errc::kNoMemory, 0, "TLS: " + tls_error()};
+    }
+    const std::string& server = tls->config().server_name.empty() ? address.host : tls->config().server_name;
+    ::SSL_set_tlsext_host_name(connection->ssl_, server.c_str());
+    X509_VERIFY_PARAM* verify = ::SSL_get0_param(connection->ssl_);
+    if (::X509_VERIFY_PARAM_set1_ip_asc(verify, server.c_str()) != 1) ::SSL_set1_host(connection->ssl_, server.c_str());
+    ::SSL_set_connect_state(connection->ssl_);
+  }
+  if (::connect(fd, info.first->ai_addr, info.first->ai_addrlen) != 0 && errno != EINPROGRESS) {
+    return errno_error("connect to " + name);
+  }
+  return connection;
+}
+
+TcpConnection::~TcpConnection() { ::SSL_free(ssl_); }
+
+void TcpConnection::broken(std::string why) {
+  if (state_ == State::kBroken) return;
+  acknowledged();  // as far as it came
+  state_ = State::kBroken;
+  why_broken_ = std::move(why);
+}
+
+void TcpConnection::progress() {
+  if (state_ == State::kBroken) return;
+  if (!connected_) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+      state_ = State::kBroken;
+      why_broken_ = Error{Errc::kIo, error, "connect"}.text();
+      return;
+    }
+    tcp_info info{};
+    size = sizeof info;
+    if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state != kTcpEstablished) {
+      return;  // still connecting
+    }
+    connected_ = true;
+    base_ = info.tcpi_bytes_acked;
+    if (ssl_ == nullptr) state_ = State::kOpen;
+  }
+  if (state_ == State::kConnecting) {
+    const int done = ::SSL_connect(ssl_);
+    if (done == 1) {
+      state_ = State::kOpen;
+    } else {
+      const int reason = ::SSL_get_error(ssl_, done);
+      if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) broken("TLS handshake: " + tls_error());
+      return;
+    }
+  }
+  char discarded[4096];
+  for (int reads = 0; reads < 16; ++reads) {
+    if (ssl_ != nullptr) {
+      const int n = ::SSL_read(ssl_, discarded, sizeof discarded);
+      if (n > 0) continue;
+      const int reason = ::SSL_get_error(ssl_, n);
+      if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return;
+      return broken(reason == SSL_ERROR_ZERO_RETURN ? "the peer closed the connection" : "TLS: " + tls_error());
+    }
+    const ssize_t n = ::recv(fd_.get(), discarded, sizeof discarded, 0);
+    if (n > 0 || (n < 0 && errno == EINTR)) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    return broken(n == 0 ? "the peer closed the connection" : errno_error("receive").text());
+  }
+}
+
+bool TcpConnection::look() {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  if (info.tcpi_bytes_acked > base_) wire_acked_ = info.tcpi_bytes_acked - base_;
+  peer_is_full_ = info.tcpi_snd_wnd < info.tcpi_snd_mss;
+  return info.tcpi_state == kTcpEstablished;
+}
+
+std::uint64_t TcpConnection::acknowledged() {
+  if (!connected_) return 0;
+  if (state_ != State::kBroken) look();
+  // The peer's acknowledgement of our FIN would count as a byte of the stream.
+  if (ssl_ == nullptr) return std::min(wire_acked_, sent_);
+  while (!marks_.empty() && marks_.front().wire <= wire_acked_) {
+    tls_acked_ = marks_.front().stream;
+    marks_.pop_front();
+  }
+  return tls_acked_;
+}
+
+std::size_t TcpConnection::send(std::span<const iovec> parts) {
+  if (state_ != State::kOpen || parts.empty()) return 0;
+  if (!look()) {
+    progress();
+    broken("the peer closed the connection");
+    return 0;
+  }
+  if (ssl_ != nullptr) return send_tls(parts);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) broken(errno_error("send").text());
+    return 0;
+  }
+  sent_ += static_cast<std::uint64_t>(n);
+  return static_cast<std::size_t>(n);
+}
+
+std::size_t TcpConnection::send_tls(std::span<const iovec> parts) {
+  std::size_t total = 0;
+  for (const iovec& part : parts) {
+    for (std::size_t done = 0; done < part.iov_len;) {
+      const auto bytes = static_cast<int>(std::min(part.iov_len - done, kTlsRecordBytes));
+      const int n = ::SSL_write(ssl_, static_cast<const char*>(part.iov_base) + done, bytes);
+      if (n <= 0) {
+        const int reason = ::SSL_get_error(ssl_, n);
+        if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) broken("TLS: " + tls_error());
+        return total;
+      }
+      done += static_cast<std::size_t>(n);
+      total += static_cast<std::size_t>(n);
+      sent_ += static_cast<std::uint64_t>(n);
+      // What the handshake sent is in the wire's count as well: base_ was taken before it.
+      marks_.push_back({sent_, BIO_number_written(::SSL_get_wbio(ssl_))});
+    }
+  }
+  return total;
+}
+
+}  // namespace logflume

@@ -1,0 +1,95 @@
+// One TCP connection that knows what the peer's kernel has acknowledged. A successful write() only means that
+// the bytes are in this machine's memory; TCP_INFO's tcpi_bytes_acked (RFC 4898, tcpEStatsAppHCThruOctetsAcked)
+// tells what arrived. Optional TLS.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "sink/sink_config.h"
+
+typedef struct ssl_ctx_st SSL_CTX;
+typedef struct ssl_st SSL;
+
+namespace logflume {
+
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+// "host:port", "[::1]:port". Errors: kInvalidArgument.
+Result<HostPort> parse_host_port(const std::string& address);
+// The host is an address, not a name: no look-up can block.
+bool is_numeric(const HostPort& address);
+
+// The client's side of TLS, shared by all connections of a sink. Errors: certificates that cannot be loaded.
+class TlsContext {
+ public:
+  static Result<std::unique_ptr<TlsContext>> make(const TlsConfig& config);
+  ~TlsContext();
+  SSL_CTX* get() const { return context_; }
+  const TlsConfig& config() const { return config_; }
+
+ private:
+  explicit TlsContext(TlsConfig config) : config_(std::move(config)) {}
+  TlsConfig config_;
+  SSL_CTX* context_ = nullptr;
+};
+
+// Threads: one. Never blocks, but for the look-up of a name in connect().
+class TcpConnection {
+ public:
+  enum class State { kConnecting, kOpen, kBroken };
+
+  // Begins to connect. Errors: the name is not known, no socket.
+  static Result<std::unique_ptr<TcpConnection>> connect(const HostPort& address, const TlsContext* tls);
+  ~TcpConnection();
+
+  int fd() const { return fd_.get(); }
+  State state() const { return state_; }
+  const std::string& why_broken() const { return why_broken_; }
+
+  // Goes on with connecting and the handshake; reads and discards what the peer sends, so that its FIN is seen.
+  void progress();
+  // Sends what fits; returns the bytes taken, counted by the caller's stream, 0 when the kernel's buffer is full.
+  // Looks for the peer's FIN before it writes.
+  std::size_t send(std::span<const iovec> parts);
+  // Of the caller's stream: bytes that the peer's kernel has acknowledged. Works after the connection broke.
+  std::uint64_t acknowledged();
+  // At the last look, the peer had no room: it is slow, not dead. Breaking such a connection would throw away
+  // what its kernel has acknowledged and it has not read.
+  bool peer_is_full() const { return peer_is_full_; }
+
+ private:
+  TcpConnection() = default;
+  bool look();  // TCP_INFO; false when the peer is gone
+  void broken(std::string why);
+  std::size_t send_tls(std::span<const iovec> parts);
+
+  UniqueFd fd_;
+  SSL* ssl_ = nullptr;
+  State state_ = State::kConnecting;
+  bool connected_ = false;  // TCP is, TLS perhaps not
+  std::string why_broken_;
+  std::uint64_t base_ = 0;        // bytes_acked when the stream began: the SYN counts as one
+  std::uint64_t wire_acked_ = 0;  // since then
+  bool peer_is_full_ = false;
+  std::uint64_t sent_ = 0;        // of the caller's stream
+  // TLS adds bytes: the stream's position at each record's end, beside the wire's.
+  struct Mark {
+    std::uint64_t stream;
+    std::uint64_t wire;
+  };
+  std::deque<Mark> marks_;
+  std::uint64_t tls_acked_ = 0;
+};
+
+}  // namespace logflume

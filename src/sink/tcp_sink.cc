@@ -1,0 +1,335 @@
+#include "sink/tcp_sink.h"
+
+#include <sys/epoll.h>
+
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "sink/backoff.h"
+#include "sink/encode.h"
+#include "sink/tcp_connection.h"
+
+namespace logflume {
+namespace {
+
+constexpr std::size_t kPartsMax = 64;                      // of one system call
+constexpr std::size_t kUnsentBytesMax = 512 * 1024;        // taken from the inbox ahead of the socket
+constexpr std::size_t kSendsPerPass = 8;
+constexpr Duration kAckCheckMin = 1ms;  // nothing tells when an acknowledgement arrives
+constexpr Duration kAckCheckMax = 50ms;
+
+class TcpSink final : public Sink {
+ public:
+  TcpSink(TcpSinkConfig config, SinkContext context)
+      : config_(std::move(config)),
+        context_(std::move(context)),
+        encoder_(config_.encoding, context_.host, config_.labels),
+        backoff_(config_.retry),
+        reconnects_(context_.metrics.registry.counter("logflume_component_retries_total",
+                                                      "Requests or connections tried again.",
+                                                      {{"component", context_.name}})) {}
+  ~TcpSink() override { disconnect(); }
+
+  Result<void> open() override;
+  std::size_t do_work(TimePoint now) override;
+  bool has_input() const override { return may_take() && !context_.inbox.empty(); }
+  TimePoint deadline() const override { return deadline_; }
+  void drain() override { draining_ = true; }
+  bool drained() const override { return pending_.empty(); }
+
+ private:
+  // A delivery on its way: unsent, or sent and not acknowledged.
+  struct Pending {
+    Delivery delivery;
+    std::string encoded;         // empty: the batch's own text is sent
+    std::uint64_t end = 0;       // of the stream of this connection, once sent entirely
+    std::size_t sent = 0;        // bytes of it that this connection took
+    std::size_t skip = 0;        // leading bytes that an earlier connection has acknowledged
+    std::size_t reserved = 0;    // of the memory budget, for `encoded`
+
+    std::string_view text() const { return encoded.empty() ? delivery.batch->text() : std::string_view(encoded); }
+    bool adds_newline() const { return encoded.empty() && delivery.batch->unterminated; }
+    std::size_t size() const { return text().size() + (adds_newline() ? 1 : 0); }
+  };
+
+  bool may_take() const { return unsent_bytes_ < kUnsentBytesMax; }
+  bool take_one(TimePoint now);
+  std::size_t send_some(TimePoint now);
+  std::size_t settle(TimePoint now);
+  void finish(Pending& pending);
+  void connect(TimePoint now);
+  void disconnect();
+  void lost_connection(TimePoint now, const std::string& why);
+  bool lingering(TimePoint now) const;
+  void plan(TimePoint now);
+
+  TcpSinkConfig config_;
+  SinkContext context_;
+  BatchEncoder encoder_;
+  Backoff backoff_;
+  Counter& reconnects_;
+  std::vector<HostPort> addresses_;
+  std::size_t next_address_ = 0;
+  std::unique_ptr<TlsContext> tls_;
+  std::unique_ptr<TcpConnection> connection_;
+  bool was_open_ = false;  // this connection
+  std::uint64_t stream_ = 0;  // bytes given to this connection
+
+  std::deque<Pending> pending_;
+  std::size_t first_unsent_ = 0;  // in pending_
+  std::size_t unsent_bytes_ = 0;
+  std::uint64_t unsent_events_ = 0;
+  TimePoint oldest_unsent_{};
+  TimePoint retry_at_{};
+  TimePoint connect_by_ = kNever;
+  TimePoint next_ack_check_ = kNever;
+  TimePoint last_progress_{};        // when the acknowledged position last moved, or nothing was owed
+  std::uint64_t acknowledged_ = 0;   // of this connection, at the last look
+  Duration ack_check_ = kAckCheckMin;
+  TimePoint deadline_ = kNever;
+  bool socket_ready_ = false;
+  bool draining_ = false;
+};
+
+Result<void> TcpSink::open() {
+  for (const std::string& address : config_.addresses) {
+    auto parsed = parse_host_port(address);
+    if (!parsed) return parsed.error();
+    addresses_.push_back(*parsed);
+  }
+  if (addresses_.empty()) return Error{Errc::kInvalidArgument, 0, "no address"};
+  if (config_.tls.enabled) {
+    auto tls = TlsContext::make(config_.tls);
+    if (!tls) return tls.error();
+    tls_ = std::move(*tls);
+  }
+  deadline_ = TimePoint{};  // connect at once
+  return {};
+}
+
+std::size_t TcpSink::do_work(TimePoint now) {
+  std::size_t work = 0;
+  if (!connection_ && now >= retry_at_) connect(now);
+  if (connection_ && std::exchange(socket_ready_, false)) {
+    ++work;
+    connection_->progress();
+  }
+  if (connection_ && connection_->state() == TcpConnection::State::kOpen && !was_open_) {
+    was_open_ = true;
+    connect_by_ = kNever;
+    context_.health.ok();
+    context_.log.info(context_.name, "connected to {}:{}", addresses_[next_address_].host,
+                      addresses_[next_address_].port);
+  }
+  while (may_take() && take_one(now)) ++work;
+  if (connection_) work += send_some(now);
+  if (connection_ && now >= next_ack_check_) work += settle(now);
+  if (connection_ && connection_->state() == TcpConnection::State::kBroken) {
+    lost_connection(now, connection_->why_broken());
+  } else if (connection_ && now >= connect_by_) {
+    lost_connection(now, "connecting took too long");
+  } else if (connection_ && first_unsent_ > 0 && now - last_progress_ > config_.request_timeout &&
+             !connection_->peer_is_full()) {
+    lost_connection(now, "nothing was acknowledged within request_timeout");
+  }
+  context_.outcome.flush();
+  plan(now);
+  return work;
+}
+
+bool TcpSink::take_one(TimePoint now) {
+  Pending pending;
+  if (first_unsent_ == 0 && pending_.empty()) last_progress_ = now;
+  if (!context_.inbox.try_pop(pending.delivery)) return false;
+  context_.outcome.taken(pending.delivery);
+  const Batch& batch = *pending.delivery.batch;
+  if (!encoder_.is_identity(batch)) {
+    encoder_.append(batch, pending.encoded);
+    // What is already taken has to be sent: the budget stops the readers, not this.
+    pending.reserved = pending.encoded.capacity();
+    if (!context_.budget.try_reserve(pending.reserved)) pending.reserved = 0;
+  }
+  if (unsent_bytes_ == 0) oldest_unsent_ = now;
+  unsent_bytes_ += pending.size();
+  unsent_events_ += batch.events;
+  pending_.push_back(std::move(pending));
+  return true;
+}
+
+bool TcpSink::lingering(TimePoint now) const {
+  const Duration linger = config_.batch.linger.value_or(Duration::zero());
+  return !draining_ && now < oldest_unsent_ + linger && unsent_bytes_ < config_.batch.max_bytes &&
+         unsent_events_ < config_.batch.max_events;
+}
+
+std::size_t TcpSink::send_some(TimePoint now) {
+  if (connection_->state() != TcpConnection::State::kOpen || first_unsent_ == pending_.size() || lingering(now)) return 0;
+  std::size_t work = 0;
+  for (std::size_t sends = 0; sends < kSendsPerPass && first_unsent_ < pending_.size(); ++sends) {
+    std::array<iovec, kPartsMax> parts;
+    std::size_t count = 0;
+    std::size_t offered = 0;
+    static char newline = '\n';
+    for (std::size_t i = first_unsent_; i < pending_.size() && count + 2 <= kPartsMax; ++i) {
+      const Pending& pending = pending_[i];
+      const std::string_view text = pending.text();
+      const std::size_t from = pending.skip + pending.sent;
+      if (from < text.size()) parts[count++] = {const_cast<char*>(text.data()) + from, text.size() - from};
+      if (pending.adds_newline()) parts[count++] = {&newline, 1};
+      offered += pending.size() - from;
+    }
+    std::size_t taken = connection_->send({parts.data(), count});
+    const bool all = taken == offered;
+    stream_ += taken;
+    unsent_bytes_ -= taken;
+    if (taken > 0) {
+      ++work;
+      ack_check_ = kAckCheckMin;
+      next_ack_check_ = now + 5 * kAckCheckMin;
+    }
+    std::uint64_t position = stream_ - taken;
+    while (taken > 0) {
+      Pending& pending = pending_[first_unsent_];
+      const std::size_t rest = pending.size() - pending.skip - pending.sent;
+      const std::size_t part = std::min(rest, taken);
+      pending.sent += part;
+      position += part;
+      taken -= part;
+      if (part == rest) {
+        pending.end = position;
+        unsent_events_ -= pending.delivery.batch->events;
+        ++first_unsent_;
+      }
+    }
+    work += settle(now);  // send() has just learned it
+    if (!all) break;
+  }
+  return work;
+}
+
+// Acknowledges what the peer's kernel has.
+std::size_t TcpSink::settle(TimePoint now) {
+  const std::uint64_t acknowledged = connection_->acknowledged();
+  std::size_t count = 0;
+  while (first_unsent_ > 0 && pending_.front().end <= acknowledged) {
+    finish(pending_.front());
+    pending_.pop_front();
+    --first_unsent_;
+    ++count;
+  }
+  if (acknowledged != acknowledged_ || first_unsent_ == 0) last_progress_ = now;
+  acknowledged_ = acknowledged;
+  return count;
+}
+
+void TcpSink::finish(Pending& pending) {
+  context_.outcome.sent(pending.delivery.batch->events, pending.size());
+  context_.outcome.finish(std::move(pending.delivery));
+  context_.budget.release(pending.reserved);
+}
+
+void TcpSink::connect(TimePoint now) {
+  const HostPort& address = addresses_[next_address_];
+  auto connection = TcpConnection::connect(address, tls_.get());
+  if (!connection) {
+    lost_connection(now, connection.error().text());
+    return;
+  }
+  connection_ = std::move(*connection);
+  was_open_ = false;
+  stream_ = acknowledged_ = 0;
+  last_progress_ = now;
+  socket_ready_ = true;
+  connect_by_ = now + config_.connect_timeout;
+  const auto watched = context_.loop.watch(connection_->fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                           [this](std::uint32_t) { socket_ready_ = true; });
+  if (!watched) lost_connection(now, watched.error().text());
+}
+
+void TcpSink::disconnect() {
+  if (!connection_) return;
+  context_.loop.unwatch(connection_->fd());
+  connection_.reset();
+}
+
+void TcpSink::lost_connection(TimePoint now, const std::string& why) {
+  const HostPort& address = addresses_[next_address_];
+  const std::string message = fmt::format("{}:{}: {}", address.host, address.port, why);
+  std::uint64_t acknowledged = 0;
+  if (connection_) {
+    settle(now);
+    acknowledged = connection_->acknowledged();
+  }
+  // The next connection begins with the first line that was not acknowledged as a whole.
+  std::uint64_t begin = first_unsent_ > 0 ? pending_.front().end - pending_.front().sent
+                                          : stream_ - (pending_.empty() ? 0 : pending_.front().sent);
+  for (Pending& pending : pending_) {
+    const std::size_t arrived =
+        pending.sent == 0 || acknowledged <= begin
+            ? 0
+            : static_cast<std::size_t>(std::min<std::uint64_t>(pending.sent, acknowledged - begin));
+    begin += pending.sent;
+    if (arrived > 0) {
+      const std::string_view text = pending.text().substr(0, pending.skip + arrived);
+      const std::size_t newline = text.rfind('\n');
+      if (newline != text.npos) pending.skip = newline + 1;
+    }
+    pending.sent = 0;
+    pending.end = 0;
+  }
+  first_unsent_ = 0;
+  unsent_bytes_ = 0;
+  unsent_events_ = 0;
+  for (const Pending& pending : pending_) {
+    unsent_bytes_ += pending.size() - pending.skip;
+    unsent_events_ += pending.delivery.batch->events;
+  }
+  if (was_open_) backoff_.reset();
+  was_open_ = false;
+  disconnect();
+  connect_by_ = next_ack_check_ = kNever;
+  reconnects_.add();
+  context_.metrics.error("connection");
+  context_.health.degraded(message);
+  next_address_ = (next_address_ + 1) % addresses_.size();
+  // All addresses are tried before it waits.
+  const bool tried_all = next_address_ == 0;
+  const Duration pause = tried_all ? backoff_.next() : Duration::zero();
+  retry_at_ = now + pause;
+  context_.log.limited(LogLevel::kWarn, context_.name, "connection", message + "; trying again");
+}
+
+void TcpSink::plan(TimePoint now) {
+  deadline_ = kNever;
+  if (!connection_) {
+    deadline_ = retry_at_;
+    return;
+  }
+  deadline_ = connect_by_;
+  if (first_unsent_ > 0) {
+    if (now >= next_ack_check_) {
+      ack_check_ = std::min(ack_check_ * 2, kAckCheckMax);
+      next_ack_check_ = now + ack_check_;
+    }
+    deadline_ = std::min(deadline_, next_ack_check_);
+  }
+  if (lingering(now) && unsent_bytes_ > 0) {
+    deadline_ = std::min(deadline_, oldest_unsent_ + config_.batch.linger.value_or(Duration::zero()));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Sink> make_tcp_sink(TcpSinkConfig config, SinkContext context) {
+  return std::make_unique<TcpSink>(std::move(config), std::move(context));
+}
+
+bool tcp_never_blocks(const TcpSinkConfig& config) {
+  return !config.tls.enabled && std::all_of(config.addresses.begin(), config.addresses.end(), [](const std::string& a) {
+    const auto parsed = parse_host_port(a);
+    return parsed && is_numeric(*parsed);
+  });
+}
+
+}  // namespace logflume

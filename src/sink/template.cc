@@ -1,0 +1,204 @@
+#include "sink/template.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+namespace logflume {
+namespace {
+
+// Handed to strftime(). Only what depends on neither the locale's formats nor the time zone: %s, %z and %Z
+// do, and are rendered here.
+constexpr std::string_view kSpecifiers = "YmdHMSjyabeuVGFT";
+constexpr std::string_view kKnownSpecifiers =
+    "%Y %m %d %H %M %S %j %y %a %b %e %u %V %G %F %T %s %z %Z, and %% for a percent sign";
+
+Error parse_error(std::size_t at, std::string message) {
+  return Error{Errc::kInvalidArgument, 0, fmt::format("{} at character {}", message, at + 1)};
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+Error unknown_field(std::size_t at, std::string_view name, const std::vector<std::string_view>& known) {
+  std::string message = fmt::format("unknown field \"{}\"", name);
+  std::string_view nearest;
+  std::size_t best = std::string_view::npos;
+  for (const std::string_view candidate : known) {
+    const std::size_t distance = edit_distance(name.substr(0, 64), candidate);
+    // Two slips, or a third of the letters: more is another word.
+    const std::size_t allowed =
+        std::min(std::max<std::size_t>(2, candidate.size() / 3), candidate.size() - 1);
+    if (distance <= allowed && distance < best) {
+      best = distance;
+      nearest = candidate;
+    }
+  }
+  Error error = parse_error(at, std::move(message));
+  error.message += nearest.empty() ? fmt::format(": expected one of {}", fmt::join(known, ", "))
+                                   : fmt::format(": did you mean \"{}\"?", nearest);
+  return error;
+}
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+void append_path_value(std::string_view value, std::string& out) {
+  if (value.size() > Template::kPathValueBytesMax) {
+    // Not between the bytes of a character, which are at most four.
+    std::size_t bytes = Template::kPathValueBytesMax;
+    while (bytes > Template::kPathValueBytesMax - 4 && (value[bytes] & 0xC0) == 0x80) --bytes;
+    value = value.substr(0, bytes);
+  }
+  if (value.empty() || value == "." || value == "..") {
+    out += '_';
+    return;
+  }
+  for (const char c : value) out += c == '/' || c == '\0' ? '_' : c;
+}
+
+std::int64_t seconds_of(const Batch& batch) {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(batch.wall_ns)).count();
+}
+
+void append_time(const std::string& specifiers, const Batch& batch, std::string& out) {
+  const auto seconds = static_cast<std::time_t>(seconds_of(batch));
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 32> text;  // one specifier at a time: the longest, %F, has ten characters
+  for (std::size_t i = 0; i < specifiers.size(); i += 2) {
+    const std::array<char, 3> format{specifiers[i], specifiers[i + 1], '\0'};
+    out.append(text.data(), std::strftime(text.data(), text.size(), format.data(), &utc));
+  }
+}
+
+}  // namespace
+
+void Template::add(Part::Kind kind, std::string_view text) {
+  const bool joins = kind == Part::Kind::kText || kind == Part::Kind::kTime;
+  if (joins && !parts_.empty() && parts_.back().kind == kind) {
+    parts_.back().text += text;
+  } else if (kind != Part::Kind::kText || !text.empty()) {
+    parts_.push_back({kind, std::string(text)});
+  }
+}
+
+Result<Template> Template::parse(std::string_view text, const std::map<std::string, std::string>& labels,
+                                 bool with_time) {
+  using Kind = Part::Kind;
+  constexpr std::array<std::pair<std::string_view, Kind>, 4> kFields{{{"source", Kind::kSource},
+                                                                      {"host", Kind::kHost},
+                                                                      {"file", Kind::kFile},
+                                                                      {"file_name", Kind::kFileName}}};
+  Template result;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t special = std::min(text.find("{{", i), with_time ? text.find('%', i) : text.npos);
+    result.add(Kind::kText, text.substr(i, special - i));
+    if (special == text.npos) break;
+    i = special;
+    if (text[i] == '{') {
+      const std::size_t close = text.find("}}", i + 2);
+      if (close == text.npos) return parse_error(i, "\"{{\" without \"}}\"");
+      const std::string_view name = trim(text.substr(i + 2, close - i - 2));
+      const auto field = std::ranges::find(kFields, name, [](const auto& known) { return known.first; });
+      if (const auto label = labels.find(std::string(name)); label != labels.end()) {
+        result.add(Kind::kLabel, label->second);
+      } else if (field != kFields.end()) {
+        result.add(field->second, {});
+      } else {
+        std::vector<std::string_view> known;
+        for (const auto& [fixed, kind] : kFields) known.push_back(fixed);
+        for (const auto& [key, value] : labels) {
+          if (!key.empty()) known.push_back(key);
+        }
+        return unknown_field(i, name, known);
+      }
+      i = close + 2;
+      continue;
+    }
+    if (i + 1 == text.size())
+      return parse_error(i, "\"%\" without a specifier (write \"%%\" for a percent sign)");
+    const char specifier = text[i + 1];
+    if (specifier == '%') {
+      result.add(Kind::kText, "%");
+    } else if (specifier == 'z') {
+      result.add(Kind::kText, "+0000");
+    } else if (specifier == 'Z') {
+      result.add(Kind::kText, "UTC");
+    } else if (specifier == 's') {
+      result.add(Kind::kEpoch, {});
+    } else if (kSpecifiers.find(specifier) != std::string_view::npos) {
+      result.add(Kind::kTime, text.substr(i, 2));
+    } else {
+      Error error = parse_error(i, fmt::format("unknown time specifier \"{}\"", text.substr(i, 2)));
+      error.message += fmt::format(": expected one of {}", kKnownSpecifiers);
+      return error;
+    }
+    i += 2;
+  }
+  return result;
+}
+
+bool Template::is_constant() const {
+  return std::ranges::all_of(parts_, [](const Part& part) {
+    return part.kind == Part::Kind::kText || part.kind == Part::Kind::kLabel;
+  });
+}
+
+void Template::render(const Batch& batch, std::string_view host, bool for_path, std::string& out) const {
+  const auto append_value = [&](std::string_view value) {
+    for_path ? append_path_value(value, out) : static_cast<void>(out.append(value));
+  };
+  for (const Part& part : parts_) {
+    switch (part.kind) {
+      case Part::Kind::kText:
+        out += part.text;
+        break;
+      case Part::Kind::kLabel:
+        append_value(part.text);
+        break;
+      case Part::Kind::kSource:
+        append_value(batch.origin->source);
+        break;
+      case Part::Kind::kHost:
+        append_value(host);
+        break;
+      case Part::Kind::kFile:
+        append_value(batch.origin->path);
+        break;
+      case Part::Kind::kFileName: {
+        const std::string_view path = batch.origin->path;
+        append_value(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
+        break;
+      }
+      case Part::Kind::kTime:
+        append_time(part.text, batch, out);
+        break;
+      case Part::Kind::kEpoch:
+        fmt::format_to(std::back_inserter(out), "{}", seconds_of(batch));
+        break;
+    }
+  }
+}
+
+}  // namespace logflume

@@ -1,0 +1,167 @@
+#include "source/feeder.h"
+
+#include <cassert>
+
+namespace logflume {
+namespace {
+
+constexpr Duration kRejoin = std::chrono::seconds(1);      // with room for so long, a sink may be waited for again
+constexpr Duration kRingRetry = std::chrono::milliseconds(2);
+
+}  // namespace
+
+Feeder::Feeder(SourceContext& context, bool strip_cr)
+    : context_(context),
+      strip_cr_(strip_cr),
+      truncated_events_(context.metrics.registry.counter("logflume_truncated_events_total",
+                                                         "Events cut at max_line_bytes.",
+                                                         {{"component", context.name}})) {}
+
+void Feeder::open() {
+  states_.resize(context_.outlets.size());
+  for (const Outlet& outlet : context_.outlets) {
+    outlet.ledger.add_source(context_.loop.parker());
+    outlet.ledger.wake_when_idle(false);  // exhausted() is asked for by time
+  }
+}
+
+bool Feeder::has_room(std::size_t index) const {
+  const Outlet& outlet = context_.outlets[index];
+  return outlet.buffer_has_room(states_[index].full && !states_[index].ring_full) && outlet.ring_has_room();
+}
+
+bool Feeder::look_for_room(std::size_t index, TimePoint now) {
+  State& state = states_[index];
+  if (has_room(index)) {
+    if (state.full) {
+      state.full = state.ring_full = false;
+      state.room_since = now;
+    }
+    if (state.lagging && now - state.room_since >= kRejoin) state.lagging = false;
+    return true;
+  }
+  if (!state.full) {
+    state.full = true;
+    state.full_since = now;
+    state.ring_full = context_.outlets[index].buffer_has_room(false);
+  }
+  if (now - state.full_since >= kGrace) state.lagging = true;
+  return false;
+}
+
+bool Feeder::plan(const LogContent& content, TimePoint now, Groups& groups) {
+  bool blocked = false;
+  for (std::size_t i = 0; i < content.cursors.size(); ++i) {
+    const Cursor& cursor = *content.cursors[i];
+    if (!look_for_room(i, now)) {
+      blocked = true;
+      continue;
+    }
+    const auto same = std::find_if(groups.begin(), groups.end(),
+                                   [&](const Group& group) { return group.position == cursor.fed_offset; });
+    if (same != groups.end()) {
+      same->members.push_back(i);
+    } else {
+      groups.push_back({cursor.fed_offset, UINT64_MAX, cursor.fed_seam, {i}});
+    }
+  }
+  if (groups.size() == 1 && !blocked) return false;
+
+  for (std::size_t i = 0; i < content.cursors.size(); ++i) {
+    const std::uint64_t position = content.cursors[i]->fed_offset;
+    const bool waited_for = states_[i].full && !states_[i].lagging;
+    // A member of the convoy that has only just become full is waited for a moment.
+    if (waited_for) std::erase_if(groups, [&](const Group& group) { return group.position == position; });
+    for (Group& group : groups) {
+      if (position > group.position) group.limit = std::min(group.limit, position);
+    }
+  }
+  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.position < b.position; });
+  return blocked;
+}
+
+TimePoint Feeder::retry_at(TimePoint now) const {
+  TimePoint at = kNever;
+  for (const State& state : states_) {
+    if (!state.full) continue;
+    if (state.ring_full) at = std::min(at, now + kRingRetry);
+    if (!state.lagging && states_.size() > 1) at = std::min(at, state.full_since + kGrace);
+  }
+  return at;
+}
+
+void Feeder::begin(TailedFile& file, const Group& group, TimePoint now) {
+  file_ = &file;
+  group_ = &group;
+  fed_ = {group.position, group.position};
+  wall_ns_ = wall_now_ns();
+  now_ = now;
+}
+
+bool Feeder::take(Piece&& piece) {
+  LogContent& content = *file_->content;
+  auto* batch = new Batch;
+  const IntrusivePtr<const Batch> shared(batch);
+  batch->slab = std::move(piece.slab);
+  batch->data = piece.data;
+  batch->bytes = piece.bytes;
+  batch->events = piece.events;
+  batch->unterminated = piece.unterminated;
+  batch->truncated = piece.truncated;
+  batch->strip_cr = strip_cr_;
+  batch->origin = file_->origin;
+  batch->owed = piece.owed;
+  batch->seam = piece.seam;
+  batch->wall_ns = wall_ns_;
+  batch->read_at = now_;
+
+  fed_.end = piece.owed.end;
+  if (piece.owed.begin >= content.received_to) {  // otherwise a sink reads again what was counted
+    content.received_to = piece.owed.end;
+    context_.metrics.received_events.add(piece.events);
+    context_.metrics.received_bytes.add(piece.owed.bytes());
+    if (piece.truncated) truncated_events_.add();
+  }
+  bool room = true;
+  for (const std::size_t member : group_->members) {
+    const Outlet& outlet = context_.outlets[member];
+    Cursor& cursor = *content.cursors[member];
+    outlet.ledger.charge(piece.bytes);
+    cursor.fed_offset = piece.owed.end;
+    cursor.fed_seam = piece.seam;
+    const bool pushed = outlet.ring.try_push(Delivery{shared, content.cursors[member]});
+    assert(pushed);  // has_room() was asked before each piece, and only this thread fills the ring
+    (void)pushed;
+    states_[member].fed = true;
+    room = room && has_room(member);
+  }
+  return room;
+}
+
+bool Feeder::room_returned() const {
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].full && has_room(i)) return true;
+  }
+  return false;
+}
+
+bool Feeder::take_room_returned(TimePoint now) {
+  bool returned = false;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].full && look_for_room(i, now)) returned = true;
+  }
+  return returned;
+}
+
+void Feeder::wake_sinks() {
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (std::exchange(states_[i].fed, false)) context_.outlets[i].sink_thread.wake();
+  }
+}
+
+bool Feeder::all_acknowledged() const {
+  return std::all_of(context_.outlets.begin(), context_.outlets.end(),
+                     [](const Outlet& outlet) { return outlet.ledger.inflight_batches() == 0; });
+}
+
+}  // namespace logflume

@@ -1,0 +1,75 @@
+// Hands pieces of files to the sinks that stand where they begin: the convoy, and who left it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "source/line_reader.h"
+#include "source/source.h"
+#include "source/tailed_file.h"
+
+namespace logflume {
+
+// Sinks that stand at one position of a file share one read. A sink whose buffer stays full for kGrace leaves
+// the convoy: nobody waits for it any more, it reads again from its own cursor when it has room, and shares
+// again where positions meet.
+//
+// Threads: the source's; all_acknowledged() from any.
+class Feeder final : public PieceSink {
+ public:
+  static constexpr Duration kGrace = std::chrono::milliseconds(50);
+
+  struct Group {
+    std::uint64_t position = 0;
+    std::uint64_t limit = 0;  // where the next sink stands
+    Seam seam;
+    std::vector<std::size_t> members;  // outlets with room
+  };
+  using Groups = std::vector<Group>;
+
+  Feeder(SourceContext& context, bool strip_cr);
+  void open();
+
+  // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to be
+  // looked at again when room_returned(), or at retry_at().
+  bool plan(const LogContent& content, TimePoint now, Groups& groups);
+  TimePoint retry_at(TimePoint now) const;
+
+  // The next pieces taken are of `file`, for `group`.
+  void begin(TailedFile& file, const Group& group, TimePoint now);
+  bool take(Piece&& piece) override;
+  // What was taken since begin().
+  FileRange fed_range() const { return fed_; }
+
+  // Some sink that was full has room.
+  bool room_returned() const;
+  bool take_room_returned(TimePoint now);
+  // Tells the sinks what was fed since the last call.
+  void wake_sinks();
+  bool all_acknowledged() const;
+
+ private:
+  struct State {
+    bool full = false;       // found without room, and not looked at since it had some
+    bool ring_full = false;  // nobody tells when that changes
+    bool lagging = false;    // left the convoys
+    bool fed = false;        // to be woken
+    TimePoint full_since{};
+    TimePoint room_since{};
+  };
+  bool has_room(std::size_t index) const;
+  bool look_for_room(std::size_t index, TimePoint now);
+
+  SourceContext& context_;
+  const bool strip_cr_;
+  Counter& truncated_events_;
+  std::vector<State> states_;
+  TailedFile* file_ = nullptr;
+  const Group* group_ = nullptr;
+  FileRange fed_;
+  std::int64_t wall_ns_ = 0;
+  TimePoint now_{};
+};
+
+}  // namespace logflume

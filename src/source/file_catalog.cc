@@ -1,0 +1,454 @@
+#include "source/file_catalog.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace logflume {
+namespace {
+
+constexpr Duration kHoldMax = std::chrono::seconds(5);                    // semantics 4
+constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
+
+bool same_birth(std::int64_t a, std::int64_t b) { return a == 0 || b == 0 || a == b; }
+
+Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
+
+// The raw bytes before `offset`, to compare later reads with.
+Seam read_seam(int fd, std::uint64_t offset) {
+  char buffer[Seam::kBytesMax];
+  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(offset, sizeof buffer));
+  const ssize_t n = ::pread(fd, buffer, bytes, static_cast<off_t>(offset - bytes));
+  if (n != static_cast<ssize_t>(bytes)) return {};
+  return Seam::before(buffer + bytes, bytes);
+}
+
+}  // namespace
+
+FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles)
+    : config_(config), context_(context), handles_(handles) {}
+
+// -- Start ------------------------------------------------------------------------------------------------
+
+std::uint64_t FileCatalog::Remembered::offset_max() const {
+  const CursorRecord* cursor = leader();
+  return cursor == nullptr ? 0 : cursor->offset;
+}
+
+const CursorRecord* FileCatalog::Remembered::leader() const {
+  const auto it = std::max_element(cursors.begin(), cursors.end(), [](const CursorRecord& a, const CursorRecord& b) {
+    return a.offset < b.offset;
+  });
+  return it == cursors.end() ? nullptr : &*it;
+}
+
+void FileCatalog::restore(const CheckpointContent& checkpoint) {
+  const std::int64_t oldest_ns = wall_now_ns() - kForgetAfterNs;
+  for (const FileRecord& record : checkpoint.files) {
+    if (record.source != context_.name) continue;
+    if (record.gone && record.updated_ns < oldest_ns) {
+      removed_files_.push_back(record.id);
+      continue;
+    }
+    Remembered& remembered = remembered_[record.id];
+    remembered.record = record;
+    if (!record.gone) remembered_by_key_[{record.device, record.inode}] = &remembered;
+    remembered_index_.add(prefix_of(record), &remembered);
+  }
+  for (const CursorRecord& cursor : checkpoint.cursors) {
+    if (const auto it = remembered_.find(cursor.file_id); it != remembered_.end()) it->second.cursors.push_back(cursor);
+  }
+}
+
+std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
+  std::vector<TailedFile*> rotated;
+  for (const auto& [key, remembered] : std::unordered_map(remembered_by_key_)) {
+    if (by_key_.contains(key)) continue;  // found: identify() decides what it is
+    const std::uint64_t id = remembered->record.id;
+    const std::string old_path = remembered->record.path;
+    if (const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key)) {
+      TailedFile& file = found({*path, key.device, key.inode, remembered->record.birth_ns, 0, 0}, false, now);
+      std::optional<Error> error;
+      if (identify(file, now, error) == Identity::kKnown && file.content->id == id) {
+        file.place = TailedFile::Place::kMoved;
+        file.names.clear();
+        file.lost_names_at = file.last_growth = now;
+        rotated.push_back(&file);
+        continue;
+      }
+      forget(file);
+    }
+    if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end()) {
+      context_.log.info(context_.name,
+                        "{} is gone since the last run; what was not read of it (from byte {} on), if anything, is "
+                        "lost unless a copy of it is found",
+                        old_path, it->second->offset_max());
+      record_gone(*it->second);
+      remembered_by_key_.erase(it);
+    }
+  }
+  return rotated;
+}
+
+// -- Names ------------------------------------------------------------------------------------------------
+
+TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoint now) {
+  const FileKey key{found.device, found.inode};
+  if (const auto it = by_key_.find(key); it != by_key_.end()) {
+    TailedFile& file = *it->second;
+    if (same_birth(file.birth_ns, found.birth_ns)) {
+      if (std::find(file.names.begin(), file.names.end(), found.path) == file.names.end()) {
+        file.names.push_back(found.path);
+      }
+      if (file.place != TailedFile::Place::kNamed) renamed(file, found.path);
+      file.size_known = std::max(file.size_known, found.size_bytes);
+      return file;
+    }
+    forget(file);  // the inode was freed and used again
+  }
+  auto made = std::make_unique<TailedFile>();
+  TailedFile& file = *made;
+  file.token = next_token_++;
+  file.key = key;
+  file.birth_ns = found.birth_ns;
+  file.names.push_back(found.path);
+  file.size_known = found.size_bytes;
+  file.modified_ns = found.modified_ns;
+  file.first_scan = first_scan;
+  file.last_growth = now;
+  file.origin = std::make_shared<Origin>(Origin{context_.name, found.path, 0});
+  if (config_.file_rate_limit) file.rate = std::make_unique<TokenBucket>(*config_.file_rate_limit);
+  by_key_[key] = &file;
+  files_[file.token] = std::move(made);
+  return file;
+}
+
+void FileCatalog::renamed(TailedFile& file, const std::string& new_path) {
+  auto moved = std::make_shared<Origin>(*file.origin);
+  const std::string old_path = std::exchange(moved->path, new_path);
+  file.origin = std::move(moved);
+  std::erase(file.names, old_path);
+  if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end()) file.names.push_back(new_path);
+  file.place = TailedFile::Place::kNamed;
+  if (file.content && file.content->recorded) record(file, *file.content, false);
+}
+
+bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now) {
+  std::erase(file.names, path);
+  if (!file.names.empty()) {
+    if (file.path() == path) renamed(file, std::string(file.names.front()));
+    return true;
+  }
+  file.lost_names_at = now;
+  if (!file.fd.valid()) {
+    // Its handle was given to another file: it can only be found again if it was renamed in its directory.
+    if (const auto moved = find_by_inode(path.substr(0, path.rfind('/')), file.key)) {
+      file.names.push_back(*moved);
+      (void)handles_.open(file);  // a failure leaves no handle, which the next lines see
+      file.names.clear();
+    }
+  }
+  file.place = TailedFile::Place::kDeleted;
+  if (file.fd.valid()) {
+    const Result<FileStatus> status = file_status(file.fd.get());
+    if (status && status->links > 0) file.place = TailedFile::Place::kMoved;
+    if (status) file.size_known = std::max(file.size_known, status->size_bytes);
+  }
+  return false;
+}
+
+TailedFile* FileCatalog::get(FileToken token) {
+  const auto it = files_.find(token);
+  return it == files_.end() ? nullptr : it->second.get();
+}
+
+// -- Content ----------------------------------------------------------------------------------------------
+
+std::shared_ptr<LogContent> FileCatalog::new_content(std::uint64_t offset, const Seam& seam) {
+  auto content = std::make_shared<LogContent>();
+  content->id = context_.next_file_id();
+  content->received_to = offset;
+  for (const Outlet& outlet : context_.outlets) {
+    content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
+  }
+  return content;
+}
+
+void FileCatalog::give_content(TailedFile& file, std::shared_ptr<LogContent> content) {
+  file.set_content(std::move(content));
+  live_.add(file.content->prefix, &file);
+}
+
+FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std::optional<Error>& error) {
+  if (file.content) return Identity::kKnown;
+  const auto remembered = remembered_by_key_.find(file.key);
+  const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd;
+  const bool may_be_known =
+      remembered != remembered_by_key_.end() || !live_.empty() || !ghost_index_.empty() || !remembered_index_.empty();
+  if (!may_be_known && !at_end) {  // nothing that it could be: no need to look into it yet
+    give_content(file, new_content(0, {}));
+    return Identity::kKnown;
+  }
+  if (const auto opened = handles_.open(file); !opened) {
+    error = opened.error();
+    return Identity::kUnknown;
+  }
+  const Result<FileStatus> status = file_status(file.fd.get());
+  const Result<std::string> head = read_head(file.fd.get());
+  if (!status || !head) {
+    error = status ? head.error() : status.error();
+    return Identity::kUnknown;
+  }
+  const std::uint64_t size = status->size_bytes;
+  file.size_known = size;
+
+  if (remembered != remembered_by_key_.end()) {
+    Remembered& known = *remembered->second;
+    const bool born_together = same_birth(known.record.birth_ns, file.birth_ns);
+    if (auto content = born_together ? revive(file, known, *head, size) : nullptr) {
+      forget_remembered(known);
+      give_content(file, std::move(content));
+      record(file, *file.content, false);
+      return Identity::kKnown;
+    }
+    // Truncated or replaced while nobody looked: its old content may turn up as a copy.
+    context_.log.info(context_.name, "{} was truncated or replaced since the last run: reading it from the beginning",
+                      file.path());
+    record_gone(known);
+    remembered_by_key_.erase(remembered);
+    auto content = new_content(0, {});
+    content->nuls_may_lead = born_together;
+    give_content(file, std::move(content));
+    return Identity::kKnown;
+  }
+
+  if (head->empty()) {
+    if (!at_end) return Identity::kEmpty;
+  } else if (adopt_ghost(file, *head, size)) {
+    return Identity::kKnown;
+  } else if (file.held_for == 0 || now < file.held_until) {
+    if (TailedFile* original = find_original(file, *head, size)) {
+      if (file.held_for == 0) {
+        file.held_until = now + kHoldMax;
+        held_.push_back(file.token);
+      }
+      file.held_for = original->token;
+      return Identity::kHeld;
+    }
+    if (file.content) return Identity::kKnown;  // the original had just been truncated
+  }
+  give_content(file, new_content(at_end ? size : 0, at_end ? read_seam(file.fd.get(), size) : Seam{}));
+  if (at_end && size > 0) {
+    // Recorded at once: the next start must go on from here, whatever is written until then.
+    file.content->prefix = {static_cast<std::uint32_t>(head->size()), hash_bytes(*head)};
+    live_.add(file.content->prefix, &file);
+    record(file, *file.content, false);
+    for (const CursorRef& cursor : file.content->cursors) cursor->ledger().note(cursor);
+  }
+  return Identity::kKnown;
+}
+
+std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& remembered, std::string_view head,
+                                                std::uint64_t size_bytes) {
+  const Prefix prefix = prefix_of(remembered.record);
+  if (head.size() < prefix.bytes || hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
+  const CursorRecord* leader = remembered.leader();
+  if (leader != nullptr && (size_bytes < leader->offset || !matches_before(file.fd.get(), leader->offset,
+                                                                           leader->seam_bytes, leader->seam_hash))) {
+    return nullptr;
+  }
+  auto content = std::make_shared<LogContent>();
+  content->id = remembered.record.id;
+  content->received_to = remembered.offset_max();
+  content->prefix = prefix;
+  content->recorded = true;
+  for (const Outlet& outlet : context_.outlets) {
+    const auto own = std::find_if(remembered.cursors.begin(), remembered.cursors.end(),
+                                  [&](const CursorRecord& cursor) { return cursor.sink == outlet.sink; });
+    // A sink that is new starts where its source is (semantics 12).
+    const std::uint64_t offset = own != remembered.cursors.end() ? own->offset : remembered.offset_max();
+    const Seam seam = read_seam(file.fd.get(), offset);
+    content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
+    if (own == remembered.cursors.end() && offset > 0) outlet.ledger.note(content->cursors.back());
+  }
+  return content;
+}
+
+bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
+  for (LogContent* ghost : ghost_index_.find(head)) {
+    const std::uint64_t offset = ghost->fed_max();
+    const Seam& seam = ghost->fed_max_seam();
+    if (size_bytes < offset || !matches_before(file.fd.get(), offset, seam.size, hash_bytes(seam.view()))) continue;
+    const auto it = std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
+    std::shared_ptr<LogContent> content = *it;
+    ghost_index_.remove(ghost->prefix, ghost);
+    ghosts_.erase(it);
+    give_content(file, std::move(content));
+    record(file, *file.content, false);
+    return true;
+  }
+  for (Remembered* known : remembered_index_.find(head)) {
+    if (!known->record.gone) continue;  // its own inode may still be found
+    auto content = revive(file, *known, head, size_bytes);
+    if (!content) continue;
+    forget_remembered(*known);
+    give_content(file, std::move(content));
+    record(file, *file.content, false);
+    return true;
+  }
+  return false;
+}
+
+TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
+  for (TailedFile* original : live_.find(head)) {
+    if (original == &file || !original->content || original->content->fed_max() == 0) continue;
+    const std::shared_ptr<LogContent> content = original->content;
+    if (equal_so_far(file, *original, size_bytes)) return original;
+    if (original->content != content) {  // it was found truncated, and this one may be what it held
+      if (file.content || adopt_ghost(file, head, size_bytes)) return nullptr;
+    }
+  }
+  return nullptr;
+}
+
+bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size) {
+  if (!handles_.open(original) || !handles_.open(copy)) return false;
+  const Result<FileStatus> status = file_status(original.fd.get());
+  if (!status) return false;
+  if (status->size_bytes < original.content->fed_max()) {
+    truncated(original);
+    return false;
+  }
+  const std::uint64_t end = std::min(copy_size, status->size_bytes);
+  const Seam a = read_seam(copy.fd.get(), end);
+  const Seam b = read_seam(original.fd.get(), end);
+  if (end == 0 || a.size == 0 || a.view() != b.view()) return false;
+  copy.verified_to = end;
+  return true;
+}
+
+void FileCatalog::truncated(TailedFile& file) {
+  const std::shared_ptr<LogContent> content = file.content;
+  live_.remove(content->prefix, &file);
+  auto fresh = new_content(0, {});
+  fresh->nuls_may_lead = true;
+  give_content(file, std::move(fresh));
+  file.size_known = 0;
+  bury(content, file);
+  pass_to_copy(file, content);
+}
+
+// `content` is no longer where it was: should a copy be found, it goes on there.
+void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& place) {
+  if (content->fed_max() == 0) return;
+  if (content->recorded) record(place, *content, true);
+  ghost_index_.add(content->prefix, content.get());
+  ghosts_.push_back(std::move(content));
+  if (ghosts_.size() > kGhostsMax) {
+    const LogContent& oldest = *ghosts_.front();
+    ghost_index_.remove(oldest.prefix, ghosts_.front().get());
+    if (oldest.all_acknowledged()) {
+      const std::lock_guard lock(records_mutex_);
+      removed_files_.push_back(oldest.id);
+    }
+    ghosts_.pop_front();
+  }
+}
+
+void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content) {
+  for (const FileToken token : held_) {
+    TailedFile* copy = get(token);
+    if (copy == nullptr || copy->content || copy->held_for != original.token || !copy->fd.valid()) continue;
+    const Result<FileStatus> status = file_status(copy->fd.get());
+    if (!status) continue;
+    const std::uint64_t offset = content->fed_max();
+    const Seam& seam = content->fed_max_seam();
+    const bool longer = status->size_bytes >= offset;
+    const bool equal = longer ? matches_before(copy->fd.get(), offset, seam.size, hash_bytes(seam.view()))
+                              : status->size_bytes == copy->verified_to;
+    if (!equal) continue;
+    const auto ghost = std::find(ghosts_.begin(), ghosts_.end(), content);
+    if (ghost != ghosts_.end()) {
+      ghost_index_.remove(content->prefix, content.get());
+      ghosts_.erase(ghost);
+    }
+    give_content(*copy, content);
+    copy->finished_copy = !longer;
+    record(*copy, *content, false);
+    return;
+  }
+}
+
+void FileCatalog::fed(TailedFile& file, FileRange range) {
+  LogContent& content = *file.content;
+  const bool grows = content.prefix.bytes < Prefix::kBytesMax && range.end > content.prefix.bytes;
+  if (grows) {
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(Prefix::kBytesMax, range.end));
+    const Result<std::string> head = read_head(file.fd.get(), bytes);
+    if (head && head->size() == bytes) {
+      live_.remove(content.prefix, &file);
+      content.prefix = {static_cast<std::uint32_t>(bytes), hash_bytes(*head)};
+      live_.add(content.prefix, &file);
+    }
+  }
+  if (grows || !content.recorded) record(file, content, false);
+}
+
+void FileCatalog::forget(TailedFile& file) {
+  handles_.close(file);
+  if (const std::shared_ptr<LogContent> content = file.content) {
+    live_.remove(content->prefix, &file);
+    bury(content, file);
+    pass_to_copy(file, content);
+  }
+  by_key_.erase(file.key);
+  files_.erase(file.token);
+}
+
+void FileCatalog::forget_remembered(Remembered& remembered) {
+  remembered_index_.remove(prefix_of(remembered.record), &remembered);
+  const FileKey key{remembered.record.device, remembered.record.inode};
+  if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end() && it->second == &remembered) {
+    remembered_by_key_.erase(it);
+  }
+  remembered_.erase(remembered.record.id);
+}
+
+void FileCatalog::record_gone(Remembered& remembered) {
+  remembered.record.gone = true;
+  remembered.record.updated_ns = wall_now_ns();
+  {
+    const std::lock_guard lock(records_mutex_);
+    records_.push_back(remembered.record);
+  }
+  context_.mark_dirty();
+}
+
+void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
+  FileRecord record;
+  record.id = content.id;
+  record.source = context_.name;
+  record.path = file.path();
+  record.device = file.key.device;
+  record.inode = file.key.inode;
+  record.birth_ns = file.birth_ns;
+  record.prefix_bytes = content.prefix.bytes;
+  record.prefix_hash = content.prefix.hash;
+  record.gone = gone;
+  record.updated_ns = wall_now_ns();
+  content.recorded = true;
+  {
+    const std::lock_guard lock(records_mutex_);
+    records_.push_back(std::move(record));
+  }
+  context_.mark_dirty();
+}
+
+void FileCatalog::collect(CheckpointChanges& changes) {
+  const std::lock_guard lock(records_mutex_);
+  std::move(records_.begin(), records_.end(), std::back_inserter(changes.files));
+  changes.removed_files.insert(changes.removed_files.end(), removed_files_.begin(), removed_files_.end());
+  records_.clear();
+  removed_files_.clear();
+}
+
+}  // namespace logflume

@@ -1,0 +1,113 @@
+// Who is who among files: tells a rotated file from a new one, a copy from a file of its own, a truncated
+// file from one that grew, and keeps the checkpoint store informed.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "checkpoint/checkpoint_store.h"
+#include "source/discovery.h"
+#include "source/file_source_config.h"
+#include "source/handle_pool.h"
+#include "source/prefix_index.h"
+#include "source/source.h"
+#include "source/tailed_file.h"
+
+namespace logflume {
+
+// Threads:   the source's; collect() from the checkpointer's.
+// Ownership: owns every TailedFile; one lives until forget().
+class FileCatalog {
+ public:
+  FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles);
+
+  // -- Start ----------------------------------------------------------------------------------------------
+  void restore(const CheckpointContent& checkpoint);
+  // The first scan is over: what is remembered but was not found is looked for under other names in its
+  // directory (semantics 6). Returns the files found so, without a matching name.
+  std::vector<TailedFile*> find_rotated(TimePoint now);
+
+  // -- Names ----------------------------------------------------------------------------------------------
+  // The inode that a matching name leads to; made when it is new.
+  TailedFile& found(const FoundFile& found, bool first_scan, TimePoint now);
+  void renamed(TailedFile& file, const std::string& new_path);
+  // False when the file has no name left: `place` says why.
+  bool lost(TailedFile& file, const std::string& path, TimePoint now);
+  TailedFile* get(FileToken token);
+
+  // -- Content --------------------------------------------------------------------------------------------
+  enum class Identity {
+    kKnown,    // it has a content: read it
+    kEmpty,    // nothing in it yet that could tell
+    kHeld,     // it may be a copy of another file: ask again when that one or this one changes
+    kUnknown,  // it could not be opened or read: `error`
+  };
+  // Finds out which content `file` has, unless it has one. Opens it.
+  Identity identify(TailedFile& file, TimePoint now, std::optional<Error>& error);
+  // The content that was read of `file` is no longer there. A file held for it takes it over; `file` begins anew.
+  void truncated(TailedFile& file);
+  // `piece` of the file was fed: extends the prefix, records what is new.
+  void fed(TailedFile& file, FileRange range);
+  // The inode is gone, or no longer of interest. A file held for it takes its content over. `file` is destroyed.
+  void forget(TailedFile& file);
+  // Files that are held. Each is to be read again when it is no longer, and when its time is up.
+  std::vector<FileToken>& held() { return held_; }
+
+  std::size_t size() const { return files_.size(); }
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (auto& [token, file] : files_) visit(*file);
+  }
+
+  void collect(CheckpointChanges& changes);
+
+ private:
+  // A content as the checkpoint store has it, before a file is found that holds it.
+  struct Remembered {
+    FileRecord record;
+    std::vector<CursorRecord> cursors;
+    std::uint64_t offset_max() const;
+    const CursorRecord* leader() const;
+  };
+  static constexpr std::size_t kGhostsMax = 4096;
+
+  std::shared_ptr<LogContent> new_content(std::uint64_t offset, const Seam& seam);
+  // Null when the file does not hold the remembered content.
+  std::shared_ptr<LogContent> revive(TailedFile& file, Remembered& remembered, std::string_view head,
+                                     std::uint64_t size_bytes);
+  void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
+  bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
+  TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
+  bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
+  void bury(std::shared_ptr<LogContent> content, const TailedFile& place);
+  void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
+  void forget_remembered(Remembered& remembered);
+  void record_gone(Remembered& remembered);
+  void record(const TailedFile& file, LogContent& content, bool gone);
+
+  const FileSourceConfig& config_;
+  SourceContext& context_;
+  HandlePool& handles_;
+  FileToken next_token_ = 1;
+  std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
+  std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
+  std::vector<FileToken> held_;
+
+  PrefixIndex<TailedFile*> live_;
+  std::list<std::shared_ptr<LogContent>> ghosts_;  // contents without a place, oldest first
+  PrefixIndex<LogContent*> ghost_index_;
+  std::unordered_map<std::uint64_t, Remembered> remembered_;  // by file id
+  std::unordered_map<FileKey, Remembered*, FileKeyHash> remembered_by_key_;
+  PrefixIndex<Remembered*> remembered_index_;
+
+  std::mutex records_mutex_;
+  std::vector<FileRecord> records_;           // guarded by records_mutex_
+  std::vector<std::uint64_t> removed_files_;  // guarded by records_mutex_
+};
+
+}  // namespace logflume

@@ -1,0 +1,74 @@
+#include "source/file_metrics.h"
+
+namespace logflume {
+
+FileMetrics::FileMetrics(SourceContext& context)
+    : context_(context),
+      bytes_gauge_(context.metrics.registry.gauge("logflume_source_lag_bytes",
+                                                  "Bytes in the files that were not read yet.",
+                                                  {{"component", context.name}})),
+      seconds_gauge_(context.metrics.registry.gauge("logflume_source_lag_seconds",
+                                                    "Since when the file that is most behind was not read to its end.",
+                                                    {{"component", context.name}})),
+      files_gauge_(context.metrics.registry.gauge("logflume_source_files", "Files known.",
+                                                  {{"component", context.name}})),
+      open_gauge_(context.metrics.registry.gauge("logflume_source_files_open", "Files open.",
+                                                 {{"component", context.name}})),
+      directories_gauge_(context.metrics.registry.gauge("logflume_source_directories_watched",
+                                                        "Directories watched by inotify.",
+                                                        {{"component", context.name}})) {
+  for (const Outlet& outlet : context.outlets) {
+    sinks_.push_back({0, &context.metrics.registry.gauge(
+                             "logflume_sink_lag_bytes",
+                             "Bytes in the files of a source that this sink was not fed yet.",
+                             {{"component", outlet.sink}, {"source", context.name}})});
+  }
+}
+
+void FileMetrics::lost_bytes(std::string_view reason, std::uint64_t bytes) {
+  context_.metrics.registry
+      .counter("logflume_lost_bytes_total", "Bytes of files that vanished before they were delivered.",
+               {{"component", context_.name}, {"reason", std::string(reason)}})
+      .add(bytes);
+}
+
+void FileMetrics::skipped_bytes(std::string_view reason, std::uint64_t bytes) {
+  context_.metrics.registry
+      .counter("logflume_skipped_bytes_total", "Bytes of files that are no events.",
+               {{"component", context_.name}, {"reason", std::string(reason)}})
+      .add(bytes);
+}
+
+void FileMetrics::begin_lag(TimePoint now) {
+  now_ = now;
+  lag_bytes_ = 0;
+  lag_seconds_ = 0;
+  for (SinkLag& sink : sinks_) sink.sum = 0;
+}
+
+void FileMetrics::add_lag(const TailedFile& file) {
+  const LogContent& content = *file.content;
+  const std::uint64_t fed = content.fed_max();
+  if (file.size_known > fed) {
+    lag_bytes_ += file.size_known - fed;
+    const TimePoint since = std::max(file.caught_up_at, TimePoint{});
+    if (since != TimePoint{}) {
+      lag_seconds_ = std::max(lag_seconds_, std::chrono::duration<double>(now_ - since).count());
+    }
+  }
+  for (std::size_t i = 0; i < sinks_.size(); ++i) {
+    const std::uint64_t own = content.cursors[i]->fed_offset;
+    if (file.size_known > own) sinks_[i].sum += file.size_known - own;
+  }
+}
+
+void FileMetrics::end_lag(std::size_t files, std::size_t open, std::size_t directories) {
+  bytes_gauge_.set(static_cast<double>(lag_bytes_));
+  seconds_gauge_.set(lag_seconds_);
+  files_gauge_.set(static_cast<double>(files));
+  open_gauge_.set(static_cast<double>(open));
+  directories_gauge_.set(static_cast<double>(directories));
+  for (const SinkLag& sink : sinks_) sink.gauge->set(static_cast<double>(sink.sum));
+}
+
+}  // namespace logflume

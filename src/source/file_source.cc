@@ -1,0 +1,528 @@
+#include "source/file_source.h"
+
+#include <sys/epoll.h>
+
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "source/discovery.h"
+#include "source/feeder.h"
+#include "source/file_catalog.h"
+#include "source/file_metrics.h"
+#include "source/handle_pool.h"
+#include "source/line_reader.h"
+
+namespace logflume {
+namespace {
+
+constexpr std::int64_t kQuantumBytes = SlabPool::kSlabBytes;  // of deficit round robin
+constexpr std::size_t kPassBytesMax = 1024 * 1024;            // then the loop looks at its descriptors again
+constexpr std::size_t kPassFilesMax = 256;
+constexpr Duration kMemoryRetry = 2ms;
+constexpr Duration kErrorRetry = 1s;
+constexpr Duration kOrphanCheck = 100ms;
+constexpr Duration kPartialQuiet = 2s;   // semantics 7
+constexpr Duration kDeletedQuiet = 5s;   // semantics 6
+constexpr Duration kLagRefresh = 1s;
+constexpr Duration kTrimAfter = 2s;      // without data, unused slabs go back to the system
+
+class FileSource final : public Source, private DiscoveryListener {
+ public:
+  FileSource(FileSourceConfig config, SourceContext context)
+      : config_(std::move(config)),
+        context_(std::move(context)),
+        discovery_({config_.include, config_.exclude, config_.rescan_interval}, context_.name, context_.log, *this),
+        feeder_(context_, config_.strip_cr),
+        metrics_(context_) {
+    if (config_.rate_limit) rate_ = std::make_unique<TokenBucket>(*config_.rate_limit);
+  }
+
+  Result<void> open() override;
+  std::size_t do_work(TimePoint now) override;
+  bool has_input() const override { return !stopped_ && (stop_requested_ || feeder_.room_returned()); }
+  TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
+  void stop_reading() override;
+  bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
+  bool exhausted() const override { return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged(); }
+  std::uint64_t lag_bytes() const override { return metrics_.lag_bytes(); }
+  void collect(CheckpointChanges& changes) override { catalog_->collect(changes); }
+
+ private:
+  // Why a file is not read on now.
+  enum class Turn {
+    kMore,     // its turn is over, there is more
+    kDone,     // read to its end, or nothing to do before it changes
+    kWaiting,  // for room in a sink, memory, a rate limit or a retry
+  };
+
+  // DiscoveryListener
+  FileToken on_found(const FoundFile& found) override;
+  void on_changed(FileToken token) override;
+  void on_renamed(FileToken token, const std::string& new_path) override;
+  void on_lost(FileToken token, const std::string& path) override;
+
+  Result<void> make_block_reader();
+  void enqueue(TailedFile& file);
+  std::size_t serve_some(TimePoint now);
+  Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
+  Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
+  Turn failed(TailedFile& file, const Error& error, TimePoint now);
+  void truncated(TailedFile& file);
+  std::array<TokenBucket*, 3> buckets(const TailedFile& file) const;
+  bool rate_allows(TailedFile& file, TimePoint now);
+  void wait(TailedFile& file, TimePoint until);
+  void wake_waiting();
+  void look_after_orphans(TimePoint now);
+  void look_after_held(TimePoint now);
+  void refresh_lag(TimePoint now);
+  void plan(TimePoint now);
+
+  FileSourceConfig config_;
+  SourceContext context_;
+  std::unique_ptr<BlockReader> blocks_;
+  std::unique_ptr<HandlePool> handles_;
+  std::unique_ptr<FileCatalog> catalog_;
+  std::unique_ptr<LineReader> reader_;
+  Discovery discovery_;
+  Feeder feeder_;
+  FileMetrics metrics_;
+  std::unique_ptr<TokenBucket> rate_;
+
+  // Two queues, served in turn, so that a backlog never stands before a live line. A file is at most once in a
+  // queue (`queued`) and once in waiting_ (`waiting`): a sink without room must not keep a change from the others.
+  std::deque<FileToken> live_;
+  std::deque<FileToken> behind_;
+  std::vector<FileToken> waiting_;
+  std::vector<FileToken> orphans_;
+  TimePoint now_{};
+  TimePoint deadline_ = kNever;
+  TimePoint next_poll_{};       // coalescing: kernel events are not looked at before
+  TimePoint retry_waiting_at_ = kNever;
+  TimePoint next_orphan_check_ = kNever;
+  TimePoint next_lag_refresh_{};
+  TimePoint next_close_ = kNever;
+  TimePoint trim_at_ = kNever;
+  bool events_pending_ = false;
+  bool first_scan_ = false;
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> stop_requested_{false};
+  std::atomic<bool> all_fed_{false};
+};
+
+// -- Start and stop ---------------------------------------------------------------------------------------
+
+Result<void> FileSource::make_block_reader() {
+  ReadMode mode = config_.read_mode;
+  if (mode == ReadMode::kIoUring) {
+    if (auto ring = make_io_uring_reader()) {
+      blocks_ = std::move(*ring);
+    } else {
+      context_.log.warn(context_.name, "{}: reading with pread instead", ring.error().text());
+      mode = ReadMode::kPread;
+    }
+  }
+  if (mode == ReadMode::kMmap) blocks_ = make_mmap_reader();
+  // pread won every case that was measured: backlog, live tail, many files (docs/benchmarks.md).
+  if (!blocks_) blocks_ = make_pread_reader();
+  context_.log.info(context_.name, "reading with {}{}", blocks_->name(),
+                    config_.read_mode == ReadMode::kAuto ? " (read_mode: auto)" : "");
+  return {};
+}
+
+Result<void> FileSource::open() {
+  if (auto made = make_block_reader(); !made) return made;
+  handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
+  catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_);
+  reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes);
+  feeder_.open();
+  catalog_->restore(context_.checkpoint);
+
+  now_ = steady_now();
+  first_scan_ = true;
+  discovery_.open();
+  first_scan_ = false;
+  for (TailedFile* file : catalog_->find_rotated(now_)) {
+    file->followed = discovery_.follow(file->fd.get(), file->token);
+    orphans_.push_back(file->token);
+    file->orphan = true;
+    enqueue(*file);
+  }
+  if (discovery_.fd() >= 0) {
+    auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET, [this](std::uint32_t) { events_pending_ = true; });
+    if (!watched) return watched;
+  }
+  events_pending_ = true;  // what came between the scan and the watch
+  plan(now_);
+  context_.log.info(context_.name, "{} files found, {} directories watched", catalog_->size(),
+                    discovery_.watched_directories());
+  return {};
+}
+
+void FileSource::stop_reading() {
+  stop_requested_.store(true, std::memory_order_release);
+  context_.loop.parker().wake();
+}
+
+// -- Discovery's news -------------------------------------------------------------------------------------
+
+FileToken FileSource::on_found(const FoundFile& found) {
+  TailedFile& file = catalog_->found(found, first_scan_, now_);
+  if (config_.ignore_older && !file.content &&
+      found.modified_ns < wall_now_ns() - config_.ignore_older->count()) {
+    file.ignored = true;
+    return file.token;
+  }
+  enqueue(file);
+  return file.token;
+}
+
+void FileSource::on_changed(FileToken token) {
+  TailedFile* file = catalog_->get(token);
+  if (file == nullptr) return;
+  file->ignored = false;
+  enqueue(*file);
+}
+
+void FileSource::on_renamed(FileToken token, const std::string& new_path) {
+  if (TailedFile* file = catalog_->get(token)) catalog_->renamed(*file, new_path);
+}
+
+void FileSource::on_lost(FileToken token, const std::string& path) {
+  TailedFile* file = catalog_->get(token);
+  if (file == nullptr || catalog_->lost(*file, path, now_)) return;
+  if (!file->fd.valid()) {
+    // Deleted while its handle was lent to another file: what was not read of it cannot be had any more.
+    const std::uint64_t fed = file->content ? file->content->fed_min() : 0;
+    if (file->size_known > fed && !file->ignored) {
+      metrics_.lost_bytes("deleted", file->size_known - fed);
+      context_.log.limited(LogLevel::kWarn, context_.name, "deleted",
+                           fmt::format("{} was deleted before it was read: bytes {} to {} are lost (raise "
+                                       "max_open_files to keep more files open)",
+                                       path, fed, file->size_known));
+    }
+    catalog_->forget(*file);
+    return;
+  }
+  file->followed = discovery_.follow(file->fd.get(), token);
+  if (!file->orphan) {
+    file->orphan = true;
+    orphans_.push_back(token);
+  }
+  next_orphan_check_ = std::min(next_orphan_check_, now_ + kOrphanCheck);
+  enqueue(*file);
+}
+
+// -- Scheduling -------------------------------------------------------------------------------------------
+
+void FileSource::enqueue(TailedFile& file) {
+  if (file.queued) return;
+  file.queued = true;
+  (file.behind ? behind_ : live_).push_back(file.token);
+}
+
+void FileSource::wait(TailedFile& file, TimePoint until) {
+  if (!file.waiting) waiting_.push_back(file.token);
+  file.waiting = true;
+  retry_waiting_at_ = std::min(retry_waiting_at_, until);
+}
+
+void FileSource::wake_waiting() {
+  retry_waiting_at_ = kNever;
+  for (const FileToken token : std::exchange(waiting_, {})) {
+    if (TailedFile* file = catalog_->get(token)) {
+      file->waiting = false;
+      enqueue(*file);
+    }
+  }
+}
+
+std::size_t FileSource::do_work(TimePoint now) {
+  now_ = now;
+  if (stopped_) return 0;
+  if (stop_requested_.load(std::memory_order_acquire)) {
+    reader_->release();
+    if (discovery_.fd() >= 0) context_.loop.unwatch(discovery_.fd());
+    stopped_.store(true, std::memory_order_release);
+    return 1;
+  }
+  std::size_t work = 0;
+  if (events_pending_ && now >= next_poll_) {
+    events_pending_ = false;
+    work += discovery_.poll();
+    next_poll_ = now + config_.coalesce;
+  }
+  if (now >= discovery_.next_rescan()) {
+    discovery_.rescan(now);
+    ++work;
+  }
+  if (!orphans_.empty() && now >= next_orphan_check_) look_after_orphans(now);
+  if (!catalog_->held().empty()) look_after_held(now);
+  if (feeder_.take_room_returned(now) || now >= retry_waiting_at_) wake_waiting();
+  if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
+  work += serve_some(now);
+  feeder_.wake_sinks();
+  if (now >= trim_at_) {
+    trim_at_ = kNever;
+    reader_->release();
+    context_.slabs.trim();
+  }
+  if (now >= next_lag_refresh_) refresh_lag(now);
+  plan(now);
+  return work;
+}
+
+std::size_t FileSource::serve_some(TimePoint now) {
+  std::size_t bytes = 0;
+  std::size_t files = 0;
+  for (std::size_t turn = 0; bytes < kPassBytesMax && files < kPassFilesMax && !(live_.empty() && behind_.empty());
+       ++turn) {
+    // Live files as long as there are any, but one of those that are behind in four.
+    std::deque<FileToken>& queue = live_.empty() || (turn % 4 == 3 && !behind_.empty()) ? behind_ : live_;
+    TailedFile* file = catalog_->get(queue.front());
+    queue.pop_front();
+    if (file == nullptr) continue;
+    file->queued = false;
+    ++files;
+    switch (serve(*file, now, bytes)) {
+      case Turn::kMore:
+        enqueue(*file);
+        break;
+      case Turn::kDone:
+        file->deficit = 0;
+        break;
+      case Turn::kWaiting:
+        break;
+    }
+  }
+  return bytes + files;
+}
+
+// The limits that apply; null where there is none.
+std::array<TokenBucket*, 3> FileSource::buckets(const TailedFile& file) const {
+  return {rate_.get(), context_.global_rate, file.rate.get()};
+}
+
+bool FileSource::rate_allows(TailedFile& file, TimePoint now) {
+  TimePoint at = now;
+  for (TokenBucket* bucket : buckets(file)) {
+    if (bucket != nullptr) at = std::max(at, bucket->ready_at(now));
+  }
+  if (at <= now) return true;
+  wait(file, at);
+  return false;
+}
+
+// One turn of deficit round robin: up to its deficit, at each position where sinks stand.
+FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t& bytes) {
+  if (file.ignored) return Turn::kDone;
+  if (now < file.retry_at) {
+    wait(file, file.retry_at);
+    return Turn::kWaiting;
+  }
+  std::optional<Error> error;
+  switch (catalog_->identify(file, now, error)) {
+    case FileCatalog::Identity::kKnown:
+      break;
+    case FileCatalog::Identity::kEmpty:
+    case FileCatalog::Identity::kHeld:
+      return Turn::kDone;
+    case FileCatalog::Identity::kUnknown:
+      return failed(file, *error, now);
+  }
+  if (!file.fd.valid() && file.size_known == 0 && file.place == TailedFile::Place::kNamed && file.first_scan) {
+    file.first_scan = false;
+    return Turn::kDone;  // an empty file needs no handle before it changes
+  }
+  if (const auto opened = handles_->open(file); !opened) return failed(file, opened.error(), now);
+
+  file.deficit += kQuantumBytes;
+  while (file.deficit > 0) {
+    Feeder::Groups groups;
+    const bool blocked = feeder_.plan(*file.content, now, groups);
+    if (groups.empty()) {
+      if (!blocked) return Turn::kDone;
+      wait(file, feeder_.retry_at(now));
+      return Turn::kWaiting;
+    }
+    bool more = false;
+    for (const Feeder::Group& group : groups) {
+      if (!rate_allows(file, now)) return Turn::kWaiting;
+      std::size_t read = 0;
+      const std::shared_ptr<LogContent> content = file.content;
+      const Turn turn = read_once(file, group, now, read);
+      bytes += read;
+      file.deficit -= static_cast<std::int64_t>(read);
+      if (turn == Turn::kWaiting) return turn;
+      more |= turn == Turn::kMore;
+      if (file.content != content) break;  // truncated: its groups are no more
+    }
+    if (more) continue;
+    if (!blocked) return Turn::kDone;
+    wait(file, feeder_.retry_at(now));
+    return Turn::kWaiting;
+  }
+  return Turn::kMore;
+}
+
+FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& group, TimePoint now,
+                                       std::size_t& bytes) {
+  if (file.finished_copy && group.position >= file.size_known) return Turn::kDone;
+  ReadRequest request;
+  request.position = group.position;
+  request.seam = group.seam;
+  request.limit = group.limit;
+  for (const TokenBucket* bucket : buckets(file)) {
+    if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
+  }
+  request.flush_partial = file.flush_partial || context_.until_eof;
+  feeder_.begin(file, group, now);
+  const ReadReport report = reader_->read(file, request, feeder_);
+  bytes = report.bytes_read;
+  if (report.bytes_read > 0) {
+    for (TokenBucket* bucket : buckets(file)) {
+      if (bucket != nullptr) bucket->take(report.bytes_read);
+    }
+  }
+  if (report.nuls_skipped > 0) metrics_.skipped_bytes("leading_nul", report.nuls_skipped);
+  if (feeder_.fed_range().bytes() > 0) {
+    trim_at_ = now + kTrimAfter;
+    catalog_->fed(file, feeder_.fed_range());
+    file.last_growth = now;
+    file.size_known = std::max(file.size_known, feeder_.fed_range().end);
+  }
+  switch (report.status) {
+    case ReadStatus::kMore:
+      file.behind = true;
+      return Turn::kMore;
+    case ReadStatus::kEnd: {
+      const std::uint64_t end = file.content->fed_max() + report.partial_bytes;
+      if (report.partial_bytes != file.partial_bytes && report.partial_bytes > 0) file.last_growth = now;
+      file.partial_bytes = report.partial_bytes;
+      file.size_known = end;
+      file.caught_up_at = now;
+      file.behind = false;
+      file.retry_at = {};
+      if (report.partial_bytes == 0) file.flush_partial = false;
+      context_.health.ok();
+      return Turn::kDone;
+    }
+    case ReadStatus::kTruncated:
+      truncated(file);
+      return Turn::kMore;
+    case ReadStatus::kNoMemory:
+      wait(file, now + kMemoryRetry);
+      return Turn::kWaiting;
+    case ReadStatus::kError:
+      return failed(file, *report.error, now);
+  }
+  return Turn::kDone;
+}
+
+void FileSource::truncated(TailedFile& file) {
+  context_.log.info(context_.name, "{} was truncated or rewritten after byte {}: reading it from the beginning",
+                    file.path(), file.content->fed_max());
+  if (file.partial_bytes > 0) {
+    context_.metrics.discarded("truncated_partial_line", 1);
+    metrics_.lost_bytes("truncated_partial_line", file.partial_bytes);
+  }
+  catalog_->truncated(file);
+}
+
+FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePoint now) {
+  if (error.code == Errc::kNotFound) return Turn::kDone;  // discovery is about to say so
+  context_.metrics.error(error.code == Errc::kPermission ? "permission" : "read");
+  const std::string message = fmt::format("{}: {}", file.path(), error.text());
+  context_.log.limited(LogLevel::kWarn, context_.name, file.path(), message + " (tried again each second)");
+  context_.health.degraded(message);
+  if (context_.until_eof) return Turn::kDone;
+  file.retry_at = now + kErrorRetry;
+  wait(file, file.retry_at);
+  return Turn::kWaiting;
+}
+
+// -- What time brings -------------------------------------------------------------------------------------
+
+// Files without a name: read to their end, then watched until they have been quiet long enough.
+void FileSource::look_after_orphans(TimePoint now) {
+  next_orphan_check_ = now + kOrphanCheck;
+  std::erase_if(orphans_, [&](FileToken token) {
+    TailedFile* file = catalog_->get(token);
+    if (file == nullptr) return true;
+    if (file->place == TailedFile::Place::kNamed) {  // it has a name again
+      if (file->followed) discovery_.unfollow(token);
+      file->orphan = file->followed = false;
+      return true;
+    }
+    if (file->queued || file->waiting) return false;
+    if (!file->followed) enqueue(*file);  // nobody tells when it changes
+    const TimePoint quiet_since = std::max(file->last_growth, file->lost_names_at);
+    if (file->partial_bytes > 0 && now - quiet_since >= kPartialQuiet) {
+      file->flush_partial = true;
+      enqueue(*file);
+      return false;
+    }
+    const Duration patience = file->place == TailedFile::Place::kDeleted ? kDeletedQuiet : config_.rotate_wait;
+    if (now - quiet_since < patience || file->partial_bytes > 0) return false;
+    if (file->followed) discovery_.unfollow(token);
+    context_.log.debug(context_.name, "{}: read to its end and quiet, closed", file->path());
+    catalog_->forget(*file);
+    return true;
+  });
+  if (orphans_.empty()) next_orphan_check_ = kNever;
+}
+
+void FileSource::look_after_held(TimePoint now) {
+  std::erase_if(catalog_->held(), [&](FileToken token) {
+    TailedFile* file = catalog_->get(token);
+    if (file == nullptr) return true;
+    if (!file->content && now < file->held_until) return false;
+    enqueue(*file);
+    return true;
+  });
+}
+
+void FileSource::refresh_lag(TimePoint now) {
+  next_lag_refresh_ = now + kLagRefresh;
+  metrics_.begin_lag(now);
+  const auto visit = [&](FileToken token) {
+    TailedFile* file = catalog_->get(token);
+    if (file == nullptr || !file->content) return;
+    if (file->fd.valid()) {
+      if (const auto status = file_status(file->fd.get())) file->size_known = status->size_bytes;
+    }
+    metrics_.add_lag(*file);
+  };
+  for (const FileToken token : live_) visit(token);
+  for (const FileToken token : behind_) visit(token);
+  for (const FileToken token : waiting_) visit(token);
+  metrics_.end_lag(catalog_->size(), handles_->open_count(), discovery_.watched_directories());
+}
+
+// When to run next without being woken, and whether everything is fed.
+void FileSource::plan(TimePoint now) {
+  const bool reading = !live_.empty() || !behind_.empty();
+  TimePoint at = std::min({discovery_.next_rescan(), retry_waiting_at_, trim_at_});
+  if (events_pending_) at = std::min(at, next_poll_);
+  if (!orphans_.empty()) at = std::min(at, next_orphan_check_);
+  for (const FileToken token : catalog_->held()) {
+    if (const TailedFile* file = catalog_->get(token)) at = std::min(at, file->held_until);
+  }
+  if (config_.close_inactive) {
+    next_close_ = handles_->open_count() > 0 ? now + *config_.close_inactive / 2 : kNever;
+    at = std::min(at, next_close_);
+  }
+  if (!waiting_.empty() || metrics_.lagging()) at = std::min(at, next_lag_refresh_);
+  deadline_ = reading ? now : at;
+  all_fed_.store(!reading && !events_pending_ && waiting_.empty() && catalog_->held().empty(),
+                 std::memory_order_release);
+}
+
+}  // namespace
+
+std::unique_ptr<Source> make_file_source(FileSourceConfig config, SourceContext context) {
+  return std::make_unique<FileSource>(std::move(config), std::move(context));
+}
+
+}  // namespace logflume

@@ -1,0 +1,57 @@
+#include "source/handle_pool.h"
+
+namespace logflume {
+
+Result<void> HandlePool::open(TailedFile& file) {
+  file.last_use = steady_now();
+  if (file.fd.valid()) {
+    used_.splice(used_.begin(), used_, file.lru);
+    return {};
+  }
+  if (used_.size() >= open_max_) evict();
+  Error last{Errc::kNotFound, 0, "no name leads to " + file.path() + " any more"};
+  for (const std::string& name : file.names) {
+    Result<UniqueFd> fd = open_regular(name);
+    if (!fd) {
+      last = fd.error();
+      continue;
+    }
+    const Result<FileStatus> status = file_status(fd->get());
+    if (!status) return status.error();
+    const bool same_birth = status->birth_ns == file.birth_ns || status->birth_ns == 0 || file.birth_ns == 0;
+    if (status->key != file.key || !same_birth) continue;
+    file.fd = std::move(*fd);
+    file.size_known = std::max(file.size_known, status->size_bytes);
+    used_.push_front(&file);
+    file.lru = used_.begin();
+    open_count_.store(used_.size(), std::memory_order_relaxed);
+    return {};
+  }
+  return last;
+}
+
+void HandlePool::close(TailedFile& file) {
+  if (!file.fd.valid()) return;
+  blocks_.forget(file.fd.get());
+  file.fd.reset();
+  used_.erase(file.lru);
+  open_count_.store(used_.size(), std::memory_order_relaxed);
+}
+
+void HandlePool::close_unused(TimePoint before) {
+  std::vector<TailedFile*> unused;
+  for (auto it = used_.rbegin(); it != used_.rend() && (*it)->last_use < before; ++it) {
+    if ((*it)->place == TailedFile::Place::kNamed) unused.push_back(*it);
+  }
+  for (TailedFile* file : unused) close(*file);
+}
+
+void HandlePool::evict() {
+  for (auto it = used_.rbegin(); it != used_.rend(); ++it) {
+    if ((*it)->place != TailedFile::Place::kNamed) continue;
+    close(**it);
+    return;
+  }
+}
+
+}  // namespace logflume

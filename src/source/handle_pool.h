@@ -1,0 +1,38 @@
+// Open files, at most so many: the least recently used one that can be opened again is closed for another.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <list>
+
+#include "base/result.h"
+#include "io/block_reader.h"
+#include "source/tailed_file.h"
+
+namespace logflume {
+
+// Threads:   the source's; open_count() from any.
+// Invariant: a file without a name keeps its handle (there is no way back to it), even beyond the limit.
+class HandlePool {
+ public:
+  HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}
+
+  // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to another
+  // inode by now), kPermission, kIo, kUnsupported (no regular file).
+  Result<void> open(TailedFile& file);
+  void close(TailedFile& file);
+  // Closes what was not used since `before`.
+  void close_unused(TimePoint before);
+
+  std::size_t open_count() const { return open_count_.load(std::memory_order_relaxed); }
+
+ private:
+  void evict();
+
+  const std::size_t open_max_;
+  BlockReader& blocks_;
+  std::list<TailedFile*> used_;  // most recently used first
+  std::atomic<std::size_t> open_count_{0};
+};
+
+}  // namespace logflume

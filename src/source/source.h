@@ -1,0 +1,54 @@
+// Where events enter: an agent that reads at each sink's own cursor and feeds the sinks' rings.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint_store.h"
+#include "io/event_loop.h"
+#include "source/outlet.h"
+#include "telemetry/health.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace logflume {
+
+class TokenBucket;
+
+// What a source is given by the topology. Everything outlives the source.
+struct SourceContext {
+  std::string name;
+  std::vector<Outlet> outlets;  // one for each sink that reads it
+  ComponentMetrics& metrics;
+  HealthEntry& health;
+  Log& log;
+  EventLoop& loop;
+  SlabPool& slabs;
+  TokenBucket* global_rate = nullptr;  // shared by all sources; null: unlimited
+  std::size_t max_open_files = 1024;
+  std::function<std::uint64_t()> next_file_id;
+  std::function<void()> mark_dirty;     // there is something for collect() to take
+  const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
+  bool until_eof = false;
+};
+
+// Lifecycle: open() on the thread that builds the topology, before the loop starts; do_work() on the loop;
+//            destroyed after the loop has stopped.
+class Source : public Agent {
+ public:
+  virtual Result<void> open() = 0;
+  // From any thread: nothing more is read; what was fed goes on to be delivered.
+  virtual void stop_reading() = 0;
+  // From any thread: nothing more is fed.
+  virtual bool stopped() const = 0;
+  // From any thread, with until_eof: everything was read to its end, fed and acknowledged.
+  virtual bool exhausted() const = 0;
+  // From any thread: bytes known to be there and not read, about.
+  virtual std::uint64_t lag_bytes() const = 0;
+  // From the checkpointer's thread: what the checkpoint store has to know of files.
+  virtual void collect(CheckpointChanges& changes) = 0;
+};
+
+}  // namespace logflume

@@ -1,0 +1,41 @@
+#include "source/tailed_file.h"
+
+namespace logflume {
+
+std::uint64_t LogContent::fed_max() const {
+  std::uint64_t max = 0;
+  for (const CursorRef& cursor : cursors) max = std::max(max, cursor->fed_offset);
+  return max;
+}
+
+std::uint64_t LogContent::fed_min() const {
+  std::uint64_t min = UINT64_MAX;
+  for (const CursorRef& cursor : cursors) min = std::min(min, cursor->fed_offset);
+  return min;
+}
+
+const Seam& LogContent::fed_max_seam() const {
+  const auto leader = std::max_element(cursors.begin(), cursors.end(), [](const CursorRef& a, const CursorRef& b) {
+    return a->fed_offset < b->fed_offset;
+  });
+  return (*leader)->fed_seam;
+}
+
+bool LogContent::all_acknowledged() const {
+  return std::all_of(cursors.begin(), cursors.end(),
+                     [](const CursorRef& cursor) { return cursor->acked_offset() >= cursor->fed_offset; });
+}
+
+void TailedFile::set_content(std::shared_ptr<LogContent> next) {
+  content = std::move(next);
+  long_line_begin = long_line_to = 0;
+  partial_bytes = 0;
+  held_for = 0;
+  behind = flush_partial = finished_copy = false;
+  // Events of another content must not carry the old identity.
+  auto renewed = std::make_shared<Origin>(*origin);
+  renewed->file_id = content->id;
+  origin = std::move(renewed);
+}
+
+}  // namespace logflume

@@ -1,0 +1,93 @@
+// One file that is read: where its bytes are now, and how far each sink has been fed with them.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "checkpoint/cursor.h"
+#include "event/batch.h"
+#include "source/file_identity.h"
+#include "source/token_bucket.h"
+
+namespace logflume {
+
+// The content of a file from its creation, or its last truncation, on. It outlives its place: a copy made
+// by copytruncate takes the content over, cursors and all, so that what is in flight is acknowledged where it
+// belongs and the rest is read from the copy.
+struct LogContent {
+  std::uint64_t id = 0;
+  Prefix prefix;
+  std::vector<CursorRef> cursors;  // in the order of the source's outlets
+  std::uint64_t received_to = 0;   // events before it were counted as received: a sink that reads again, does not
+  bool recorded = false;           // the checkpoint store has been told of it
+  bool nuls_may_lead = false;      // it began by a truncation: a writer without O_APPEND leaves a hole
+  std::uint64_t nuls_to = 0;       // [0, nuls_to) is known to be NUL bytes only
+
+  std::uint64_t fed_max() const;
+  std::uint64_t fed_min() const;
+  const Seam& fed_max_seam() const;
+  bool all_acknowledged() const;
+};
+
+// An inode with at least one matching name, or that is still followed after it lost its names.
+//
+// Threads: the source's.
+struct TailedFile {
+  enum class Place {
+    kNamed,    // a name in the globs leads to it
+    kMoved,    // renamed to where no glob matches
+    kDeleted,  // no name left at all
+  };
+
+  std::uint64_t token = 0;
+  FileKey key;
+  std::int64_t birth_ns = 0;
+  std::vector<std::string> names;
+  Place place = Place::kNamed;
+  std::shared_ptr<LogContent> content;
+  std::shared_ptr<const Origin> origin;
+
+  UniqueFd fd;
+  std::uint64_t size_known = 0;     // the largest size seen
+  std::uint64_t partial_bytes = 0;  // behind the last newline, at the last look
+  // No newline in [long_line_begin, long_line_to): a line longer than a read is not scanned twice.
+  std::uint64_t long_line_begin = 0;
+  std::uint64_t long_line_to = 0;
+  std::int64_t deficit = 0;            // of deficit round robin, bytes
+  std::unique_ptr<TokenBucket> rate;   // file_rate_limit
+  TimePoint last_growth{};             // when it last had new bytes
+  TimePoint caught_up_at{};            // when it was last read to its end
+  TimePoint lost_names_at{};
+  TimePoint retry_at{};                // not opened before, after a failure
+  TimePoint last_use{};                // of the handle
+  std::int64_t modified_ns = 0;        // wall clock, when it was found
+
+  // Its first bytes equal those of another file that is being read: it waits, until `held_until`, whether that
+  // one is truncated or deleted, which makes this one its copy (semantics 4).
+  std::uint64_t held_for = 0;  // the other's token; 0: not held
+  TimePoint held_until{};
+  std::uint64_t verified_to = 0;  // as far as it was seen equal
+
+  bool first_scan = false;     // found by the first scan: start_at applies
+  bool behind = false;         // the last read filled the slab: there is a backlog
+  bool queued = false;         // in the ready queue
+  bool waiting = false;        // among those that wait for room or time
+  bool orphan = false;         // among those whose end is watched by time
+  bool followed = false;       // discovery watches the inode itself
+  bool ignored = false;        // ignore_older: until it changes
+  bool flush_partial = false;  // what stands behind the last newline is an event now
+  bool finished_copy = false;  // a copy that holds less than was read of the original: nothing to read in it
+
+  std::list<TailedFile*>::iterator lru;  // valid while fd is open
+  const std::string& path() const { return origin->path; }
+  std::string directory() const { return path().substr(0, path().rfind('/')); }
+  // Another content stands in this place from now on.
+  void set_content(std::shared_ptr<LogContent> next);
+};
+
+}  // namespace logflume

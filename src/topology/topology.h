@@ -1,0 +1,58 @@
+// The running graph: sources, the rings to their sinks, the threads, and their start and stop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "checkpoint/checkpoint_store.h"
+#include "checkpoint/checkpointer.h"
+#include "config/config.h"
+#include "telemetry/health.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace logflume {
+
+// What outlives a topology: a reload builds a new one on the same services.
+struct Services {
+  MetricRegistry& metrics;
+  HealthBoard& health;
+  Log& log;
+  CheckpointStore& store;
+  Checkpointer& checkpointer;
+};
+
+// Lifecycle: build(), start(), stop(), destroy.
+// Threads:   all calls from one.
+class Topology {
+ public:
+  // Opens every component: what will never work fails here. Sources have made their first scan on return;
+  // nothing moves yet.
+  // Errors: those of Source::open() and Sink::open(), the component named.
+  static Result<std::unique_ptr<Topology>> build(const Config& config, Services services, bool until_eof);
+  ~Topology();
+
+  void start();
+  // With until_eof: everything was read, delivered and acknowledged.
+  bool exhausted() const;
+  // Stops reading, lets the sinks finish what was read, for at most `timeout`, and commits the checkpoints.
+  // False when something that was read was not acknowledged: the next start reads it again.
+  bool stop(Duration timeout);
+
+  struct Progress {
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_unread = 0;
+  };
+  Progress progress() const;
+
+ private:
+  Topology();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace logflume

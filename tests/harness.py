@@ -1,0 +1,322 @@
+"""Runs the agent as its users do, and looks only at what they can see.
+
+LOGFLUME is the binary (build/release/logflume by default). LOGFLUME_SLOW multiplies every deadline, for
+sanitizer builds and busy machines. Everything happens in the test's own directory and on 127.0.0.1.
+"""
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+BINARY = os.path.abspath(os.environ.get('LOGFLUME', TOP / 'build' / 'release' / 'logflume'))
+SLOW = float(os.environ.get('LOGFLUME_SLOW', '1'))
+
+
+def until(condition, what, seconds=20):
+    """Waits for `condition` to give something true and returns it; fails after `seconds` times LOGFLUME_SLOW."""
+    end = time.monotonic() + seconds * SLOW
+    while time.monotonic() < end:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    result = condition()
+    assert result, f'within {seconds * SLOW:g} s: {what() if callable(what) else what}'
+    return result
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def numbered(first, last, name='line'):
+    """Lines NAME 0000001 to LAST as bytes."""
+    return b''.join(b'%s %07d\n' % (name.encode(), n) for n in range(first, last + 1))
+
+
+class Metrics:
+    """A page of /metrics."""
+
+    def __init__(self, text):
+        self.text, self.samples = text, []
+        for line in text.splitlines():
+            if m := re.fullmatch(r'(\w+)(?:\{(.*)\})? ([^ ]+)(?: \d+)?', line):
+                labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', m[2] or ''))
+                self.samples.append((m[1], labels, float(m[3])))
+
+    def get(self, name, **labels):
+        """The sum over the samples of `name` with these labels; 0 when there is none."""
+        return sum(value for n, have, value in self.samples
+                   if n == name and all(have.get(k) == v for k, v in labels.items()))
+
+    def has(self, name):
+        return any(n == name for n, _, _ in self.samples)
+
+
+class Agent:
+    """One run of the agent."""
+
+    def __init__(self, process, port, stderr):
+        self.process, self.port, self.stderr_path = process, port, stderr
+        self.pid = process.pid
+
+    def get(self, path):
+        """Status and body; (0, '') while nobody answers."""
+        try:
+            with urllib.request.urlopen(f'http://127.0.0.1:{self.port}{path}', timeout=5 * SLOW) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ''
+
+    def metrics(self):
+        return Metrics(self.get('/metrics')[1])
+
+    def health(self):
+        return json.loads(self.get('/healthz')[1])
+
+    def ready(self):
+        until(lambda: self.get('/readyz')[0] == 200 or self.process.poll() is not None, 'ready')
+        assert self.process.poll() is None, f'the agent ended with {self.process.returncode}: {self.stderr()[-2000:]}'
+        return self
+
+    def running(self):
+        return self.process.poll() is None
+
+    def stop(self, signal_number=signal.SIGTERM, seconds=40):
+        """Ends it and returns the exit code."""
+        self.process.send_signal(signal_number)
+        return self.process.wait(seconds * SLOW)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def open_files(self):
+        """What its descriptors point to."""
+        links = []
+        for name in os.listdir(f'/proc/{self.pid}/fd'):
+            with contextlib.suppress(OSError):
+                links.append(os.readlink(f'/proc/{self.pid}/fd/{name}'))
+        return links
+
+    def rss_bytes(self):
+        with open(f'/proc/{self.pid}/status') as status:
+            return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
+
+    def stderr(self):
+        with open(self.stderr_path, errors='replace') as file:
+            return file.read()
+
+
+class World:
+    """A directory with logs, configurations and the agents started on them."""
+
+    def __init__(self, directory):
+        self.dir = str(directory)
+        self.agents, self.closers = [], []
+        self.port = free_port()
+        for name in ('logs', 'data'):
+            os.makedirs(self.path(name), exist_ok=True)
+
+    def path(self, *parts):
+        return os.path.join(self.dir, *parts)
+
+    def log(self, name='a.log'):
+        return self.path('logs', name)
+
+    def write(self, name, data, mode='wb'):
+        """Writes to logs/NAME and returns its path."""
+        path = self.log(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, mode) as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def append(self, name, data):
+        return self.write(name, data, 'ab')
+
+    def out(self, name='out.log'):
+        """What a file sink wrote."""
+        try:
+            with open(self.path(name), 'rb') as file:
+                return file.read()
+        except FileNotFoundError:
+            return b''
+
+    def out_lines(self, name='out.log'):
+        return self.out(name).splitlines()
+
+    def file_sink(self, name='out.log', **more):
+        return {'type': 'file', 'path': self.path(name), 'encoding': 'raw', **more}
+
+    def config(self, include=None, sinks=None, sources=None, top=None, name='logflume.yaml', **source):
+        """Writes a configuration: one source `app` unless `sources` is given, one file sink unless `sinks` is.
+        JSON is YAML, and quotes whatever a path may hold."""
+        if sources is None:
+            sources = {'app': {'type': 'file', 'include': include or [self.log('*.log')], **source}}
+        sinks = sinks or {'out': self.file_sink()}
+        for sink in sinks.values():
+            sink.setdefault('inputs', list(sources))
+        everything = {'data_dir': self.path('data'), 'api': {'enabled': True, 'listen': f'127.0.0.1:{self.port}'},
+                      **(top or {}), 'sources': sources, 'sinks': sinks}
+        path = self.path(name)
+        with open(path + '.new', 'w') as file:
+            json.dump(everything, file, ensure_ascii=False, indent=1)
+        os.rename(path + '.new', path)
+        return path
+
+    def start(self, config=None, ready=True):
+        stderr = self.path('stderr')
+        with open(stderr, 'ab') as errors, open(self.path('stdout'), 'ab') as out:
+            process = subprocess.Popen([BINARY, 'run', '--config', config or self.path('logflume.yaml')],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+        agent = Agent(process, self.port, stderr)
+        self.agents.append(agent)
+        return agent.ready() if ready else agent
+
+    def call(self, *arguments, timeout=60, **more):
+        return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True,
+                              timeout=timeout * SLOW, stdin=subprocess.DEVNULL, **more)
+
+    def run_to_end(self, config=None):
+        done = self.call('run', '--config', config or self.path('logflume.yaml'), '--until-eof')
+        assert done.returncode == 0, f'exit {done.returncode}: {done.stderr[-2000:]}'
+        return done
+
+    def expect_out(self, expected, name='out.log', seconds=20):
+        """Waits until the file sink has exactly these bytes, in order."""
+        def difference():
+            got = self.out(name)
+            at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b), min(len(got), len(expected)))
+            return (f'{name}: {len(got)} bytes where {len(expected)} are expected; they differ from byte {at}: '
+                    f'{got[at:at + 60]!r}, not {expected[at:at + 60]!r}')
+        until(lambda: self.out(name) == expected, difference, seconds)
+
+    def expect_lines(self, expected, name='out.log', seconds=20):
+        """Waits until the file sink has each of these lines once, in any order."""
+        expected = sorted(expected.splitlines() if isinstance(expected, bytes) else expected)
+
+        def difference():
+            got = self.out_lines(name)
+            lost, extra = list(expected), []
+            counts = {}
+            for line in got:
+                counts[line] = counts.get(line, 0) + 1
+            lost = [line for line in expected if line not in counts]
+            extra = [line for line, n in counts.items() if n > expected.count(line)] if len(expected) < 5000 else []
+            return f'{len(got)} lines where {len(expected)} are expected; lost {lost[:5]}, too often {extra[:5]}'
+        until(lambda: len(self.out_lines(name)) >= len(expected), difference, seconds)
+        assert sorted(self.out_lines(name)) == expected, difference()
+
+    # Writers that number their lines, and the proof that they all came.
+
+    def generate(self, *arguments, wait=True):
+        """`logflume generate`; its JSON summary, or the running process."""
+        command = [BINARY, 'generate', '--json', *map(str, arguments)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.closers.append(lambda: process.poll() is None and process.kill())
+        return self.generated(process) if wait else process
+
+    @staticmethod
+    def generated(process, seconds=120):
+        out, _ = process.communicate(timeout=seconds * SLOW)
+        assert process.returncode == 0, f'generate exits with {process.returncode}'
+        return {stream['stream']: stream['lines'] for stream in json.loads(out)['streams']}
+
+    def verify(self, streams, *outputs):
+        """The report on what came of STREAM: LINES, as generated() gives them."""
+        expect = [word for stream, lines in streams.items() for word in ('--expect', f'{stream}={lines}')]
+        done = self.call('generate', '--json', *expect, '--verify', *(outputs or [self.path('out.log')]))
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    def expect_complete(self, streams, *outputs, seconds=60, duplicates=False, reordering=False):
+        """Waits until every line came, and checks that none came twice, late or damaged."""
+        report = {}
+
+        def complete():
+            nonlocal report
+            with contextlib.suppress(AssertionError, ValueError):
+                report = self.verify(streams, *outputs)
+            return report and report['lost'] == 0
+        until(complete, lambda: f'complete: {report}', seconds)
+        assert report['damaged'] == 0 or duplicates, report
+        assert report['duplicated'] == 0 or duplicates, report
+        assert report['reordered'] == 0 or reordering or duplicates, report
+        return report
+
+    def close(self):
+        for agent in self.agents:
+            if agent.running():
+                agent.kill()
+        for closer in self.closers:
+            closer()
+
+
+class HttpReceiver:
+    """Answers POST. `status` is a number, or None to leave requests without an answer; bodies answered with
+    2xx are kept in `path`."""
+
+    def __init__(self, path, status=200):
+        self.status, self.posts, self.path, outer = status, 0, path, self
+        self.lock, self.closing = threading.Lock(), threading.Event()
+        self.file = open(path, 'ab', buffering=0)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def do_POST(self):
+                if 'chunked' in self.headers.get('Transfer-Encoding', ''):
+                    body = b''
+                    while size := int(self.rfile.readline().split(b';')[0], 16):
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                    self.rfile.readline()
+                else:
+                    body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                outer.posts += 1
+                while outer.status is None and not outer.closing.wait(0.05):
+                    pass
+                status = outer.status or 503
+                if status < 300:
+                    with outer.lock:
+                        outer.file.write(body)
+                with contextlib.suppress(OSError):
+                    self.send_response(status)
+                    self.send_header('Content-Length', '0')
+                    self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None
+        self.uri = f'http://127.0.0.1:{self.server.server_address[1]}/in'
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def lines(self):
+        with open(self.path, 'rb') as file:
+            return file.read().splitlines()
+
+    def close(self):
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.file.close()
