@@ -76,6 +76,21 @@ class CheckpointStoreTest : public testing::Test {
     sqlite3_free(message);
     sqlite3_close(handle);
   }
+  // First columns, a line each.
+  std::string query(const std::string& text) {
+    sqlite3* handle = nullptr;
+    EXPECT_EQ(sqlite3_open(database_.c_str(), &handle), SQLITE_OK);
+    std::string lines;
+    sqlite3_exec(
+        handle, text.c_str(),
+        [](void* out, int, char** values, char**) {
+          static_cast<std::string*>(out)->append(values[0]).append("\n");
+          return 0;
+        },
+        &lines, nullptr);
+    sqlite3_close(handle);
+    return lines;
+  }
   std::string read_bytes() const {
     std::ifstream in(database_, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -243,17 +258,7 @@ TEST_F(CheckpointStoreTest, DamagedRowsAreLeftOutCountedAndKeptAside) {
     (void)load(*store, &damaged);
     EXPECT_EQ(damaged, 0u);
   }
-  sqlite3* handle = nullptr;
-  ASSERT_EQ(sqlite3_open(database_.c_str(), &handle), SQLITE_OK);
-  std::string aside;
-  sqlite3_exec(
-      handle, "SELECT origin || ' ' || content FROM damaged ORDER BY row",
-      [](void* out, int, char** values, char**) {
-        static_cast<std::string*>(out)->append(values[0]).append("\n");
-        return 0;
-      },
-      &aside, nullptr);
-  sqlite3_close(handle);
+  const std::string aside = query("SELECT origin || ' ' || content FROM damaged ORDER BY row");
   EXPECT_THAT(aside, HasSubstr("files 2, X'617070'"));
   EXPECT_THAT(aside, HasSubstr("'far'"));
   EXPECT_THAT(aside, HasSubstr("sink_state "));
@@ -431,6 +436,22 @@ TEST_F(CheckpointStoreTest, ReadsWhileAnAgentRunsAndLeavesNothingBehind) {
   const auto seen = CheckpointStore::read(data_dir_);
   ASSERT_TRUE(seen) << seen.error().text();
   EXPECT_THAT(seen->cursors, ElementsAre(cursor(1, "bus", 6)));
+}
+
+// The worked example of docs/formats/checkpoint.md: a store that is written today is read by later versions.
+TEST_F(CheckpointStoreTest, WritesTheFormatThatIsDocumented) {
+  {
+    auto store = open();
+    const std::uint64_t id = store->next_file_id();
+    commit(*store, {{file(id)}, {}, {{id, "bus", 6, 6, 0x99fc819aaba2462a}}, {}});
+  }
+  EXPECT_EQ(query("PRAGMA application_id"), "1279683683\n");
+  EXPECT_EQ(query("PRAGMA user_version"), "1\n");
+  EXPECT_EQ(
+      query("SELECT file_id || '|' || CAST(sink AS TEXT) || '|' || \"offset\" || '|' || seam_bytes || '|' || "
+            "printf('%016x', seam_hash) || '|' || printf('%016x', checksum) FROM cursors"),
+      "1|bus|6|6|99fc819aaba2462a|bcf4e6d6d5935f0d\n");
+  EXPECT_EQ(query("SELECT value || '|' || printf('%016x', checksum) FROM meta"), "2|24f508492faf7bd6\n");
 }
 
 TEST_F(CheckpointStoreTest, TenThousandCursorsAreOneCommit) {

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "api/api_server.h"
 #include "checkpoint/checkpointer.h"
@@ -78,7 +79,8 @@ class Agent {
 };
 
 Result<void> Agent::start(const Config& config) {
-  auto topology = Topology::build(config, {metrics_, health_, log_, *store_, *checkpointer_}, options_.until_eof);
+  auto topology = Topology::build(config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
+                                  options_.until_eof);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();

@@ -93,9 +93,9 @@ class CheckpointsCommandTest : public testing::Test {
 TEST_F(CheckpointsCommandTest, ListShowsOffsetLagAndState) {
   EXPECT_EQ(run({"list"}), kExitOk);
   EXPECT_THAT(out_, HasSubstr("SOURCE"));
-  EXPECT_THAT(out_, testing::ContainsRegex("app  [^ ]*/app.log +bus +4 +7 B +behind\n"));
-  EXPECT_THAT(out_, testing::ContainsRegex("app  [^ ]*/missing.log +bus +9 +- +missing\n"));
-  EXPECT_THAT(out_, testing::ContainsRegex("old  [^ ]*/b\\\\nad.log +bus +9 +- +gone\n"));
+  EXPECT_THAT(out_, testing::ContainsRegex("app +[^ ]*/app.log +bus +4 +7 B +behind\n"));
+  EXPECT_THAT(out_, testing::ContainsRegex("app +[^ ]*/missing.log +bus +9 +- +missing\n"));
+  EXPECT_THAT(out_, testing::ContainsRegex("old +[^ ]*/b\\\\nad.log +bus +9 +- +gone\n"));
   EXPECT_EQ(err_, "");
 
   EXPECT_EQ(run({"list", "--json"}), kExitOk);

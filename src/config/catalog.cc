@@ -1,6 +1,7 @@
 #include "config/catalog.h"
 
 #include "config/checks.h"
+#include "config/feedback.h"
 
 namespace logflume {
 namespace {
@@ -102,11 +103,13 @@ ObjectDescription describe_file_source() {
       .required()
       .must(check_not_empty, "a glob, as in /var/log/app/*.log")
       .must(check_no_nul, "a glob, as in /var/log/app/*.log")
+      .must(check_glob, "a glob, as in /var/log/app/*.log")
       .example_is("[\"/var/log/app/*.log\"]");
   file.field("exclude", &FileSourceConfig::exclude,
              "Globs of files that are left out though `include` names them.")
       .must(check_not_empty, "a glob, as in /var/log/app/*.debug.log")
       .must(check_no_nul, "a glob, as in /var/log/app/*.debug.log")
+      .must(check_glob, "a glob, as in /var/log/app/*.debug.log")
       .example_is("[\"/var/log/app/*.debug.log\"]");
   file.choice(
       "start_at", &FileSourceConfig::start_at, {{"beginning", StartAt::kBeginning}, {"end", StartAt::kEnd}},

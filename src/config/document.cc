@@ -220,7 +220,7 @@ class TreeBuilder : public YAML::EventHandler {
 // Reads a string in place; std::istringstream would copy it.
 class ViewBuffer : public std::streambuf {
  public:
-  explicit ViewBuffer(const std::string& text) {
+  explicit ViewBuffer(std::string_view text) {
     char* begin = const_cast<char*>(text.data());  // streambuf's interface; never written through
     setg(begin, begin, begin + text.size());
   }
@@ -393,7 +393,11 @@ std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagno
     return std::nullopt;
   }
   try {
-    ViewBuffer buffer(source.text());
+    // Without what is blank at the end: behind a newline there, yaml-cpp 0.7 takes the end of the file for
+    // the end of a quoted text that was never closed.
+    std::string_view text = source.text();
+    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+    ViewBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     TreeBuilder builder(source);

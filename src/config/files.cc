@@ -62,6 +62,7 @@ std::vector<std::pair<std::string, std::string>> read_config_files(const std::ve
                                                                    Diagnostics& diagnostics) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
+    diagnostics.note_file(path);
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
       for (std::string& file : list_directory(path, diagnostics)) files.push_back(std::move(file));

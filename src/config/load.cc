@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <unordered_map>
 
 #include "config/catalog.h"
+#include "config/feedback.h"
 #include "config/files.h"
 
 namespace logflume {
@@ -142,6 +144,7 @@ class Loader {
       check_unused();
     }
     check_shared_outputs();
+    check_feedback();
     check_limits();
   }
 
@@ -334,6 +337,25 @@ class Loader {
                                      first->second->key.text),
                          "a file of its own for each sink",
                          fmt::format("first defined at {}", first->second->key.at.text()));
+    }
+  }
+
+  void check_feedback() {
+    std::error_code ignored;
+    const std::string directory = std::filesystem::current_path(ignored).string();
+    for (const YamlEntry& entry : sinks_.entries) {
+      const auto sink = config_.sinks.find(entry.key.text);
+      const auto* file = sink == config_.sinks.end() ? nullptr : std::get_if<FileSinkConfig>(&sink->second);
+      if (file == nullptr) continue;
+      const std::optional<std::string> source =
+          feeds_itself(*file, config_, directory.empty() ? "/" : directory);
+      const YamlNode* path = entry.value.find("path");
+      if (!source || path == nullptr) continue;
+      diagnostics_.error(
+          path->at,
+          fmt::format("path: {} is among the files of source \"{}\": its events would come back for ever",
+                      printable(file->path), *source),
+          {}, "write elsewhere, or name the file in the source's \"exclude\"");
     }
   }
 

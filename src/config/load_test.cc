@@ -170,7 +170,7 @@ TEST(LoadTest, EachMistakeInASourceIsPlacedAndNamed) {
       {"max_line_bytes: 99999999999999999999", "5:21: max_line_bytes: 99999999999999999999 is too large"},
       {"max_line_bytes: 2GiB", "5:21: max_line_bytes: 2GiB is too large [at most 1GiB]"},
       {"max_line_bytes: 128MiB", "5:21: max_line_bytes: one line could fill the memory_limit"},
-      {"max_line_bytes: {a: b}", "5:22: max_line_bytes is a map"},
+      {"max_line_bytes: {a: b}", "5:21: max_line_bytes is a map"},
       {"start_at: begining",
        "5:15: start_at: \"begining\" is not known [\"beginning\" or \"end\"] [did you mean \"beginning\"?]"},
       {"read_mode: [mmap]", "5:16: read_mode is a list [\"auto\", \"pread\", \"mmap\" or \"io_uring\"]"},
@@ -180,7 +180,8 @@ TEST(LoadTest, EachMistakeInASourceIsPlacedAndNamed) {
       {"ignore_older: -5s", "5:19: ignore_older: \"-5s\" is negative"},
       {"rescan_interval: 1ms", "5:22: rescan_interval: 1ms is too small [at least 10ms]"},
       {"coalesce: soon", "5:15: coalesce: \"soon\" is not a time"},
-      {"exclude: {a: b}", "5:15: exclude is a map [a text or a list of texts]"},
+      {"exclude: {a: b}", "5:14: exclude is a map [a text or a list of texts]"},
+      {"exclude: /a/{b,c", "5:14: exclude: "},
       {"exclude: [[a]]", "5:15: exclude holds a list"},
       {"exclude: [\"\"]", "5:15: exclude: an empty text [a glob, as in"},
       {"deleted_files: {max_age: never}", "5:30: deleted_files.max_age: \"never\" is not a time"},
@@ -386,7 +387,15 @@ TEST(LoadTest, NamesAreCheckedAndNotShared) {
 TEST(LoadTest, TwoSinksNeverShareAFile) {
   EXPECT_THAT(
       said(load_text(with("", "path: /x/y", "file") + "  two: {type: file, inputs: app, path: /x/y}\n")),
-      ElementsAre(StartsWith("11:41: path: /x/y is written by sink \"out\" too")));
+      ElementsAre(StartsWith("11:40: path: /x/y is written by sink \"out\" too")));
+}
+
+TEST(LoadTest, ASinkNeverFeedsItsOwnSource) {
+  EXPECT_THAT(
+      said(load_text(with("", "path: /logs/../logs/out.log", "file"))),
+      ElementsAre(StartsWith("10:11: path: /logs/../logs/out.log is among the files of source \"app\"")));
+  EXPECT_TRUE(load_text(with("exclude: /logs/out.log", "path: /logs/out.log", "file")).config);
+  EXPECT_TRUE(load_text(with("", "path: /logs/out.txt", "file")).config);
 }
 
 TEST(LoadTest, AllMistakesAreReportedAtOnce) {

@@ -51,9 +51,11 @@ struct FileRange {
 //            A sink that frames by newline adds the missing one.
 //
 // There is no line index in it: a raw pass-through needs none, and who needs one builds it over text()
-// while that is hot (scan/newlines.h). Columns will stand here, beside `text`, after a parse.
+// while that is hot (event/newlines.h). Columns will stand here, beside `text`, after a parse.
 class Batch : public RefCounted<Batch> {
  public:
+  Batch() = default;
+
   SlabRef slab;
   const char* data = nullptr;
   std::size_t bytes = 0;

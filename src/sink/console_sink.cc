@@ -167,6 +167,7 @@ class ConsoleSink final : public Sink {
       context_.health.failing("the reader of standard output has closed it");
       context_.log.error(context_.name,
                          "the reader of standard output has closed it: nothing more is written");
+      if (context_.give_up) context_.give_up();
       return;
     }
     context_.metrics.error("write");

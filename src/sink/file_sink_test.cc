@@ -422,13 +422,14 @@ constexpr std::size_t kLineBytes = 16;
 std::string numbered_line(std::uint64_t number) { return fmt::format("line {:010}\n", number); }
 
 // The agent of the test below: feeds numbered lines from the cursor that is stored, for ever or up to
-// `lines`.
+// `lines`. Writes a byte to `progress` with each group.
 [[noreturn]] void run_agent(const std::string& directory, FileSinkConfig config, std::uint64_t lines,
-                            unsigned seed) {
+                            unsigned seed, int progress) {
   auto store = CheckpointStore::open(directory + "/data");
   if (!store) ::_exit(3);
+  if (!(*store)->quarantined().empty()) ::_exit(4);
   auto content = (*store)->load();
-  if (!content) ::_exit(4);
+  if (!content) ::_exit(5);
   SinkHarness harness(content->states);
   std::uint64_t offset = 0;
   for (const CursorRecord& cursor : content->cursors) offset = cursor.offset;
@@ -440,8 +441,15 @@ std::string numbered_line(std::uint64_t number) { return fmt::format("line {:010
   };
   harness.commit_result = commit;
 
+  const std::string output = config.path;
   auto sink = make_file_sink(std::move(config), harness.context());
-  if (!sink->open()) ::_exit(5);
+  if (!sink->open()) ::_exit(6);
+  // What a failure has to be explained with.
+  std::string trace = fmt::format("agent {} from line {}, {} bytes in {}", ::getpid(), offset / kLineBytes,
+                                  fs::exists(output) ? fs::file_size(output) : 0, output);
+  for (const SinkStateRecord& state : content->states) trace += ", record " + state.value;
+  append_file(directory + "/trace", trace + "\n");
+
   std::minstd_rand random(seed);
   while (offset < lines * kLineBytes) {
     for (auto batches = random() % 4 + 1; batches > 0; --batches) {
@@ -449,13 +457,15 @@ std::string numbered_line(std::uint64_t number) { return fmt::format("line {:010
       for (auto n = random() % 200 + 1; n > 0 && offset < lines * kLineBytes; --n, offset += kLineBytes) {
         text += numbered_line(offset / kLineBytes);
       }
-      if (!text.empty() && !harness.send(harness.make_delivery(text))) ::_exit(6);
+      if (!text.empty() && !harness.send(harness.make_delivery(text))) ::_exit(7);
     }
     while (sink->do_work(steady_now()) != 0) {
     }
-    if (random() % 4 == 0 && !commit()) ::_exit(7);
+    if (harness.errors("checkpoint") != 0) ::_exit(8);
+    if (random() % 4 == 0 && !commit()) ::_exit(9);
+    if (::write(progress, "", 1) != 1) ::_exit(10);
   }
-  ::_exit(harness.all_acked() && commit() ? 0 : 8);
+  ::_exit(harness.all_acked() && commit() ? 0 : 11);
 }
 
 // Goal: kill -9 at any moment neither loses nor repeats a line in the output, rotations included.
@@ -464,23 +474,36 @@ std::string numbered_line(std::uint64_t number) { return fmt::format("line {:010
 // other, must be the numbers from 0.
 TEST_F(FileSinkTest, KillNeitherLosesNorRepeatsALine) {
   fs::create_directory(directory_ + "/data");
-  std::minstd_rand random(std::random_device{}());
-  const auto seed = random();
+  const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
-  random.seed(seed);
+  std::minstd_rand random(seed);
   int rotations = 0;
   const auto rotate = [&] {
     if (fs::exists(out_)) fs::rename(out_, out_ + "." + std::to_string(++rotations));
   };
+  const auto pause = [&](unsigned most_us) { ::usleep(static_cast<useconds_t>(random() % most_us)); };
   for (int round = 0; round < 25; ++round) {
     const auto child_seed = static_cast<unsigned>(random());
+    int progress[2];
+    ASSERT_EQ(::pipe(progress), 0);
+    const UniqueFd reader(progress[0]);
+    UniqueFd writer(progress[1]);
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
-    if (child == 0) run_agent(directory_, raw_config(), 1ULL << 40, child_seed);
-    ::usleep(static_cast<useconds_t>(random() % 60'000));
+    if (child == 0) run_agent(directory_, raw_config(), 1ULL << 40, child_seed, writer.get());
+    writer.reset();
+    // Killed within some group; one in five at its start.
+    const auto wait_for_groups = [&](unsigned most) {
+      char byte;
+      for (auto groups = random() % most; groups > 0 && ::read(reader.get(), &byte, 1) == 1; --groups) {
+      }
+    };
+    if (random() % 5 != 0) wait_for_groups(12);
+    pause(10'000);
     if (random() % 3 == 0) {
       rotate();
-      ::usleep(static_cast<useconds_t>(random() % 20'000));
+      wait_for_groups(4);
+      pause(5'000);
     }
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int status = 0;
@@ -488,11 +511,14 @@ TEST_F(FileSinkTest, KillNeitherLosesNorRepeatsALine) {
     ASSERT_TRUE(WIFSIGNALED(status)) << "the agent ended by itself: " << WEXITSTATUS(status);
     if (random() % 4 == 0) rotate();
   }
-  auto content = CheckpointStore::read(directory_ + "/data");
-  ASSERT_TRUE(content) << content.error().text();
-  const std::uint64_t lines = (content->cursors.empty() ? 0 : content->cursors[0].offset) / kLineBytes + 1000;
+  const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  std::uint64_t lines = 1000;
+  if (auto content = CheckpointStore::read(directory_ + "/data"); content && !content->cursors.empty()) {
+    lines += content->cursors[0].offset / kLineBytes;
+  }
   const pid_t child = ::fork();
-  if (child == 0) run_agent(directory_, raw_config(), lines, 1);
+  ASSERT_GE(child, 0);
+  if (child == 0) run_agent(directory_, raw_config(), lines, 1, nowhere.get());
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << WEXITSTATUS(status);
@@ -500,10 +526,10 @@ TEST_F(FileSinkTest, KillNeitherLosesNorRepeatsALine) {
   std::string all;
   for (int i = 1; i <= rotations; ++i) all += read_file(out_ + "." + std::to_string(i));
   all += read_file(out_);
-  ASSERT_EQ(all.size(), lines * kLineBytes);
   for (std::uint64_t i = 0; i < lines; ++i) {
-    ASSERT_EQ(all.substr(i * kLineBytes, kLineBytes), numbered_line(i));
+    ASSERT_EQ(all.substr(i * kLineBytes, kLineBytes), numbered_line(i)) << read_file(directory_ + "/trace");
   }
+  EXPECT_EQ(all.size(), lines * kLineBytes) << read_file(directory_ + "/trace");
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ class SinkHarness {
                        budget,
                        "host.example",
                        [this] { return commit_result ? commit_result() : commit(); },
+                       {},
                        std::move(states)};
   }
 

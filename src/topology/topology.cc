@@ -41,6 +41,7 @@ struct SinkUnit {
   Inbox inbox;
   Outcome outcome;
   EventLoop* loop = nullptr;
+  std::atomic<bool> given_up{false};
   std::unique_ptr<Sink> sink;
 };
 
@@ -72,6 +73,7 @@ struct Topology::Impl {
   Result<void> add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof);
   void place_threads(const Config& config);
   void watch_metrics();
+  void give_up(SinkUnit& sink);
   bool all_acknowledged() const;
 
   Services services;
@@ -129,6 +131,7 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
     SinkContext context{unit->name, unit->inbox,    unit->outcome, unit->metrics, unit->health,
                         services.log, *unit->loop,  slabs,         budget,        host,
                         [this] { return services.checkpointer.commit_now(); },
+                        [this, sink = unit.get()] { give_up(*sink); },
                         {}};
     for (const SinkStateRecord& state : loaded.states) {
       if (state.sink == unit->name) context.states.push_back(state);
@@ -181,6 +184,12 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
   // After the sources: on a shared thread what was read is delivered in the same pass.
   for (const auto& unit : sinks) unit->loop->add(*unit->sink);
   return {};
+}
+
+void Topology::Impl::give_up(SinkUnit& sink) {
+  sink.given_up.store(true);
+  const bool all = std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->given_up.load(); });
+  if (all && services.on_all_given_up) services.on_all_given_up();
 }
 
 void Topology::Impl::watch_metrics() {
@@ -256,12 +265,14 @@ bool Topology::stop(Duration timeout) {
   const auto finished = [this] {
     return std::all_of(impl_->sources.begin(), impl_->sources.end(),
                        [](const auto& unit) { return unit->source->stopped(); }) &&
-           impl_->all_acknowledged();
+           std::all_of(impl_->sinks.begin(), impl_->sinks.end(), [](const auto& unit) {
+             return unit->given_up.load() || unit->ledger.inflight_batches() == 0;
+           });
   };
   for (Duration pause = 100us; !finished() && steady_now() < end; pause = std::min<Duration>(pause * 2, 10ms)) {
     std::this_thread::sleep_for(pause);
   }
-  const bool clean = finished();
+  const bool clean = finished() && impl_->all_acknowledged();
   for (const auto& loop : impl_->loops) loop->stop();
   if (!clean) {
     for (const auto& unit : impl_->sinks) {

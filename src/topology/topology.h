@@ -24,6 +24,8 @@ struct Services {
   Log& log;
   CheckpointStore& store;
   Checkpointer& checkpointer;
+  // No sink will ever deliver again: there is nothing left to do but to stop. Called from any thread.
+  std::function<void()> on_all_given_up;
 };
 
 // Lifecycle: build(), start(), stop(), destroy.

@@ -1,0 +1,265 @@
+// What the bare machine does, for the ratios of bench/run: the loops that a log agent cannot beat, with none
+// of logflume in them but its newline scanner, and the receiver and the writer that measure both alike.
+//
+//   limits read-count FILE             read 256 KiB, count newlines
+//   limits read-write FILE PORT        read 256 KiB, count, write to 127.0.0.1:PORT
+//   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
+//   limits receive PORT                one connection: count newlines until its end
+//   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
+//   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
+//
+// Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/newlines.h"
+
+namespace {
+
+constexpr std::size_t kBlockBytes = 256 * 1024;
+constexpr std::size_t kStampBytes = 20;  // decimal nanoseconds of CLOCK_MONOTONIC, zero-padded
+
+[[noreturn]] void fail(const char* what) {
+  std::perror(what);
+  std::exit(1);
+}
+
+std::uint64_t now_ns() {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+double cpu_seconds() {
+  rusage usage;
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Report {
+  std::uint64_t bytes = 0;
+  std::uint64_t lines = 0;
+  std::uint64_t first_ns = 0;
+  std::uint64_t last_ns = 0;
+
+  void print(const std::string& more = {}) const {
+    std::printf(
+        "{\"bytes\": %llu, \"lines\": %llu, \"seconds\": %.6f, \"first_ns\": %llu, \"cpu_seconds\": "
+        "%.6f%s}\n",
+        static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(lines),
+        static_cast<double>(last_ns - first_ns) / 1e9, static_cast<unsigned long long>(first_ns),
+        cpu_seconds(), more.c_str());
+  }
+};
+
+struct Block {
+  char* data = static_cast<char*>(std::aligned_alloc(4096, kBlockBytes + 4096));
+  ~Block() { std::free(data); }
+};
+
+int open_file(const char* path) {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(path);
+  return fd;
+}
+
+int connect_to(const char* port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
+}
+
+bool write_all(int fd, const char* data, std::size_t size) {
+  while (size > 0) {
+    const ssize_t n = ::send(fd, data, size, MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    data += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+int read_count(const char* path, const char* port) {
+  const int fd = open_file(path);
+  const int peer = port == nullptr ? -1 : connect_to(port);
+  const Block block;
+  Report report;
+  report.first_ns = now_ns();
+  for (;;) {
+    const ssize_t n = ::read(fd, block.data, kBlockBytes);
+    if (n < 0) fail("read");
+    if (n == 0) break;
+    report.bytes += static_cast<std::uint64_t>(n);
+    report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
+    if (peer >= 0 && !write_all(peer, block.data, static_cast<std::size_t>(n))) fail("send");
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+// The least that a live tail can do: sleep in inotify, read what was appended, send it.
+int tail_write(const char* path, const char* port) {
+  const int fd = open_file(path);
+  const int peer = connect_to(port);
+  const int watch = ::inotify_init1(IN_CLOEXEC);
+  if (::inotify_add_watch(watch, path, IN_MODIFY) < 0) fail("inotify_add_watch");
+  const Block block;
+  Report report;
+  report.first_ns = now_ns();
+  off_t offset = 0;
+  alignas(inotify_event) char events[64 * 1024];
+  for (;;) {
+    const ssize_t n = ::pread(fd, block.data, kBlockBytes, offset);
+    if (n < 0) fail("pread");
+    if (n > 0) {
+      offset += n;
+      report.bytes += static_cast<std::uint64_t>(n);
+      if (!write_all(peer, block.data, static_cast<std::size_t>(n))) break;
+    }
+    if (n < static_cast<ssize_t>(kBlockBytes) && ::read(watch, events, sizeof events) <= 0) break;
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+int listen_on(const char* port) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("bind");
+  if (::listen(listener, 8) != 0) fail("listen");
+  std::printf("ready\n");
+  std::fflush(stdout);
+  return listener;
+}
+
+int receive(const char* port) {
+  const int peer = ::accept(listen_on(port), nullptr, nullptr);
+  if (peer < 0) fail("accept");
+  const Block block;
+  Report report;
+  for (;;) {
+    const ssize_t n = ::recv(peer, block.data, kBlockBytes, 0);
+    if (n <= 0) break;
+    report.last_ns = now_ns();
+    if (report.first_ns == 0) report.first_ns = report.last_ns;
+    report.bytes += static_cast<std::uint64_t>(n);
+    report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
+  }
+  report.print();
+  return 0;
+}
+
+int receive_stamped(const char* port, std::uint64_t lines_expected) {
+  const int peer = ::accept(listen_on(port), nullptr, nullptr);
+  if (peer < 0) fail("accept");
+  const Block block;
+  Report report;
+  std::string rest;
+  std::vector<std::uint32_t> latencies_us;
+  latencies_us.reserve(lines_expected);
+  while (report.lines < lines_expected) {
+    const ssize_t n = ::recv(peer, block.data, kBlockBytes, 0);
+    if (n <= 0) break;
+    report.last_ns = now_ns();
+    if (report.first_ns == 0) report.first_ns = report.last_ns;
+    report.bytes += static_cast<std::uint64_t>(n);
+    rest.append(block.data, static_cast<std::size_t>(n));
+    std::size_t begin = 0;
+    for (std::size_t end; (end = rest.find('\n', begin)) != rest.npos; begin = end + 1) {
+      ++report.lines;
+      const std::uint64_t stamp = std::strtoull(rest.substr(begin, kStampBytes).c_str(), nullptr, 10);
+      latencies_us.push_back(static_cast<std::uint32_t>((report.last_ns - stamp) / 1000));
+    }
+    rest.erase(0, begin);
+  }
+  std::sort(latencies_us.begin(), latencies_us.end());
+  const auto quantile = [&](double q) {
+    return latencies_us.empty()
+               ? 0u
+               : latencies_us[static_cast<std::size_t>(q * static_cast<double>(latencies_us.size() - 1))];
+  };
+  char more[160];
+  std::snprintf(more, sizeof more, ", \"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u",
+                quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
+  report.print(more);
+  return 0;
+}
+
+int write_stamped(const char* path, double bytes_a_second, double seconds, std::size_t line_bytes) {
+  const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) fail(path);
+  const std::size_t lines_a_write = std::max<std::size_t>(
+      1, static_cast<std::size_t>(bytes_a_second / 1000 / static_cast<double>(line_bytes)));
+  const auto writes = static_cast<std::uint64_t>(seconds * 1000);
+  std::string text;
+  for (std::size_t i = 0; i < lines_a_write; ++i) text += std::string(line_bytes - 1, 'x') + '\n';
+  Report report;
+  report.first_ns = now_ns();
+  for (std::uint64_t i = 0; i < writes; ++i) {
+    const std::uint64_t due = report.first_ns + i * 1'000'000;
+    timespec until{static_cast<time_t>(due / 1'000'000'000), static_cast<long>(due % 1'000'000'000)};
+    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
+    char stamp[kStampBytes + 1];
+    std::snprintf(stamp, sizeof stamp, "%020llu", static_cast<unsigned long long>(now_ns()));
+    for (std::size_t line = 0; line < lines_a_write; ++line)
+      std::memcpy(&text[line * line_bytes], stamp, kStampBytes);
+    if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("write");
+    report.bytes += text.size();
+    report.lines += lines_a_write;
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view what = argc > 1 ? argv[1] : "";
+  if (what == "read-count" && argc == 3) return read_count(argv[2], nullptr);
+  if (what == "read-write" && argc == 4) return read_count(argv[2], argv[3]);
+  if (what == "tail-write" && argc == 4) return tail_write(argv[2], argv[3]);
+  if (what == "receive" && argc == 3) return receive(argv[2]);
+  if (what == "receive-stamped" && argc == 4)
+    return receive_stamped(argv[2], std::strtoull(argv[3], nullptr, 10));
+  if (what == "write" && argc == 6) {
+    return write_stamped(argv[2], std::atof(argv[3]), std::atof(argv[4]),
+                         static_cast<std::size_t>(std::atol(argv[5])));
+  }
+  std::fprintf(stderr, "limits: see the head of bench/limits.cc for the calls\n");
+  return 2;
+}
