@@ -163,10 +163,12 @@ def demo(binary, options, directory, processes):
 
     amount = re.fullmatch(r'(\d+)(\w+)', options.rate)
     rotate_every = f'{int(amount[1]) * options.seconds * 2 // 3}{amount[2]}'  # once, past the middle
+    writer_errors = os.path.join(directory, 'writer.log')  # its progress is not for this screen
     writer = subprocess.Popen([binary, 'generate', '--json', '--format', 'nginx', '--files', str(FILES), '--out',
                                os.path.join(logs, 'app-{}.log'), '--rate', options.rate + '/s', '--duration',
                                f'{options.seconds}s', '--rotate', 'rename', '--rotate-every', rotate_every],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(writer_errors, 'w'),
+                              text=True)
     processes.append(writer)
     print(f'{FILES} files, {options.rate}/s each for {options.seconds} s, each rotated once -> logflume -> one file\n')
 
@@ -180,7 +182,8 @@ def demo(binary, options, directory, processes):
             screen.show(before, now, logs)
             before = now
     if writer.returncode != 0:
-        return fail('the writers failed')
+        with open(writer_errors) as file:
+            return fail(f'the writers failed: {file.read()}')
     streams = json.loads(writer.stdout.read())['streams']
     written = sum(stream['lines'] for stream in streams)
 

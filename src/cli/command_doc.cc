@@ -14,7 +14,11 @@ OptionDoc document_option(const CLI::Option& option) {
     for (const std::string& name : option.get_snames()) out.names.push_back("-" + name);
     for (const std::string& name : option.get_lnames()) out.names.push_back("--" + name);
   }
-  if (option.get_items_expected_max() > 0) out.value = option.get_type_name();
+  if (option.get_items_expected_max() > 0) {
+    // Validators append what they accept, as in "SHELL:{bash,zsh,fish}".
+    out.value = option.get_type_name();
+    out.value = out.value.substr(0, out.value.find(':'));
+  }
   out.description = option.get_description();
   out.required = option.get_required();
   return out;

@@ -28,10 +28,16 @@ void add_validate_command(CLI::App& app, Command& chosen) {
   CLI::App* command =
       app.add_subcommand("validate", "Check a configuration and say what is wrong with it, and where");
   const auto paths = std::make_shared<std::vector<std::string>>();
-  command->add_option("files,-c,--config", *paths, "Configuration files, or directories of *.yaml")
-      ->required()
-      ->type_name("FILE");
-  command->callback([paths, &chosen] { chosen = [paths] { return validate(*paths); }; });
+  const auto more = std::make_shared<std::vector<std::string>>();
+  CLI::Option* files = command->add_option("files", *paths, "Configuration files, or directories of *.yaml")
+                           ->type_name("FILE");
+  CLI::Option* config =
+      command->add_option("-c,--config", *more, "The same, as `run` takes them")->type_name("FILE");
+  command->callback([paths, more, files, config, &chosen] {
+    if (files->count() + config->count() == 0) throw CLI::RequiredError("FILE");
+    paths->insert(paths->end(), more->begin(), more->end());
+    chosen = [paths] { return validate(*paths); };
+  });
 }
 
 }  // namespace logflume

@@ -368,6 +368,11 @@ bool Binder::text_map(const YamlNode& node, const FieldDescription& field, const
 }
 
 bool Binder::checked(const YamlNode& node, const FieldDescription& field, const std::string& key) {
+  if (node.text.size() > kConfigValueBytesMax) {
+    diagnostics_.error(node.at, fmt::format("{}: {} bytes are too long", key, node.text.size()),
+                       fmt::format("at most {}", format_bytes(kConfigValueBytesMax)));
+    return false;
+  }
   for (const TextCheck& check : field.checks) {
     if (std::string wrong = check(node.text); !wrong.empty()) {
       diagnostics_.error(node.at, fmt::format("{}: {}", key, printable(wrong, 300)), form_of(field));

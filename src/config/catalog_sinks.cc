@@ -21,6 +21,8 @@ ObjectDescription describe_batch() {
       .at_most(1ULL << 30);
   batch.field("max_events", &BatchConfig::max_events, "Events of one batch.").at_least(1);
   batch.field("linger", &BatchConfig::linger, "The longest wait for a batch to fill.")
+      .absent_is("by the type of sink")
+      .example_is("200ms")
       .at_most(std::chrono::hours(1));
   return std::move(batch).done();
 }

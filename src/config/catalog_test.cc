@@ -233,7 +233,7 @@ api: {enabled: true}
 sources:
   a.b-c:
     type: file
-    include: ["/a/*.log", "#x: [\"y\"]", "null", "5", "$${A}", "tab\there", "no"]
+    include: ["/a/*.log", "#x: [\"y\"]", "null", "5", "a$$b", "$$$$", "tab\there", "no"]
     ignore_older: 1500ms
     deleted_files: {max_age: 90s}
 sinks:
@@ -264,6 +264,7 @@ sinks:
   ASSERT_TRUE(second.config) << yaml << render(second.diagnostics);
   EXPECT_EQ(to_yaml(*second.config), yaml);
   EXPECT_EQ(second.config->data_dir, "/d x");
+  EXPECT_EQ(std::get<FileSourceConfig>(second.config->sources.at("a.b-c")).include[5], "$$");
   EXPECT_EQ(std::get<FileSourceConfig>(second.config->sources.at("a.b-c")).include,
             std::get<FileSourceConfig>(first.config->sources.at("a.b-c")).include);
   const auto& http = std::get<HttpSinkConfig>(second.config->sinks.at("on"));

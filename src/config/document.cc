@@ -279,6 +279,14 @@ std::string_view SourceText::line(std::uint32_t number) const {
   return std::string_view(text_).substr(start, end - start);
 }
 
+std::optional<std::uint32_t> SourceText::longer_line(std::size_t bytes) const {
+  for (std::size_t i = 0; i < starts_.size(); ++i) {
+    const std::size_t end = i + 1 < starts_.size() ? starts_[i + 1] : text_.size();
+    if (end - starts_[i] > bytes) return static_cast<std::uint32_t>(i + 1);
+  }
+  return std::nullopt;
+}
+
 std::string Position::text() const {
   return fmt::format("{}:{}:{}", source == nullptr ? "" : source->name(), line, column);
 }
@@ -383,6 +391,13 @@ std::vector<Diagnostic> Diagnostics::take() {
 std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagnostics) {
   if (source.text().size() > kConfigFileBytesMax) {
     diagnostics.file_error(source.name(), fmt::format("larger than {} MiB", kConfigFileBytesMax >> 20));
+    return std::nullopt;
+  }
+  if (const std::optional<std::uint32_t> line = source.longer_line(kConfigLineBytesMax)) {
+    Position at;
+    at.source = &source;
+    at.line = *line;
+    diagnostics.error(at, fmt::format("a line longer than {} MiB", kConfigLineBytesMax >> 20));
     return std::nullopt;
   }
   if (const std::size_t bad = first_bad_byte(source.text()); bad != std::string_view::npos) {

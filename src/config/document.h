@@ -15,6 +15,9 @@ namespace logflume {
 
 // Limits on what a configuration may be made of: hostile input costs bounded time and memory.
 inline constexpr std::size_t kConfigFileBytesMax = 10 * 1024 * 1024;
+inline constexpr std::size_t kConfigLineBytesMax =
+    1024 * 1024;  // the YAML library looks ahead to the line's end
+inline constexpr std::size_t kConfigValueBytesMax = 64 * 1024;  // of one text
 inline constexpr std::size_t kConfigDepthMax = 64;
 inline constexpr std::size_t kConfigNodesMax = 100'000;  // aliases expanded
 inline constexpr std::size_t kConfigTextBytesMax =
@@ -28,6 +31,8 @@ class SourceText {
   const std::string& text() const { return text_; }
   // `number` from 1; empty beyond the end. Without its newline.
   std::string_view line(std::uint32_t number) const;
+  // The first line that takes more than `bytes`.
+  std::optional<std::uint32_t> longer_line(std::size_t bytes) const;
 
  private:
   std::string name_;

@@ -96,7 +96,9 @@ TEST(DocumentTest, HostileDocumentsAreRefusedInBoundedTime) {
   std::string wide = "a: [";
   for (int i = 0; i < 200'000; ++i) wide += "x,";
   EXPECT_THAT(Parsed(wide + "]\n").error(), HasSubstr("more than 100000 values"));
-  std::string fat = "a: &a \"" + std::string(1 << 20, 'x') + "\"\nb: [";
+  EXPECT_EQ(Parsed("a: 1\nb: " + std::string(kConfigLineBytesMax, '{') + "\n").error(),
+            "2:1: a line longer than 1 MiB");
+  std::string fat = "a: &a \"" + std::string(1'000'000, 'x') + "\"\nb: [";
   for (int i = 0; i < 100; ++i) fat += "*a, ";
   EXPECT_THAT(Parsed(fat + "]\n").error(), HasSubstr("too much text"));
 }

@@ -398,6 +398,11 @@ TEST(LoadTest, ASinkNeverFeedsItsOwnSource) {
   EXPECT_TRUE(load_text(with("", "path: /logs/out.txt", "file")).config);
 }
 
+TEST(LoadTest, AValueIsBounded) {
+  EXPECT_THAT(said(load_text(with("", "path: " + std::string(70'000, 'x'), "file"))),
+              ElementsAre("10:11: path: 70000 bytes are too long [at most 64KiB]"));
+}
+
 TEST(LoadTest, AllMistakesAreReportedAtOnce) {
   EXPECT_THAT(said(load_text("memry_limit: 1MiB\n" + with("inclde: [x]", "encoding: xml"))),
               ElementsAre(StartsWith("1:1: "), StartsWith("6:5: "), StartsWith("11:15: ")));
@@ -407,9 +412,9 @@ TEST(LoadTest, VariablesExpandInValues) {
   const LoadedConfig loaded =
       load_text(with("exclude: [\"${DIR}/*.gz\", \"a$$b\", '^x$', \"${NONE:-}y\", \"${EMPTY:-d}\"]",
                      "encoding: ${ENC:-raw}"),
-                {{"DIR", "/var: [log"}, {"EMPTY", ""}});
+                {{"DIR", "/var: #log"}, {"EMPTY", ""}});
   ASSERT_TRUE(loaded.config) << render(loaded.diagnostics);
-  EXPECT_THAT(source(loaded).exclude, ElementsAre("/var: [log/*.gz", "a$b", "^x$", "y", "d"));
+  EXPECT_THAT(source(loaded).exclude, ElementsAre("/var: #log/*.gz", "a$b", "^x$", "y", "d"));
   EXPECT_EQ(sink<BlackholeSinkConfig>(loaded).encoding, Encoding::kRaw);
 }
 

@@ -72,7 +72,7 @@ TEST(LineSourceTest, JavaEventsSpanSeveralLinesAndStartWithATime) {
 
 TEST(LineSourceTest, LinesTakeExactlyTheBytesAskedForAndStaySealed) {
   for (const LineFormat format : kAll) {
-    for (const std::size_t bytes : {200, 512, 4096}) {
+    for (const std::size_t bytes : {200U, 512U, 4096U}) {
       for (std::string& line : make_lines(format, 2048, bytes)) {
         ASSERT_EQ(line.size() + 1, bytes) << line;
         ASSERT_TRUE(check_line(line)) << line;

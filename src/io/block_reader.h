@@ -17,7 +17,8 @@ class BlockReader {
  public:
   virtual ~BlockReader() = default;
   // Fills `to` from `offset`; fewer bytes only at the end of the file (also when the file is truncated
-  // meanwhile). What it returns is a copy: later changes of the file do not change it. Retries EINTR.
+  // meanwhile). What it returns is a copy: later changes of the file do not change it. Retries EINTR. As with
+  // read(2), a truncation at that very moment may show as zeros up to the end of the page that it cuts.
   // Errors: kIo, kNoMemory, kPermission. A mode that fails for this file (a map that is refused) falls back to
   // pread by itself.
   virtual Result<std::size_t> read(int fd, std::uint64_t offset, std::span<char> to) = 0;

@@ -1,8 +1,10 @@
 #include "io/fault_guard.h"
 
+#include <signal.h>
+#include <ucontext.h>
+
 #include <atomic>
 #include <csetjmp>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <mutex>
@@ -26,6 +28,8 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   // si_code is negative or 0 for a signal that somebody sent: its si_addr means nothing.
   if (guard != nullptr && info->si_code > 0 && address >= guard->begin && address < guard->end) {
+    // sigsetjmp() has not saved the mask (that costs a system call for each copy): back to that of the copy.
+    pthread_sigmask(SIG_SETMASK, &static_cast<const ucontext_t*>(context)->uc_sigmask, nullptr);
     siglongjmp(guard->on_fault, 1);
   }
   if ((g_previous.sa_flags & SA_SIGINFO) != 0) {
@@ -35,7 +39,7 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
     struct sigaction fallback = {};
     fallback.sa_handler = SIG_DFL;
     sigaction(SIGBUS, &fallback, nullptr);
-    if (info->si_code <= 0) raise(signal);
+    if (info->si_code <= 0) raise(signal);  // sent, not a fault: taken when this handler returns
   } else {
     g_previous.sa_handler(signal);
   }
@@ -44,8 +48,7 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
 void install() {
   struct sigaction action = {};
   action.sa_sigaction = on_bus_error;
-  // Not masked while it runs: siglongjmp leaves the handler without the cost of restoring a signal mask.
-  action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, &g_previous);
 }

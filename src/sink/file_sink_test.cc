@@ -436,6 +436,11 @@ std::string numbered_line(std::uint64_t number) { return fmt::format("line {:010
   harness.start_at(offset);
   const auto commit = [&]() -> Result<void> {
     CheckpointChanges changes;
+    FileRecord file;  // a cursor is only kept beside the file that it stands in
+    file.id = 1;
+    file.source = "app";
+    file.path = "/var/log/app.log";
+    changes.files.push_back(file);
     harness.ledger.take(changes);
     return (*store)->commit(changes);
   };

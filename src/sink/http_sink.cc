@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
@@ -14,6 +13,7 @@
 
 #include "sink/backoff.h"
 #include "sink/http_client.h"
+#include "sink/http_target.h"
 #include "sink/request_builder.h"
 
 namespace logflume {
@@ -21,57 +21,15 @@ namespace {
 
 constexpr Duration kDefaultLinger = 500ms;
 constexpr Duration kRetryAfterMax = 60s;
-constexpr Duration kConnectTimeoutMax = 10s;
 // What is read of an answer, and what is shown of it.
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
-constexpr std::size_t kShownBytesMax = 200;
+constexpr std::size_t kShownBytesMax = kPrintableBytesMax;
 constexpr std::size_t kDeliveriesPerPass = 64;
 
-struct CurlUrlFree {
-  void operator()(CURLU* url) const { ::curl_url_cleanup(url); }
-};
 struct CurlEasyFree {
   void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
 };
-struct CurlListFree {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
-};
-using CurlUrl = std::unique_ptr<CURLU, CurlUrlFree>;
 using CurlEasy = std::unique_ptr<CURL, CurlEasyFree>;
-using CurlList = std::unique_ptr<curl_slist, CurlListFree>;
-
-std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
-  char* text = nullptr;
-  if (::curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
-  std::string result(text);
-  ::curl_free(text);
-  return result;
-}
-
-// One line of printable ASCII: an answer may hold anything, and goes into a log.
-std::string printable(std::string_view text) {
-  std::string result;
-  for (const char c : text.substr(0, kShownBytesMax)) {
-    const bool blank = c == '\n' || c == '\r' || c == '\t' || c == ' ';
-    if (blank && (result.empty() || result.back() == ' ')) continue;
-    result += blank ? ' ' : c > ' ' && c < 0x7f ? c : '?';
-  }
-  while (!result.empty() && result.back() == ' ') result.pop_back();
-  if (text.size() > kShownBytesMax) result += "...";
-  return result;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-long milliseconds(Duration duration) {
-  constexpr Duration kMost = std::chrono::hours(24);
-  return static_cast<long>(
-      std::chrono::ceil<std::chrono::milliseconds>(std::clamp<Duration>(duration, 1ms, kMost)).count());
-}
 
 // What an answer says, as far as it is shown.
 struct Answer {
@@ -115,10 +73,6 @@ class HttpSink final : public Sink {
   bool drained() const override;
 
  private:
-  Result<void> parse_uri();
-  Result<void> check_settings() const;
-  Result<void> build_headers();
-  bool has_header(std::string_view name) const;
   Result<void> prepare(Lane& lane);
   static Lane& lane_of(CURL* easy);
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* lane);
@@ -141,12 +95,7 @@ class HttpSink final : public Sink {
   SinkContext context_;
   Counter& retries_;
   HttpClient client_;
-  std::string url_;         // as libcurl gets it
-  std::string connect_to_;  // where it connects instead of the URL's host; empty: there
-  std::string host_header_;
-  std::string shown_uri_;  // without credentials and query
-  CurlList headers_;
-  CurlList connect_to_list_;
+  HttpTarget target_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::optional<Delivery> held_;  // its lane has enough to do
   std::size_t lanes_failing_ = 0;
@@ -160,9 +109,7 @@ HttpSink::~HttpSink() {
 // -- Start ------------------------------------------------------------------------------------------------
 
 Result<void> HttpSink::open() {
-  if (auto parsed = parse_uri(); !parsed) return parsed;
-  if (auto checked = check_settings(); !checked) return checked;
-  if (auto built = build_headers(); !built) return built;
+  if (auto opened = target_.open(config_); !opened) return opened;
   if (auto opened = client_.open(); !opened) return opened;
 
   const Framing framing = config_.body == HttpBody::kJsonArray ? Framing::json_array() : Framing::newlines();
@@ -178,144 +125,19 @@ Result<void> HttpSink::open() {
   return {};
 }
 
-Result<void> HttpSink::parse_uri() {
-  const CurlUrl url(::curl_url());
-  const CURLUcode code = ::curl_url_set(url.get(), CURLUPART_URL, config_.uri.c_str(), 0);
-  if (code != CURLUE_OK) {
-    return Error{Errc::kInvalidArgument, 0, "uri: not a URL: " + std::string(::curl_url_strerror(code))};
-  }
-  const std::string scheme = url_part(url.get(), CURLUPART_SCHEME);
-  if (scheme != "http" && scheme != "https") {
-    return Error{Errc::kInvalidArgument, 0, "uri: expected http:// or https://, not " + scheme + "://"};
-  }
-  const std::string host = url_part(url.get(), CURLUPART_HOST);
-  const std::string explicit_port = url_part(url.get(), CURLUPART_PORT);
-  const std::string authority = explicit_port.empty() ? host : host + ":" + explicit_port;
-  shown_uri_ = scheme + "://" + authority + url_part(url.get(), CURLUPART_PATH);
-
-  const std::string& server_name = config_.tls.server_name;
-  if (scheme == "https" && !server_name.empty() && server_name != host) {
-    // The name that the certificate is checked against is the URL's; the connection goes to the real host.
-    const std::string port = url_part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
-    ::curl_url_set(url.get(), CURLUPART_HOST, server_name.c_str(), 0);
-    connect_to_ = server_name + ":" + port + ":" + host + ":" + port;
-    host_header_ = "Host: " + authority;
-  }
-  url_ = url_part(url.get(), CURLUPART_URL);
-  return {};
-}
-
-Result<void> HttpSink::check_settings() const {
-  const auto invalid = [](std::string message) {
-    return Error{Errc::kInvalidArgument, 0, std::move(message)};
-  };
-  const bool token =
-      !config_.method.empty() && std::all_of(config_.method.begin(), config_.method.end(), [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
-      });
-  if (!token) return invalid("method: \"" + printable(config_.method) + "\" is not an HTTP method");
-  for (const std::string_view bodyless : {"HEAD", "CONNECT", "TRACE"}) {
-    if (equal_ignoring_case(config_.method, bodyless))
-      return invalid("method: " + config_.method + " takes no body");
-  }
-  for (const auto& [name, value] : config_.headers) {
-    const bool clean_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return c > ' ' && c < 0x7f && c != ':' && c != ';';
-    });
-    if (!clean_name) return invalid("headers: \"" + printable(name) + "\" is not a header's name");
-    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return invalid("headers: the value of " + name + " holds a line break");
-    }
-  }
-  if (config_.auth_token.find_first_of("\r\n") != std::string::npos)
-    return invalid("auth: the token holds a line break");
-  if (config_.body == HttpBody::kJsonArray && config_.encoding != Encoding::kJson) {
-    return invalid("body: json_array needs encoding: json");
-  }
-  if (config_.compression != Compression::kNone && content_encoding(config_.compression).empty()) {
-    return Error{Errc::kUnsupported, 0, "compression: http takes none, gzip or zstd"};
-  }
-  for (const std::string* file : {&config_.tls.ca_file, &config_.tls.cert_file, &config_.tls.key_file}) {
-    if (!file->empty() && ::access(file->c_str(), R_OK) != 0) return errno_error("tls: open " + *file);
-  }
-  return {};
-}
-
-bool HttpSink::has_header(std::string_view name) const {
-  return std::any_of(config_.headers.begin(), config_.headers.end(),
-                     [&](const auto& header) { return equal_ignoring_case(header.first, name); });
-}
-
-Result<void> HttpSink::build_headers() {
-  bool complete = true;
-  const auto add = [&](const std::string& line) {
-    curl_slist* longer = ::curl_slist_append(headers_.get(), line.c_str());
-    complete = complete && longer != nullptr;
-    if (longer != nullptr) {
-      (void)headers_.release();
-      headers_.reset(longer);
-    }
-  };
-  if (!has_header("Content-Type")) {
-    add(config_.body == HttpBody::kJsonArray  ? "Content-Type: application/json"
-        : config_.encoding == Encoding::kJson ? "Content-Type: application/x-ndjson"
-                                              : "Content-Type: text/plain");
-  }
-  const std::string_view coding = content_encoding(config_.compression);
-  if (!coding.empty() && !has_header("Content-Encoding")) add("Content-Encoding: " + std::string(coding));
-  if (!config_.auth_token.empty() && !has_header("Authorization"))
-    add("Authorization: Bearer " + config_.auth_token);
-  if (!host_header_.empty() && !has_header("Host")) add(host_header_);
-  // libcurl would wait up to a second for "100 Continue" before it sends a large body.
-  if (!has_header("Expect")) add("Expect:");
-  // "Name;" is how libcurl is told to send a header without a value.
-  for (const auto& [name, value] : config_.headers) add(value.empty() ? name + ";" : name + ": " + value);
-  if (!connect_to_.empty()) connect_to_list_.reset(::curl_slist_append(nullptr, connect_to_.c_str()));
-  if (!complete) return Error{Errc::kNoMemory, 0, "headers"};
-  return {};
-}
-
 Result<void> HttpSink::prepare(Lane& lane) {
   lane.easy.reset(::curl_easy_init());
   CURL* const easy = lane.easy.get();
   if (easy == nullptr) return Error{Errc::kNoMemory, 0, "initialize libcurl"};
   lane.curl_error.resize(CURL_ERROR_SIZE);
-  CURLcode failed = CURLE_OK;
-  const auto set = [&](CURLoption option, auto value) {
-    if (failed == CURLE_OK) failed = ::curl_easy_setopt(easy, option, value);
-  };
-  set(CURLOPT_URL, url_.c_str());
-  set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_PRIVATE, static_cast<void*>(&lane));
-  set(CURLOPT_ERRORBUFFER, lane.curl_error.data());
-  set(CURLOPT_POST, 1L);
-  set(CURLOPT_CUSTOMREQUEST, config_.method.c_str());
-  set(CURLOPT_HTTPHEADER, headers_.get());
-  if (connect_to_list_) set(CURLOPT_CONNECT_TO, connect_to_list_.get());
-  set(CURLOPT_FOLLOWLOCATION, 0L);
-  set(CURLOPT_TCP_KEEPALIVE, 1L);
-  set(CURLOPT_USERAGENT, "logflume/" LOGFLUME_VERSION);
-  set(CURLOPT_TIMEOUT_MS, milliseconds(config_.request_timeout));
-  set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min(config_.request_timeout, kConnectTimeoutMax)));
-  set(CURLOPT_HEADERFUNCTION, &HttpSink::on_header);
-  set(CURLOPT_HEADERDATA, static_cast<void*>(&lane));
-  set(CURLOPT_WRITEFUNCTION, &HttpSink::on_body);
-  set(CURLOPT_WRITEDATA, static_cast<void*>(&lane));
-  if (!config_.auth_user.empty() || !config_.auth_password.empty()) {
-    set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
-    set(CURLOPT_USERNAME, config_.auth_user.c_str());
-    set(CURLOPT_PASSWORD, config_.auth_password.c_str());
-  }
-  if (!config_.tls.ca_file.empty()) set(CURLOPT_CAINFO, config_.tls.ca_file.c_str());
-  if (!config_.tls.cert_file.empty()) set(CURLOPT_SSLCERT, config_.tls.cert_file.c_str());
-  if (!config_.tls.key_file.empty()) set(CURLOPT_SSLKEY, config_.tls.key_file.c_str());
-  set(CURLOPT_SSL_VERIFYPEER, config_.tls.verify ? 1L : 0L);
-  set(CURLOPT_SSL_VERIFYHOST, config_.tls.verify ? 2L : 0L);
-  if (failed != CURLE_OK) {
-    return Error{Errc::kUnsupported, 0, std::string("libcurl: ") + ::curl_easy_strerror(failed)};
-  }
-  return {};
+  // None of these fails: they store a pointer.
+  ::curl_easy_setopt(easy, CURLOPT_PRIVATE, static_cast<void*>(&lane));
+  ::curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, lane.curl_error.data());
+  ::curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &HttpSink::on_header);
+  ::curl_easy_setopt(easy, CURLOPT_HEADERDATA, static_cast<void*>(&lane));
+  ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &HttpSink::on_body);
+  ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, static_cast<void*>(&lane));
+  return target_.apply(easy);
 }
 
 // -- Sending ----------------------------------------------------------------------------------------------
@@ -385,7 +207,7 @@ void HttpSink::send(Lane& lane, TimePoint now) {
   ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());  // not copied
   ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
   if (auto started = client_.start(easy); !started) {
-    retry(lane, "connection", shown_uri_ + ": " + started.error().text(), {});
+    retry(lane, "connection", target_.shown_uri() + ": " + started.error().text(), {});
     return;
   }
   lane.in_flight = true;
@@ -465,7 +287,7 @@ void HttpSink::ended(Lane& lane, CURLcode result) {
 }
 
 std::string HttpSink::describe(const Lane& lane, CURLcode result, long status) const {
-  const std::string request = config_.method + " " + shown_uri_;
+  const std::string request = config_.method + " " + target_.shown_uri();
   if (status == 0) {
     const char* const detail =
         lane.curl_error[0] != '\0' ? lane.curl_error.c_str() : ::curl_easy_strerror(result);

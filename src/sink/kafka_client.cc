@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 namespace logflume {
 namespace {
@@ -42,7 +43,8 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::create(const KafkaProperties& 
   }
   std::unique_ptr<KafkaClient> client(new KafkaClient);
   client->wake_ = &wake;
-  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
+                                           RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT);
   rd_kafka_conf_t* given = rd_kafka_conf_dup(conf.get());
   client->client_ = rd_kafka_new(RD_KAFKA_PRODUCER, given, text, sizeof text);
   if (client->client_ == nullptr) {
@@ -106,6 +108,9 @@ std::size_t KafkaClient::poll(KafkaClientListener& listener, std::size_t events_
         if (rd_kafka_event_log(event, &facility, &text, &level) == 0) listener.on_log(level, facility, text);
         break;
       }
+      case RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT:
+        report_limit(event, listener);
+        break;
       default:
         break;
     }
@@ -128,6 +133,43 @@ void KafkaClient::report(const rd_kafka_message_s* const* messages, std::size_t 
   }
   outstanding_ -= count;
   listener.on_reports(reports_);
+}
+
+void KafkaClient::ask_message_limit(const std::string& topic) {
+  rd_kafka_AdminOptions_t* options = rd_kafka_AdminOptions_new(client_, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+  auto slot = std::find(asked_.begin(), asked_.end(), std::string());
+  if (slot == asked_.end()) slot = asked_.emplace(asked_.end());
+  *slot = topic;
+  rd_kafka_AdminOptions_set_opaque(options, reinterpret_cast<void*>(slot - asked_.begin()));
+  rd_kafka_ConfigResource_t* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+  rd_kafka_DescribeConfigs(client_, &resource, 1, options, queue_);
+  rd_kafka_ConfigResource_destroy(resource);
+  rd_kafka_AdminOptions_destroy(options);
+}
+
+void KafkaClient::report_limit(rd_kafka_event_t* event, KafkaClientListener& listener) {
+  const std::string topic =
+      std::exchange(asked_[reinterpret_cast<std::size_t>(rd_kafka_event_opaque(event))], {});
+  int error = rd_kafka_event_error(event);
+  std::uint64_t bytes = 0;
+  if (error == 0) {
+    error = RD_KAFKA_RESP_ERR__FAIL;  // an answer without the property
+    std::size_t resources = 0;
+    const auto** resource =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
+    std::size_t entries = 0;
+    const auto** entry = resources == 0 ? nullptr : rd_kafka_ConfigResource_configs(resource[0], &entries);
+    if (resources > 0 && rd_kafka_ConfigResource_error(resource[0]) != 0)
+      error = rd_kafka_ConfigResource_error(resource[0]);
+    for (std::size_t i = 0; i < entries; ++i) {
+      const char* value = rd_kafka_ConfigEntry_value(entry[i]);
+      if (value == nullptr || std::string_view(rd_kafka_ConfigEntry_name(entry[i])) != "max.message.bytes")
+        continue;
+      bytes = std::strtoull(value, nullptr, 10);
+      error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+  }
+  listener.on_message_limit(topic, error, bytes);
 }
 
 rd_kafka_topic_s* KafkaClient::topic(const std::string& name, int& error) {

@@ -19,6 +19,7 @@
 #include "sink/sink_config.h"
 
 struct rd_kafka_s;
+struct rd_kafka_op_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_topic_s;
 struct rd_kafka_message_s;
@@ -33,6 +34,9 @@ struct KafkaBatching {
   std::uint64_t messages_max = 0;  // 1: each message travels alone
   Duration linger{};
 };
+
+// What the configuration asks for, `options` included.
+KafkaBatching kafka_batching(const KafkaSinkConfig& config);
 
 // Messages that may wait in the client: bounds its memory beside the payloads.
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config);
@@ -57,6 +61,8 @@ class KafkaClientListener {
  public:
   virtual ~KafkaClientListener() = default;
   virtual void on_reports(std::span<const KafkaReport> reports) = 0;
+  // Answers ask_message_limit(): `bytes` when `error` is 0.
+  virtual void on_message_limit(const std::string& topic, int error, std::uint64_t bytes) = 0;
   // A broker's or the client's trouble. `fatal`: this client will deliver nothing more.
   virtual void on_error(int error, std::string_view text, bool fatal) = 0;
   // `level` as syslog counts it (3: error, 4: warning).
@@ -87,6 +93,9 @@ class KafkaClient {
   // appended to `refused`, as if it had been reported.
   std::uint32_t produce(const KafkaWindow::Run& run, std::uint32_t end, std::vector<KafkaReport>& refused);
 
+  // Asks how large a batch the topic accepts. Answered by poll(), perhaps with an error.
+  void ask_message_limit(const std::string& topic);
+
   // Messages taken whose report has not come yet.
   std::size_t outstanding() const { return outstanding_; }
   // What waits in the client is reported as purged; with `in_flight` also what is on its way to a broker.
@@ -102,6 +111,7 @@ class KafkaClient {
   std::uint32_t produce_with_headers(rd_kafka_topic_s* topic, const KafkaWindow::Run& run, std::uint32_t end,
                                      std::vector<KafkaReport>& refused);
   void report(const rd_kafka_message_s* const* messages, std::size_t count, KafkaClientListener& listener);
+  void report_limit(rd_kafka_op_s* event, KafkaClientListener& listener);
   static void on_queue_ready(rd_kafka_s* client, void* self);
 
   struct CachedTopic {
@@ -116,6 +126,7 @@ class KafkaClient {
   std::size_t outstanding_ = 0;
   std::unordered_map<std::string, CachedTopic> topics_;
   std::list<std::string> topic_ages_;  // most recently used first
+  std::vector<std::string> asked_;     // topics whose limit was asked for; what is answered is empty
   std::vector<rd_kafka_message_s> batch_;
   std::vector<const rd_kafka_message_s*> reported_;
   std::vector<KafkaReport> reports_;

@@ -41,6 +41,13 @@ bool kafka_is_unreachable(int error) {
          error == RD_KAFKA_RESP_ERR__SSL || error == RD_KAFKA_RESP_ERR__RESOLVE;
 }
 
+bool kafka_is_summary(int error) { return error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN; }
+
+bool kafka_is_transient(int error) {
+  return error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+         error == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE || error == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
+}
+
 std::string kafka_error_name(int error) {
   std::string name = rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error));
   name.erase(0, name.find_first_not_of('_'));

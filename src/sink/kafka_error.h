@@ -20,6 +20,10 @@ bool kafka_refuses_size(int error);
 bool kafka_refuses_topic(int error);
 // No broker can be spoken to: none answers, or none accepts who we are.
 bool kafka_is_unreachable(int error);
+// Says that all brokers are down, not why.
+bool kafka_is_summary(int error);
+// A request that got no answer; the next one may.
+bool kafka_is_transient(int error);
 
 // For metrics: "msg_size_too_large".
 std::string kafka_error_name(int error);

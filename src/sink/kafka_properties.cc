@@ -1,7 +1,9 @@
 // Our configuration as librdkafka's properties.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <optional>
 
 #include "sink/kafka_client.h"
 
@@ -11,6 +13,7 @@ namespace {
 // The largest request a broker accepts by default (socket.request.max.bytes) is 100 MiB, and it drops the
 // connection above that; so larger messages are refused here. Below that the broker decides.
 constexpr std::uint64_t kMessageBytesMax = 100'000'000;
+constexpr Duration kDefaultLinger = 50ms;  // semantics, 23
 constexpr std::uint64_t kQueueMessagesMin = 1'000;
 constexpr std::uint64_t kQueueMessagesMax = 1'000'000;
 
@@ -53,6 +56,14 @@ const std::string* option(const KafkaSinkConfig& config, std::initializer_list<c
   return nullptr;
 }
 
+std::optional<std::uint64_t> number(const std::string* text) {
+  std::uint64_t value = 0;
+  if (text == nullptr) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size() || value == 0) return std::nullopt;
+  return value;
+}
+
 bool is_false(const std::string* value) { return value != nullptr && (*value == "false" || *value == "0"); }
 
 // Null when all replicas have to acknowledge.
@@ -89,6 +100,14 @@ void add_security(const KafkaSinkConfig& config, KafkaProperties& properties) {
 }
 
 }  // namespace
+
+KafkaBatching kafka_batching(const KafkaSinkConfig& config) {
+  KafkaBatching batching{config.batch.max_bytes, config.batch.max_events,
+                         config.batch.linger.value_or(kDefaultLinger)};
+  if (const auto bytes = number(option(config, {"batch.size"}))) batching.bytes_max = *bytes;
+  if (const auto messages = number(option(config, {"batch.num.messages"}))) batching.messages_max = *messages;
+  return batching;
+}
 
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
   return std::clamp(config.buffer.max_bytes / KafkaWindow::kMessageBytes, kQueueMessagesMin,
@@ -146,7 +165,7 @@ Result<KafkaProperties> kafka_properties(const KafkaSinkConfig& config, const Ka
       {"reconnect.backoff.max.ms",
        milliseconds(std::clamp<Duration>(std::max(config.retry.initial, config.retry.max), 1ms, 3600s))},
       // A topic that is missing is reported so soon, and tried again by the sink.
-      {"topic.metadata.propagation.max.ms", "5000"},
+      {"topic.metadata.propagation.max.ms", "3000"},
       {"statistics.interval.ms", "0"},
       {"log.queue", "true"},
       {"log.thread.name", "false"},
@@ -156,9 +175,11 @@ Result<KafkaProperties> kafka_properties(const KafkaSinkConfig& config, const Ka
     properties.emplace_back("max.in.flight.requests.per.connection", "1");
   }
   add_security(config, properties);
-  for (const auto& [name, value] : config.options) properties.emplace_back(name, value);
-  // One message a request finds out which one a broker refuses: no option may undo that.
-  if (batching.messages_max == 1) properties.emplace_back("batch.num.messages", "1");
+  for (const auto& [name, value] : config.options) {
+    // Numbers are in `batching` already, which is what the sink knows and changes.
+    const bool taken = (name == "batch.size" || name == "batch.num.messages") && number(&value);
+    if (!taken) properties.emplace_back(name, value);
+  }
   return properties;
 }
 

@@ -4,41 +4,29 @@
 #include <cctype>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/units.h"
 #include "sink/backoff.h"
 #include "sink/encode.h"
 #include "sink/kafka_client.h"
 #include "sink/kafka_error.h"
+#include "sink/kafka_routing.h"
 #include "sink/kafka_window.h"
-#include "sink/template.h"
 
 namespace logflume {
 namespace {
 
-constexpr Duration kDefaultLinger = 50ms;         // semantics, 23
-constexpr std::size_t kTopicBytesMax = 249;       // the broker's limit
 constexpr std::size_t kEventsPerPass = 64;        // of librdkafka's queue: reports of a batch are one
 constexpr std::uint32_t kMessagesPerPass = 4096;  // handed over
 constexpr std::uint64_t kBatchBytesMin = 16 * 1024;
-constexpr Duration kSilenceMax = 5s;   // in flight and nothing reported: degraded
-constexpr Duration kPurgeAgain = 2ms;  // while a refused batch is taken back
-constexpr Duration kFatalDrain = 2s;   // for the reports of a client that has failed
-constexpr Duration kFlushWait = 10ms;  // long enough for librdkafka's threads to see it
-
-bool is_topic_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
-}
-
-// A rendered value may hold anything (a path has slashes): what a topic's name must not have becomes '_'.
-void make_topic_name(std::string& name) {
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !is_topic_character(c); }, '_');
-  if (name.size() > kTopicBytesMax) name.resize(kTopicBytesMax);
-  if (name.empty() || name == "." || name == "..") name = "_";
-}
+constexpr std::uint64_t kBatchOverheadBytes = 512;  // what a broker counts beside what librdkafka does
+constexpr std::size_t kTopicLimitsMax = 4096;       // topics that are remembered
+constexpr Duration kSilenceMax = 5s;                // in flight and nothing reported: degraded
+constexpr Duration kPurgeAgain = 2ms;               // while a refused batch is taken back
+constexpr Duration kFatalDrain = 2s;                // for the reports of a client that has failed
+constexpr Duration kFlushWait = 10ms;               // long enough for librdkafka's threads to see it
 
 // Chunk numbers wrap.
 bool is_behind(KafkaTag tag, KafkaTag other) {
@@ -73,14 +61,14 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   void on_reports(std::span<const KafkaReport> reports) override;
   void on_error(int error, std::string_view text, bool fatal) override;
+  void on_message_limit(const std::string& topic, int error, std::uint64_t bytes) override;
   void on_log(int level, std::string_view facility, std::string_view text) override;
 
-  Result<void> parse_templates();
   Result<void> restart_client();
-  std::shared_ptr<KafkaShipment> make_shipment(Delivery&& delivery);
 
   std::size_t hand_over(TimePoint now);
   bool may_hand_over() const;
+  bool knows_limit(const std::string& topic);
   void limit_to_suspects(std::optional<KafkaWindow::Run>& run) const;
   void wait_for_room(const KafkaWindow::Run& run, std::uint32_t index);
   void settle(const std::string& why, bool restart);
@@ -96,13 +84,12 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   const KafkaSinkConfig config_;
   SinkContext context_;
-  std::optional<Template> topic_;
-  std::optional<Template> key_;
-  std::vector<std::pair<std::string, Template>> headers_;
+  std::optional<KafkaRouting> routing_;  // since open()
   JsonEncoder json_;
   KafkaWindow window_;
   std::unique_ptr<KafkaClient> client_;
   KafkaBatching batching_;
+  std::unordered_map<std::string, bool> limits_;  // topics whose limit was asked for; true: answered
   Backoff backoff_;
   const std::size_t outstanding_max_;
   const Duration silence_max_;
@@ -159,44 +146,10 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
 
 // -- Start ------------------------------------------------------------------------------------------------
 
-Result<void> KafkaSink::parse_templates() {
-  const auto parse = [&](const std::string& what, const std::string& text,
-                         bool with_time) -> Result<Template> {
-    auto parsed = Template::parse(text, config_.labels, with_time);
-    if (!parsed)
-      return Error{parsed.error().code, parsed.error().os_errno, what + ": " + parsed.error().message};
-    return parsed;
-  };
-  auto topic = parse("topic", config_.topic, true);
-  if (!topic) return std::move(topic).error();
-  if (topic->is_constant()) {
-    if (config_.topic.empty()) return Error{Errc::kInvalidArgument, 0, "topic is empty"};
-    std::string name;
-    topic->render(*BatchRef(new Batch), context_.host, false, name);
-    std::string legal = name;
-    make_topic_name(legal);
-    if (legal != name) {
-      return Error{
-          Errc::kInvalidArgument, 0,
-          "topic \"" + name + "\": at most 249 letters, digits, '.', '_' and '-', and not \".\" or \"..\""};
-    }
-  }
-  topic_.emplace(std::move(*topic));
-  if (!config_.key.empty()) {
-    auto key = parse("key", config_.key, false);
-    if (!key) return std::move(key).error();
-    key_.emplace(std::move(*key));
-  }
-  for (const auto& [name, text] : config_.headers) {
-    auto value = parse("headers." + name, text, false);
-    if (!value) return std::move(value).error();
-    headers_.emplace_back(name, std::move(*value));
-  }
-  return {};
-}
-
 Result<void> KafkaSink::open() {
-  if (auto parsed = parse_templates(); !parsed) return parsed;
+  auto routing = KafkaRouting::parse(config_, context_.host);
+  if (!routing) return std::move(routing).error();
+  routing_.emplace(std::move(*routing));
   for (const std::string& warning : kafka_option_warnings(config_)) {
     context_.log.warn(context_.name, "option weakens delivery: {}", warning);
   }
@@ -213,6 +166,7 @@ Result<void> KafkaSink::restart_client() {
   if (draining_) batching.linger = Duration{};
   auto properties = kafka_properties(config_, batching);
   if (!properties) return std::move(properties).error();
+  limits_.clear();  // what the old client asked is not answered any more
   client_.reset();  // its threads end before the next one's begin
   auto client = KafkaClient::create(*properties, context_.loop.parker());
   if (!client) return std::move(client).error();
@@ -252,7 +206,10 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
     auto run = window_.next_run();
     if (isolating_ && run) limit_to_suspects(run);
     if (run) {
-      if (client_->outstanding() == 0) last_progress_ = now;  // silence counts from here
+      if (!knows_limit(run->chunk->shipment().topic)) {
+        blocked_ = true;  // until the answer comes
+        break;
+      }
       const auto room = static_cast<std::uint32_t>(
           std::min<std::size_t>(outstanding_max_ - client_->outstanding(), kMessagesPerPass - handed));
       const std::uint32_t wanted = std::min(run->end, run->begin.index + room);
@@ -274,7 +231,8 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
       Delivery delivery;
       if (!context_.inbox.try_pop(delivery)) break;
       context_.outcome.taken(delivery);
-      window_.take(make_shipment(std::move(delivery)));
+      if (window_.empty()) last_progress_ = now;  // silence counts from here
+      window_.take(routing_->ship(std::move(delivery)));
     }
   }
   if (draining_ && !flushed_ && handed == 0 && client_) {
@@ -282,6 +240,30 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
     flushed_ = true;
   }
   return handed;
+}
+
+// A batch that is larger than a topic accepts would be refused with all that is in it, and what is sent
+// meanwhile would overtake it. So the topic's limit is asked for before its first message.
+bool KafkaSink::knows_limit(const std::string& topic) {
+  if (limits_.size() > kTopicLimitsMax) limits_.clear();
+  const auto [found, is_new] = limits_.emplace(topic, false);
+  if (is_new) client_->ask_message_limit(topic);
+  return found->second;
+}
+
+void KafkaSink::on_message_limit(const std::string& topic, int error, std::uint64_t bytes) {
+  if (kafka_is_transient(error)) {
+    limits_.erase(topic);  // asked again
+    return;
+  }
+  // A broker that does not tell, or a topic that is still to be created, is found out by refusals.
+  limits_[topic] = true;
+  if (error != 0 || bytes >= batching_.bytes_max + kBatchOverheadBytes) return;
+  batching_.bytes_max = bytes > 2 * kBatchOverheadBytes ? bytes - kBatchOverheadBytes : kBatchOverheadBytes;
+  context_.log.info(context_.name,
+                    "topic {} accepts {} bytes a batch (max.message.bytes): batches are limited to {}", topic,
+                    bytes, batching_.bytes_max);
+  settle("", true);
 }
 
 // What is behind the suspects waits until they are done.
@@ -301,22 +283,6 @@ void KafkaSink::wait_for_room(const KafkaWindow::Run& run, std::uint32_t index) 
   settle(fmt::format("a message of {} bytes does not fit queue.buffering.max.kbytes",
                      run.chunk->payload(index).size()),
          false);
-}
-
-std::shared_ptr<KafkaShipment> KafkaSink::make_shipment(Delivery&& delivery) {
-  auto shipment = std::make_shared<KafkaShipment>();
-  const Batch& batch = *delivery.batch;
-  shipment->events.build(batch);
-  shipment->unfinished = static_cast<std::uint32_t>(shipment->events.size());
-  topic_->render(batch, context_.host, false, shipment->topic);
-  if (!topic_->is_constant()) make_topic_name(shipment->topic);
-  if (key_) key_->render(batch, context_.host, false, shipment->key);
-  for (const auto& [name, value] : headers_) {
-    shipment->headers.emplace_back(name, std::string());
-    value.render(batch, context_.host, false, shipment->headers.back().second);
-  }
-  shipment->delivery = std::move(delivery);
-  return shipment;
 }
 
 // -- Reports ----------------------------------------------------------------------------------------------
@@ -409,8 +375,10 @@ void KafkaSink::suspect(const KafkaReport& report) {
 
 void KafkaSink::on_error(int error, std::string_view text, bool fatal) {
   context_.metrics.error(kafka_error_name(error));
-  last_error_ = text.empty() ? kafka_error_text(error) : std::string(text);
-  context_.log.limited(LogLevel::kWarn, context_.name, kafka_error_name(error), last_error_);
+  const std::string words = text.empty() ? kafka_error_text(error) : std::string(text);
+  context_.log.limited(LogLevel::kWarn, context_.name, kafka_error_name(error), words);
+  // "all brokers are down" comes last and says least: what was wrong with them is the better reason.
+  if (last_error_.empty() || !kafka_is_summary(error)) last_error_ = words;
   if (fatal) {
     client_->purge(true);
     fatal_ = true;
@@ -420,7 +388,7 @@ void KafkaSink::on_error(int error, std::string_view text, bool fatal) {
     return;
   }
   // A broker that goes while nothing is owed to it costs nothing, and may be back before anything is.
-  const bool owed = !delivered_any_ || client_->outstanding() > 0;
+  const bool owed = !delivered_any_ || !window_.empty();
   if (owed && kafka_is_unreachable(error)) context_.health.degraded(last_error_);
 }
 
@@ -512,17 +480,19 @@ void KafkaSink::finish() {
 }
 
 void KafkaSink::watch_silence(TimePoint now) {
-  if (silent_ || !client_ || client_->outstanding() == 0 || now - last_progress_ < silence_max_) return;
+  if (silent_ || window_.empty() || now - last_progress_ < silence_max_) return;
   silent_ = true;
-  context_.health.degraded(last_error_.empty()
-                               ? "no broker has acknowledged anything for " + format_duration(silence_max_)
-                               : last_error_);
+  context_.health.degraded(
+      last_error_.empty()
+          ? fmt::format("no broker has acknowledged anything for {} s",
+                        std::chrono::duration_cast<std::chrono::seconds>(silence_max_).count())
+          : last_error_);
 }
 
 TimePoint KafkaSink::deadline() const {
   TimePoint next = std::min(resume_at_, settle_deadline_);
   if (phase_ == Phase::kSettling && (!client_ || client_->outstanding() == 0)) next = TimePoint{};
-  if (!silent_ && client_ && client_->outstanding() > 0) next = std::min(next, last_progress_ + silence_max_);
+  if (!silent_ && !window_.empty()) next = std::min(next, last_progress_ + silence_max_);
   return next;
 }
 

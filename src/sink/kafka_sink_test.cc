@@ -334,9 +334,7 @@ TEST_F(KafkaSinkTest, EndsWithUndeliveredMessagesAndAcknowledgesNone) {
   cluster.set_down();
   start(config());
   harness->send("a\nb\n");
-  ASSERT_TRUE(eventually([&] {
-    return harness->registry.gauge("logflume_kafka_queue_messages", "", {{"component", "out"}}).value() == 2;
-  }));
+  ASSERT_TRUE(eventually([&] { return harness->metrics.received_events.value() == 2; }));
   harness->loop.stop();
   EXPECT_FALSE(sink->drained());
   sink.reset();

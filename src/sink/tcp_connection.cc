@@ -126,7 +126,7 @@ TcpConnection::~TcpConnection() { ::SSL_free(ssl_); }
 
 void TcpConnection::broken(std::string why) {
   if (state_ == State::kBroken) return;
-  acknowledged();  // as far as it came
+  refresh();  // as far as it came
   state_ = State::kBroken;
   why_broken_ = std::move(why);
 }
@@ -186,9 +186,12 @@ bool TcpConnection::look() {
   return info.tcpi_state == kTcpEstablished;
 }
 
+void TcpConnection::refresh() {
+  if (connected_ && state_ != State::kBroken) look();
+}
+
 std::uint64_t TcpConnection::acknowledged() {
   if (!connected_) return 0;
-  if (state_ != State::kBroken) look();
   // The peer's acknowledgement of our FIN would count as a byte of the stream.
   if (ssl_ == nullptr) return std::min(wire_acked_, sent_);
   while (!marks_.empty() && marks_.front().wire <= wire_acked_) {

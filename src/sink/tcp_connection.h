@@ -62,7 +62,10 @@ class TcpConnection {
   // Sends what fits; returns the bytes taken, counted by the caller's stream, 0 when the kernel's buffer is full.
   // Looks for the peer's FIN before it writes.
   std::size_t send(std::span<const iovec> parts);
-  // Of the caller's stream: bytes that the peer's kernel has acknowledged. Works after the connection broke.
+  // Asks the kernel what was acknowledged; send() has asked already.
+  void refresh();
+  // Of the caller's stream: bytes that the peer's kernel had acknowledged when it was last asked. Works after the
+  // connection broke.
   std::uint64_t acknowledged();
   // At the last look, the peer had no room: it is slow, not dead. Breaking such a connection would throw away
   // what its kernel has acknowledged and it has not read.

@@ -124,7 +124,10 @@ std::size_t TcpSink::do_work(TimePoint now) {
   }
   while (may_take() && take_one(now)) ++work;
   if (connection_) work += send_some(now);
-  if (connection_ && now >= next_ack_check_) work += settle(now);
+  if (connection_ && now >= next_ack_check_) {
+    connection_->refresh();
+    work += settle(now);
+  }
   if (connection_ && connection_->state() == TcpConnection::State::kBroken) {
     lost_connection(now, connection_->why_broken());
   } else if (connection_ && now >= connect_by_) {
@@ -202,7 +205,7 @@ std::size_t TcpSink::send_some(TimePoint now) {
         ++first_unsent_;
       }
     }
-    work += settle(now);  // send() has just learned it
+    work += settle(now);
     if (!all) break;
   }
   return work;
@@ -258,6 +261,7 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
   const std::string message = fmt::format("{}:{}: {}", address.host, address.port, why);
   std::uint64_t acknowledged = 0;
   if (connection_) {
+    connection_->refresh();
     settle(now);
     acknowledged = connection_->acknowledged();
   }

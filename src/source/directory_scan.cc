@@ -17,6 +17,9 @@ constexpr std::uint32_t kSelfMask = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
 constexpr std::uint32_t kWaitMask = kSelfMask | IN_CREATE | IN_MOVED_TO;
 constexpr std::uint32_t kDirectoryMask = kWaitMask | IN_MODIFY | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB;
 
+// Two changes of a directory within this time may leave the same time stamp: ext3 counts in seconds.
+constexpr Duration kClockGrain = std::chrono::seconds(2);
+
 constexpr std::uint32_t kTargetMask = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF;
 
 struct CloseDirectory {
@@ -39,7 +42,15 @@ void DirectoryTree::scan(Directory& directory, bool every_file) {
     const bool was_polled = directory.is_polled;
     watch(directory, fd.get(), path);
     // When a watch could be had at last, what was written before it is seen by one more look.
-    error = list(directory, std::move(fd), every_file || was_polled || directory.is_polled);
+    const bool asks_all = every_file || was_polled || directory.is_polled;
+    if (!asks_all && directory.listed_ns != 0 && directory.listed_ns == status.changed_ns) {
+      look_at_links(directory, fd.get());  // no name came or went
+    } else {
+      const bool is_settled = status.changed_ns < wall_now_ns() - kClockGrain.count();
+      error = list(directory, std::move(fd), asks_all);
+      directory.listed_ns =
+          error == 0 && is_settled && directory.file_system == FileSystemKind::kLocal ? status.changed_ns : 0;
+    }
   }
   const bool is_said = std::exchange(directory.is_unreadable, error != 0);
   if (error != 0 && !is_said) {
@@ -81,6 +92,16 @@ int DirectoryTree::list(Directory& directory, UniqueFd fd, bool every_file) {
   // A listing may skip a name while others come and go: ask before it is called lost.
   for (const std::string& name : missing) look(directory, name, directory_fd, name.c_str(), 0);
   return 0;
+}
+
+// What links lead to changes without a trace in their directory.
+void DirectoryTree::look_at_links(Directory& directory, int fd) {
+  if (directory.link_count == 0) return;
+  std::vector<std::string> links;
+  for (const auto& [name, entry] : directory.names) {
+    if (entry.is_link) links.push_back(name);
+  }
+  for (const std::string& name : links) look(directory, name, fd, name.c_str(), 0);
 }
 
 void DirectoryTree::look_up_literals(Directory& directory, int fd) {
@@ -130,8 +151,8 @@ void DirectoryTree::watch(Directory& directory, int fd, const std::string& path)
     watches_.find(wd)->directories.push_back(directory.id);
   }
   if (is_new) {
-    directory.is_remote = is_remote_file_system(fd);
-    if (directory.is_remote && !remote_said_ && !directory.is_passage) {
+    directory.file_system = file_system_of(fd);
+    if (directory.file_system == FileSystemKind::kRemote && !remote_said_ && !directory.is_passage) {
       remote_said_ = true;
       log_.info(
           component_,
@@ -140,7 +161,7 @@ void DirectoryTree::watch(Directory& directory, int fd, const std::string& path)
           path);
     }
   }
-  directory.is_polled = directory.watch < 0 || directory.is_remote;
+  directory.is_polled = directory.watch < 0 || directory.file_system == FileSystemKind::kRemote;
 }
 
 void DirectoryTree::watch_target(Directory& directory, const std::string& name, Entry& entry,

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/unique_fd.h"
 #include "source/discovery.h"
 #include "source/glob.h"
 #include "source/name_changes.h"
@@ -63,10 +65,11 @@ struct Directory {
   // The only names that matter here, when they are few: they are looked up, nothing is listed.
   std::optional<std::vector<std::string>> literals;
   bool is_passage = false;  // only leads to directories, by literal names
-  bool is_remote = false;
+  FileSystemKind file_system = FileSystemKind::kOther;
   bool is_polled = false;
   bool is_unreadable = false;  // the last attempt to list it failed
   bool links_dirty = false;
+  std::int64_t listed_ns = 0;  // the directory's changed_ns when it was listed; 0: list it again
   std::uint32_t link_count = 0;
   std::uint32_t mask = 0;
   int watch = -1;
@@ -133,6 +136,7 @@ class DirectoryTree {
 
   void scan(Directory& directory, bool every_file);
   int list(Directory& directory, UniqueFd fd, bool every_file);
+  void look_at_links(Directory& directory, int fd);
   void look_up_literals(Directory& directory, int fd);
   void look_again(Directory& directory);
   void watch(Directory& directory, int fd, const std::string& path);

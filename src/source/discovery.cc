@@ -201,7 +201,7 @@ void Discovery::rescan(TimePoint now) {
 }
 
 bool Discovery::follow(int fd, FileToken token) {
-  if (token == 0 || is_remote_file_system(fd)) return false;
+  if (token == 0 || file_system_of(fd) == FileSystemKind::kRemote) return false;
   const int wd = impl_->watches.add(fd, kContentMask, {});
   if (wd < 0) return false;
   std::vector<FileToken>& followers = impl_->watches.find(wd)->followers;

@@ -6,21 +6,13 @@
 namespace logflume {
 namespace {
 
-constexpr Duration kHoldMax = std::chrono::seconds(5);                    // semantics 4
+constexpr Duration kHoldMax = std::chrono::seconds(5);    // semantics 4
+constexpr Duration kHoldAgain = std::chrono::seconds(1);  // as long as the original is read to its end
 constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
 
 bool same_birth(std::int64_t a, std::int64_t b) { return a == 0 || b == 0 || a == b; }
 
 Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
-
-// The raw bytes before `offset`, to compare later reads with.
-Seam read_seam(int fd, std::uint64_t offset) {
-  char buffer[Seam::kBytesMax];
-  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(offset, sizeof buffer));
-  const ssize_t n = ::pread(fd, buffer, bytes, static_cast<off_t>(offset - bytes));
-  if (n != static_cast<ssize_t>(bytes)) return {};
-  return Seam::before(buffer + bytes, bytes);
-}
 
 }  // namespace
 
@@ -35,9 +27,9 @@ std::uint64_t FileCatalog::Remembered::offset_max() const {
 }
 
 const CursorRecord* FileCatalog::Remembered::leader() const {
-  const auto it = std::max_element(cursors.begin(), cursors.end(), [](const CursorRecord& a, const CursorRecord& b) {
-    return a.offset < b.offset;
-  });
+  const auto it =
+      std::max_element(cursors.begin(), cursors.end(),
+                       [](const CursorRecord& a, const CursorRecord& b) { return a.offset < b.offset; });
   return it == cursors.end() ? nullptr : &*it;
 }
 
@@ -55,7 +47,8 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
     remembered_index_.add(prefix_of(record), &remembered);
   }
   for (const CursorRecord& cursor : checkpoint.cursors) {
-    if (const auto it = remembered_.find(cursor.file_id); it != remembered_.end()) it->second.cursors.push_back(cursor);
+    if (const auto it = remembered_.find(cursor.file_id); it != remembered_.end())
+      it->second.cursors.push_back(cursor);
   }
 }
 
@@ -68,7 +61,8 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
     if (const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key)) {
       TailedFile& file = found({*path, key.device, key.inode, remembered->record.birth_ns, 0, 0}, false, now);
       std::optional<Error> error;
-      if (identify(file, now, error) == Identity::kKnown && file.content->id == id) {
+      // An archive there is another file: what is compressed under its own inode was never read as it was.
+      if (!file.archive_name && identify(file, now, error) == Identity::kKnown && file.content->id == id) {
         file.place = TailedFile::Place::kMoved;
         file.names.clear();
         file.lost_names_at = file.last_growth = now;
@@ -78,10 +72,11 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
       forget(file);
     }
     if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end()) {
-      context_.log.info(context_.name,
-                        "{} is gone since the last run; what was not read of it (from byte {} on), if anything, is "
-                        "lost unless a copy of it is found",
-                        old_path, it->second->offset_max());
+      context_.log.info(
+          context_.name,
+          "{} is gone since the last run; what was not read of it (from byte {} on), if anything, is "
+          "lost unless a copy of it is found",
+          old_path, it->second->offset_max());
       record_gone(*it->second);
       remembered_by_key_.erase(it);
     }
@@ -100,7 +95,7 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
         file.names.push_back(found.path);
       }
       if (file.place != TailedFile::Place::kNamed) renamed(file, found.path);
-      file.size_known = std::max(file.size_known, found.size_bytes);
+      if (!file.archive_name) file.size_known = std::max(file.size_known, found.size_bytes);
       return file;
     }
     forget(file);  // the inode was freed and used again
@@ -111,11 +106,12 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   file.key = key;
   file.birth_ns = found.birth_ns;
   file.names.push_back(found.path);
-  file.size_known = found.size_bytes;
+  file.size_known = archive_format_of(found.path) ? 0 : found.size_bytes;
   file.modified_ns = found.modified_ns;
   file.first_scan = first_scan;
   file.last_growth = now;
   file.origin = std::make_shared<Origin>(Origin{context_.name, found.path, 0});
+  file.archive_name = archive_format_of(found.path).has_value();
   if (config_.file_rate_limit) file.rate = std::make_unique<TokenBucket>(*config_.file_rate_limit);
   by_key_[key] = &file;
   files_[file.token] = std::move(made);
@@ -127,8 +123,10 @@ void FileCatalog::renamed(TailedFile& file, const std::string& new_path) {
   const std::string old_path = std::exchange(moved->path, new_path);
   file.origin = std::move(moved);
   std::erase(file.names, old_path);
-  if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end()) file.names.push_back(new_path);
+  if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end())
+    file.names.push_back(new_path);
   file.place = TailedFile::Place::kNamed;
+  if (!file.content) file.archive_name = archive_format_of(new_path).has_value();
   if (file.content && file.content->recorded) record(file, *file.content, false);
 }
 
@@ -151,7 +149,7 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now)
   if (file.fd.valid()) {
     const Result<FileStatus> status = file_status(file.fd.get());
     if (status && status->links > 0) file.place = TailedFile::Place::kMoved;
-    if (status) file.size_known = std::max(file.size_known, status->size_bytes);
+    if (status && !file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
   }
   return false;
 }
@@ -182,8 +180,9 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   if (file.content) return Identity::kKnown;
   const auto remembered = remembered_by_key_.find(file.key);
   const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd;
-  const bool may_be_known =
-      remembered != remembered_by_key_.end() || !live_.empty() || !ghost_index_.empty() || !remembered_index_.empty();
+  const bool may_be_known = remembered != remembered_by_key_.end() || !live_.empty() ||
+                            !ghost_index_.empty() || !remembered_index_.empty();
+  unseen_ = false;
   if (!may_be_known && !at_end) {  // nothing that it could be: no need to look into it yet
     give_content(file, new_content(0, {}));
     return Identity::kKnown;
@@ -193,12 +192,13 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     return Identity::kUnknown;
   }
   const Result<FileStatus> status = file_status(file.fd.get());
-  const Result<std::string> head = read_head(file.fd.get());
+  const Result<std::string> head =
+      file.archive ? Result<std::string>(file.archive->head()) : read_head(file.fd.get());
   if (!status || !head) {
     error = status ? head.error() : status.error();
     return Identity::kUnknown;
   }
-  const std::uint64_t size = status->size_bytes;
+  const std::uint64_t size = file.archive ? file.archive->size_bytes() : status->size_bytes;
   file.size_known = size;
 
   if (remembered != remembered_by_key_.end()) {
@@ -210,15 +210,19 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
       record(file, *file.content, false);
       return Identity::kKnown;
     }
+    if (unseen_) return Identity::kVerify;
     // Truncated or replaced while nobody looked: its old content may turn up as a copy.
-    context_.log.info(context_.name, "{} was truncated or replaced since the last run: reading it from the beginning",
-                      file.path());
     record_gone(known);
     remembered_by_key_.erase(remembered);
-    auto content = new_content(0, {});
-    content->nuls_may_lead = born_together;
-    give_content(file, std::move(content));
-    return Identity::kKnown;
+    if (!file.archive) {  // one may hold the very file whose inode it got
+      context_.log.info(context_.name,
+                        "{} was truncated or replaced since the last run: reading it from the beginning",
+                        file.path());
+      auto content = new_content(0, {});
+      content->nuls_may_lead = born_together;
+      give_content(file, std::move(content));
+      return Identity::kKnown;
+    }
   }
 
   if (head->empty()) {
@@ -236,7 +240,8 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     }
     if (file.content) return Identity::kKnown;  // the original had just been truncated
   }
-  give_content(file, new_content(at_end ? size : 0, at_end ? read_seam(file.fd.get(), size) : Seam{}));
+  if (unseen_) return Identity::kVerify;
+  give_content(file, new_content(at_end ? size : 0, at_end ? read_seam(file, size) : Seam{}));
   if (at_end && size > 0) {
     // Recorded at once: the next start must go on from here, whatever is written until then.
     file.content->prefix = {static_cast<std::uint32_t>(head->size()), hash_bytes(*head)};
@@ -247,13 +252,13 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   return Identity::kKnown;
 }
 
-std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& remembered, std::string_view head,
-                                                std::uint64_t size_bytes) {
+std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& remembered,
+                                                std::string_view head, std::uint64_t size_bytes) {
   const Prefix prefix = prefix_of(remembered.record);
   if (head.size() < prefix.bytes || hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
   const CursorRecord* leader = remembered.leader();
-  if (leader != nullptr && (size_bytes < leader->offset || !matches_before(file.fd.get(), leader->offset,
-                                                                           leader->seam_bytes, leader->seam_hash))) {
+  if (leader != nullptr && (size_bytes < leader->offset ||
+                            !matches_before(file, leader->offset, leader->seam_bytes, leader->seam_hash))) {
     return nullptr;
   }
   auto content = std::make_shared<LogContent>();
@@ -266,7 +271,7 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
                                   [&](const CursorRecord& cursor) { return cursor.sink == outlet.sink; });
     // A sink that is new starts where its source is (semantics 12).
     const std::uint64_t offset = own != remembered.cursors.end() ? own->offset : remembered.offset_max();
-    const Seam seam = read_seam(file.fd.get(), offset);
+    const Seam seam = read_seam(file, offset);
     content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
     if (own == remembered.cursors.end() && offset > 0) outlet.ledger.note(content->cursors.back());
   }
@@ -277,8 +282,9 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
   for (LogContent* ghost : ghost_index_.find(head)) {
     const std::uint64_t offset = ghost->fed_max();
     const Seam& seam = ghost->fed_max_seam();
-    if (size_bytes < offset || !matches_before(file.fd.get(), offset, seam.size, hash_bytes(seam.view()))) continue;
-    const auto it = std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
+    if (size_bytes < offset || !matches_before(file, offset, seam)) continue;
+    const auto it =
+        std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
     std::shared_ptr<LogContent> content = *it;
     ghost_index_.remove(ghost->prefix, ghost);
     ghosts_.erase(it);
@@ -298,6 +304,99 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
   return false;
 }
 
+// -- Archives ---------------------------------------------------------------------------------------------
+
+bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes,
+                                 std::uint64_t hash) {
+  if (!file.archive) return logflume::matches_before(file.fd.get(), offset, bytes, hash);
+  if (bytes > offset) return false;
+  const Seam seam = read_seam(file, offset);
+  return seam.size >= bytes && hash_bytes(seam.view().substr(seam.size - bytes)) == hash;
+}
+
+bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, const Seam& seam) {
+  return matches_before(file, offset, seam.size, hash_bytes(seam.view()));
+}
+
+// The raw bytes before `offset`, to compare later reads with.
+Seam FileCatalog::read_seam(TailedFile& file, std::uint64_t offset) {
+  if (file.archive) {
+    if (offset == 0 || offset > file.archive->size_bytes()) return {};
+    if (const Seam* seam = file.archive->seam_at(offset)) return *seam;
+    file.archive->want(offset);
+    unseen_ = true;
+    return {};
+  }
+  char buffer[Seam::kBytesMax];
+  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(offset, sizeof buffer));
+  const ssize_t n = ::pread(file.fd.get(), buffer, bytes, static_cast<off_t>(offset - bytes));
+  if (n != static_cast<ssize_t>(bytes)) return {};
+  return Seam::before(buffer + bytes, bytes);
+}
+
+void FileCatalog::note_wanted(TailedFile& file) {
+  Archive& archive = *file.archive;
+  const auto want_cursors = [&](const Remembered& known) {
+    for (const CursorRecord& cursor : known.cursors) archive.want(cursor.offset);
+  };
+  if (file.content) {
+    archive.want(file.content->fed_max());
+    return;
+  }
+  if (const auto own = remembered_by_key_.find(file.key); own != remembered_by_key_.end())
+    want_cursors(*own->second);
+  for (const Remembered* known : remembered_index_.find(archive.head())) want_cursors(*known);
+  for (const LogContent* ghost : ghost_index_.find(archive.head())) archive.want(ghost->fed_max());
+  for (const TailedFile* original : live_.find(archive.head())) {
+    if (original == &file || !original->content || original->content->fed_max() == 0) continue;
+    const Archive::Sighting seen{original->content->fed_max(), original->content->fed_max_seam()};
+    archive.want(seen.offset);
+    archive.sightings[original->token] = seen;
+  }
+}
+
+bool FileCatalog::holds_content(TailedFile& file) {
+  const std::uint64_t offset = file.content->fed_max();
+  const Prefix& prefix = file.content->prefix;
+  const std::string& head = file.archive->head();
+  if (file.finished_copy) return true;
+  return head.size() >= prefix.bytes &&
+         hash_bytes(std::string_view(head).substr(0, prefix.bytes)) == prefix.hash &&
+         offset <= file.archive->size_bytes() && matches_before(file, offset, file.content->fed_max_seam());
+}
+
+// Compared is what was read of the original when the archive's head became known: meanwhile it goes on.
+bool FileCatalog::archive_equal_so_far(TailedFile& copy, TailedFile& original) {
+  const Archive& archive = *copy.archive;
+  const auto seen = archive.sightings.find(original.token);
+  if (seen == archive.sightings.end()) {
+    unseen_ = true;  // it is read only since then
+    return false;
+  }
+  const auto& [offset, seam] = seen->second;
+  if (offset <= archive.size_bytes()) {
+    if (!matches_before(copy, offset, seam)) return false;
+  } else if (!original.archive) {  // the original was written to after it had been compressed
+    const Seam tail = read_seam(original, archive.size_bytes());
+    if (tail.size == 0 || tail.view() != read_seam(copy, archive.size_bytes()).view()) return false;
+  } else {
+    return false;
+  }
+  copy.verified_to = archive.size_bytes();
+  return true;
+}
+
+bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
+  if (file.content) return false;
+  if (now < file.held_until) return true;
+  if (!file.archive || file.held_until == TimePoint{}) return false;
+  // A file that lost its names is read to its end before its content goes on in the archive.
+  const TailedFile* original = get(file.held_for);
+  if (original == nullptr || original->place == TailedFile::Place::kNamed) return false;
+  file.held_until = now + kHoldAgain;
+  return true;
+}
+
 TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   for (TailedFile* original : live_.find(head)) {
     if (original == &file || !original->content || original->content->fed_max() == 0) continue;
@@ -314,13 +413,18 @@ bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint
   if (!handles_.open(original) || !handles_.open(copy)) return false;
   const Result<FileStatus> status = file_status(original.fd.get());
   if (!status) return false;
-  if (status->size_bytes < original.content->fed_max()) {
+  if (!original.archive && status->size_bytes < original.content->fed_max()) {
     truncated(original);
     return false;
   }
+  if (copy.archive) return archive_equal_so_far(copy, original);
+  if (original.archive) {
+    copy.verified_to = 0;
+    return matches_before(copy, original.content->fed_max(), original.content->fed_max_seam());
+  }
   const std::uint64_t end = std::min(copy_size, status->size_bytes);
-  const Seam a = read_seam(copy.fd.get(), end);
-  const Seam b = read_seam(original.fd.get(), end);
+  const Seam a = read_seam(copy, end);
+  const Seam b = read_seam(original, end);
   if (end == 0 || a.size == 0 || a.view() != b.view()) return false;
   copy.verified_to = end;
   return true;
@@ -330,7 +434,7 @@ void FileCatalog::truncated(TailedFile& file) {
   const std::shared_ptr<LogContent> content = file.content;
   live_.remove(content->prefix, &file);
   auto fresh = new_content(0, {});
-  fresh->nuls_may_lead = true;
+  fresh->nuls_may_lead = !file.archive;
   give_content(file, std::move(fresh));
   file.size_known = 0;
   bury(content, file);
@@ -362,9 +466,13 @@ void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogCo
     if (!status) continue;
     const std::uint64_t offset = content->fed_max();
     const Seam& seam = content->fed_max_seam();
-    const bool longer = status->size_bytes >= offset;
-    const bool equal = longer ? matches_before(copy->fd.get(), offset, seam.size, hash_bytes(seam.view()))
-                              : status->size_bytes == copy->verified_to;
+    if (copy->archive && copy->archive->stage() != Archive::Stage::kComplete) continue;
+    const std::uint64_t size = copy->archive ? copy->archive->size_bytes() : status->size_bytes;
+    const bool longer = size >= offset;
+    unseen_ = false;
+    const bool equal = longer ? matches_before(*copy, offset, seam) : size == copy->verified_to;
+    if (unseen_)
+      copy->held_until = {};  // it is decoded once more, up to what was read of the original at last
     if (!equal) continue;
     const auto ghost = std::find(ghosts_.begin(), ghosts_.end(), content);
     if (ghost != ghosts_.end()) {
@@ -383,7 +491,8 @@ void FileCatalog::fed(TailedFile& file, FileRange range) {
   const bool grows = content.prefix.bytes < Prefix::kBytesMax && range.end > content.prefix.bytes;
   if (grows) {
     const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(Prefix::kBytesMax, range.end));
-    const Result<std::string> head = read_head(file.fd.get(), bytes);
+    const Result<std::string> head = file.archive ? Result<std::string>(file.archive->head().substr(0, bytes))
+                                                  : read_head(file.fd.get(), bytes);
     if (head && head->size() == bytes) {
       live_.remove(content.prefix, &file);
       content.prefix = {static_cast<std::uint32_t>(bytes), hash_bytes(*head)};
@@ -407,7 +516,8 @@ void FileCatalog::forget(TailedFile& file) {
 void FileCatalog::forget_remembered(Remembered& remembered) {
   remembered_index_.remove(prefix_of(remembered.record), &remembered);
   const FileKey key{remembered.record.device, remembered.record.inode};
-  if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end() && it->second == &remembered) {
+  if (const auto it = remembered_by_key_.find(key);
+      it != remembered_by_key_.end() && it->second == &remembered) {
     remembered_by_key_.erase(it);
   }
   remembered_.erase(remembered.record.id);

@@ -46,14 +46,23 @@ class FileCatalog {
     kEmpty,    // nothing in it yet that could tell
     kHeld,     // it may be a copy of another file: ask again when that one or this one changes
     kUnknown,  // it could not be opened or read: `error`
+    kVerify,   // an archive that is to be decoded once more: something about it was not looked for
   };
-  // Finds out which content `file` has, unless it has one. Opens it.
+  // Finds out which content `file` has, unless it has one. Opens it. REQUIRES of an archive: it is complete.
   Identity identify(TailedFile& file, TimePoint now, std::optional<Error>& error);
-  // The content that was read of `file` is no longer there. A file held for it takes it over; `file` begins anew.
+  // The head of an archive is known: notes what is to be looked at in the rest, so that it can be identified.
+  void note_wanted(TailedFile& file);
+  // An archive was verified anew: is what was read of it still there?
+  bool holds_content(TailedFile& file);
+  // `file` waits still whether it is a copy.
+  bool holds_on(TailedFile& file, TimePoint now);
+  // The content that was read of `file` is no longer there. A file held for it takes it over; `file` begins
+  // anew.
   void truncated(TailedFile& file);
   // `piece` of the file was fed: extends the prefix, records what is new.
   void fed(TailedFile& file, FileRange range);
-  // The inode is gone, or no longer of interest. A file held for it takes its content over. `file` is destroyed.
+  // The inode is gone, or no longer of interest. A file held for it takes its content over. `file` is
+  // destroyed.
   void forget(TailedFile& file);
   // Files that are held. Each is to be read again when it is no longer, and when its time is up.
   std::vector<FileToken>& held() { return held_; }
@@ -84,6 +93,10 @@ class FileCatalog {
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
+  bool archive_equal_so_far(TailedFile& copy, TailedFile& original);
+  bool matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes, std::uint64_t hash);
+  bool matches_before(TailedFile& file, std::uint64_t offset, const Seam& seam);
+  Seam read_seam(TailedFile& file, std::uint64_t offset);
   void bury(std::shared_ptr<LogContent> content, const TailedFile& place);
   void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
   void forget_remembered(Remembered& remembered);
@@ -97,6 +110,7 @@ class FileCatalog {
   std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
   std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
   std::vector<FileToken> held_;
+  bool unseen_ = false;  // what an archive holds somewhere was asked for, and nobody had looked there
 
   PrefixIndex<TailedFile*> live_;
   std::list<std::shared_ptr<LogContent>> ghosts_;  // contents without a place, oldest first

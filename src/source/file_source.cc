@@ -1,12 +1,12 @@
 #include "source/file_source.h"
 
+#include <fmt/format.h>
 #include <sys/epoll.h>
 
 #include <deque>
 
-#include <fmt/format.h>
-
 #include "base/units.h"
+#include "source/archive_gate.h"
 #include "source/discovery.h"
 #include "source/feeder.h"
 #include "source/file_catalog.h"
@@ -23,17 +23,18 @@ constexpr std::size_t kPassFilesMax = 256;
 constexpr Duration kMemoryRetry = 2ms;
 constexpr Duration kErrorRetry = 1s;
 constexpr Duration kOrphanCheck = 100ms;
-constexpr Duration kPartialQuiet = 2s;   // semantics 7
-constexpr Duration kDeletedQuiet = 5s;   // semantics 6
+constexpr Duration kPartialQuiet = 2s;  // semantics 7
+constexpr Duration kDeletedQuiet = 5s;  // semantics 6
 constexpr Duration kLagRefresh = 1s;
-constexpr Duration kTrimAfter = 2s;      // without data, unused slabs go back to the system
+constexpr Duration kTrimAfter = 2s;  // without data, unused slabs go back to the system
 
 class FileSource final : public Source, private DiscoveryListener {
  public:
   FileSource(FileSourceConfig config, SourceContext context)
       : config_(std::move(config)),
         context_(std::move(context)),
-        discovery_({config_.include, config_.exclude, config_.rescan_interval}, context_.name, context_.log, *this),
+        discovery_({config_.include, config_.exclude, config_.rescan_interval}, context_.name, context_.log,
+                   *this),
         feeder_(context_, config_.strip_cr),
         metrics_(context_) {
     if (config_.rate_limit) rate_ = std::make_unique<TokenBucket>(*config_.rate_limit);
@@ -45,7 +46,9 @@ class FileSource final : public Source, private DiscoveryListener {
   TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
   void stop_reading() override;
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
-  bool exhausted() const override { return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged(); }
+  bool exhausted() const override {
+    return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged();
+  }
   std::uint64_t lag_bytes() const override { return metrics_.lag_bytes(); }
   void collect(CheckpointChanges& changes) override { catalog_->collect(changes); }
 
@@ -68,6 +71,8 @@ class FileSource final : public Source, private DiscoveryListener {
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
+  std::optional<Turn> turn_of(ArchiveGate::Answer answer, TailedFile& file, TimePoint now);
+  void keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePoint now);
   Turn failed(TailedFile& file, const Error& error, TimePoint now);
   void truncated(TailedFile& file);
   std::array<TokenBucket*, 3> buckets(const TailedFile& file) const;
@@ -84,21 +89,23 @@ class FileSource final : public Source, private DiscoveryListener {
   std::unique_ptr<BlockReader> blocks_;
   std::unique_ptr<HandlePool> handles_;
   std::unique_ptr<FileCatalog> catalog_;
+  std::unique_ptr<ArchiveGate> gate_;
   std::unique_ptr<LineReader> reader_;
   Discovery discovery_;
   Feeder feeder_;
   FileMetrics metrics_;
   std::unique_ptr<TokenBucket> rate_;
 
-  // Two queues, served in turn, so that a backlog never stands before a live line. A file is at most once in a
-  // queue (`queued`) and once in waiting_ (`waiting`): a sink without room must not keep a change from the others.
+  // Two queues, served in turn, so that a backlog never stands before a live line. A file is at most once in
+  // a queue (`queued`) and once in waiting_ (`waiting`): a sink without room must not keep a change from the
+  // others.
   std::deque<FileToken> live_;
   std::deque<FileToken> behind_;
   std::vector<FileToken> waiting_;
   std::vector<FileToken> orphans_;
   TimePoint now_{};
   TimePoint deadline_ = kNever;
-  TimePoint next_poll_{};       // coalescing: kernel events are not looked at before
+  TimePoint next_poll_{};  // coalescing: kernel events are not looked at before
   TimePoint retry_waiting_at_ = kNever;
   TimePoint next_orphan_check_ = kNever;
   TimePoint next_lag_refresh_{};
@@ -135,6 +142,7 @@ Result<void> FileSource::open() {
   if (auto made = make_block_reader(); !made) return made;
   handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
   catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_);
+  gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
   reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes);
   feeder_.open();
   catalog_->restore(context_.checkpoint);
@@ -150,7 +158,8 @@ Result<void> FileSource::open() {
     enqueue(*file);
   }
   if (discovery_.fd() >= 0) {
-    auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET, [this](std::uint32_t) { events_pending_ = true; });
+    auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET,
+                                       [this](std::uint32_t) { events_pending_ = true; });
     if (!watched) return watched;
   }
   events_pending_ = true;  // what came between the scan and the watch
@@ -276,8 +285,8 @@ std::size_t FileSource::do_work(TimePoint now) {
 std::size_t FileSource::serve_some(TimePoint now) {
   std::size_t bytes = 0;
   std::size_t files = 0;
-  for (std::size_t turn = 0; bytes < kPassBytesMax && files < kPassFilesMax && !(live_.empty() && behind_.empty());
-       ++turn) {
+  for (std::size_t turn = 0;
+       bytes < kPassBytesMax && files < kPassFilesMax && !(live_.empty() && behind_.empty()); ++turn) {
     // Live files as long as there are any, but one of those that are behind in four.
     std::deque<FileToken>& queue = live_.empty() || (turn % 4 == 3 && !behind_.empty()) ? behind_ : live_;
     TailedFile* file = catalog_->get(queue.front());
@@ -321,6 +330,9 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
     wait(file, file.retry_at);
     return Turn::kWaiting;
   }
+  if (file.archive_name) {
+    if (const auto turn = turn_of(gate_->look(file, now, bytes), file, now)) return *turn;
+  }
   std::optional<Error> error;
   switch (catalog_->identify(file, now, error)) {
     case FileCatalog::Identity::kKnown:
@@ -330,8 +342,18 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       return Turn::kDone;
     case FileCatalog::Identity::kUnknown:
       return failed(file, *error, now);
+    case FileCatalog::Identity::kVerify:
+      gate_->verify_again(file);
+      return Turn::kMore;
   }
-  if (!file.fd.valid() && file.size_known == 0 && file.place == TailedFile::Place::kNamed && file.first_scan) {
+  if (file.archive && file.content->fed_min() >= file.archive->size_bytes()) {
+    gate_->leave(file);
+    file.behind = false;
+    if (file.place == TailedFile::Place::kNamed) handles_->close(file);  // it does not grow
+    return Turn::kDone;
+  }
+  if (!file.fd.valid() && file.size_known == 0 && file.place == TailedFile::Place::kNamed &&
+      file.first_scan) {
     file.first_scan = false;
     return Turn::kDone;  // an empty file needs no handle before it changes
   }
@@ -345,6 +367,10 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       if (!blocked) return Turn::kDone;
       wait(file, feeder_.retry_at(now));
       return Turn::kWaiting;
+    }
+    if (file.archive) {
+      keep_one_group(file, groups, now);
+      if (groups.empty()) return Turn::kWaiting;
     }
     bool more = false;
     for (const Feeder::Group& group : groups) {
@@ -369,6 +395,10 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
 FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& group, TimePoint now,
                                        std::size_t& bytes) {
   if (file.finished_copy && group.position >= file.size_known) return Turn::kDone;
+  if (file.archive) {
+    if (const auto turn = turn_of(gate_->go_to(file, group.position, group.seam.size, now, bytes), file, now))
+      return *turn;
+  }
   ReadRequest request;
   request.position = group.position;
   request.seam = group.seam;
@@ -376,7 +406,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
   for (const TokenBucket* bucket : buckets(file)) {
     if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
   }
-  request.flush_partial = file.flush_partial || context_.until_eof;
+  request.flush_partial = file.flush_partial || file.archive || context_.until_eof;
   feeder_.begin(file, group, now);
   const ReadReport report = reader_->read(file, request, feeder_);
   bytes = report.bytes_read;
@@ -406,7 +436,9 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       file.retry_at = {};
       if (report.partial_bytes == 0) file.flush_partial = false;
       context_.health.ok();
-      return Turn::kDone;
+      if (!file.archive) return Turn::kDone;
+      gate_->leave(file);
+      return Turn::kMore;  // another sink's position, or none: then it is closed
     }
     case ReadStatus::kTruncated:
       truncated(file);
@@ -415,19 +447,61 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       wait(file, now + kMemoryRetry);
       return Turn::kWaiting;
     case ReadStatus::kError:
+      if (file.archive && report.error->code == Errc::kCorrupt) {
+        gate_->verify_again(file);
+        return Turn::kMore;
+      }
       return failed(file, *report.error, now);
   }
   return Turn::kDone;
 }
 
 void FileSource::truncated(TailedFile& file) {
-  context_.log.info(context_.name, "{} was truncated or rewritten after byte {}: reading it from the beginning",
-                    file.path(), file.content->fed_max());
+  context_.log.info(context_.name,
+                    "{} was truncated or rewritten after byte {}: reading it from the beginning", file.path(),
+                    file.content->fed_max());
   if (file.partial_bytes > 0) {
     context_.metrics.discarded("truncated_partial_line", 1);
     metrics_.lost_bytes("truncated_partial_line", file.partial_bytes);
   }
   catalog_->truncated(file);
+  if (file.archive) file.size_known = file.archive->size_bytes();
+}
+
+// None: the archive may be read.
+std::optional<FileSource::Turn> FileSource::turn_of(ArchiveGate::Answer answer, TailedFile& file,
+                                                    TimePoint now) {
+  switch (answer) {
+    case ArchiveGate::Answer::kOpen:
+      return std::nullopt;
+    case ArchiveGate::Answer::kMore:
+      return Turn::kMore;
+    case ArchiveGate::Answer::kWait:
+      wait(file, gate_->retry_at());
+      return Turn::kWaiting;
+    case ArchiveGate::Answer::kNothing:
+      return Turn::kDone;
+    case ArchiveGate::Answer::kChanged:
+      truncated(file);
+      return Turn::kMore;
+    case ArchiveGate::Answer::kFailed:
+      return failed(file, gate_->error(), now);
+  }
+  return std::nullopt;
+}
+
+// A decoder has one position. Who stands near it is served before anybody for whom it must start again.
+void FileSource::keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePoint now) {
+  const auto elsewhere = [&](const Feeder::Group& group) {
+    return ArchiveGate::busy_elsewhere(file, group.position, group.seam.size, now);
+  };
+  const auto chosen = std::find_if_not(groups.begin(), groups.end(), elsewhere);
+  if (chosen == groups.end()) {
+    groups.clear();
+    wait(file, now + kErrorRetry);
+    return;
+  }
+  groups = Feeder::Groups{*chosen};
 }
 
 FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePoint now) {
@@ -463,7 +537,8 @@ void FileSource::look_after_orphans(TimePoint now) {
       enqueue(*file);
       return false;
     }
-    const Duration patience = file->place == TailedFile::Place::kDeleted ? kDeletedQuiet : config_.rotate_wait;
+    const Duration patience =
+        file->place == TailedFile::Place::kDeleted ? kDeletedQuiet : config_.rotate_wait;
     if (now - quiet_since < patience || file->partial_bytes > 0) return false;
     if (file->followed) discovery_.unfollow(token);
     context_.log.debug(context_.name, "{}: read to its end and quiet, closed", file->path());
@@ -477,7 +552,7 @@ void FileSource::look_after_held(TimePoint now) {
   std::erase_if(catalog_->held(), [&](FileToken token) {
     TailedFile* file = catalog_->get(token);
     if (file == nullptr) return true;
-    if (!file->content && now < file->held_until) return false;
+    if (catalog_->holds_on(*file, now)) return false;
     enqueue(*file);
     return true;
   });
@@ -489,7 +564,7 @@ void FileSource::refresh_lag(TimePoint now) {
   const auto visit = [&](FileToken token) {
     TailedFile* file = catalog_->get(token);
     if (file == nullptr || !file->content) return;
-    if (file->fd.valid()) {
+    if (file->fd.valid() && !file->archive) {
       if (const auto status = file_status(file->fd.get())) file->size_known = status->size_bytes;
     }
     metrics_.add_lag(*file);

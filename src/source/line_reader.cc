@@ -48,6 +48,10 @@ bool LineReader::find_room(bool behind, Room& room) {
   return true;
 }
 
+BlockReader& LineReader::blocks_of(const TailedFile& file) const {
+  return file.archive ? static_cast<BlockReader&>(*file.archive) : blocks_;
+}
+
 ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceSink& out) {
   if (file.long_line_to > file.long_line_begin && file.long_line_begin == request.position) {
     return read_long_line(file, request, out);
@@ -57,8 +61,8 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
   const Start start = start_of(file, request);
   const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(
       std::min(request.bytes_max, room.bytes - start.seam.size), request.limit - start.position));
-  const Result<std::size_t> got =
-      blocks_.read(file.fd.get(), start.position - start.seam.size, {room.data, start.seam.size + want});
+  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size,
+                                                       {room.data, start.seam.size + want});
   if (!got) return failed(got.error());
   if (*got < start.seam.size || std::memcmp(room.data, start.seam.bytes, start.seam.size) != 0) {
     return status_only(ReadStatus::kTruncated);
@@ -89,6 +93,9 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     if (!at_end || text.size() >= kLongLineBytes) {
       file.long_line_begin = request.position;
       file.long_line_to = start.position + text.size();
+      // An archive cannot go back to where the line began.
+      if (file.archive)
+        file.archive->pin(start.position - start.seam.size, start.seam.size + max_line_bytes_);
     }
     return report;
   }
@@ -96,7 +103,8 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     const auto used = static_cast<std::size_t>(text.data() + complete - shared_->data());
     shared_used_ = (used + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
   }
-  if (!cut(room, request, start, text.substr(0, complete), last_unterminated, out)) report.status = ReadStatus::kMore;
+  if (!cut(room, request, start, text.substr(0, complete), last_unterminated, out))
+    report.status = ReadStatus::kMore;
   return report;
 }
 
@@ -115,7 +123,8 @@ bool LineReader::cut(const Room& room, const ReadRequest& request, const Start& 
     // What was skipped before the first event is owed with it.
     const std::uint64_t owed_begin = begin == 0 ? request.position : start.position + begin;
     const std::string_view rest = text.substr(begin);
-    const std::size_t long_line = rest.size() > max_line_bytes_ ? find_long_line(rest, max_line_bytes_) : rest.npos;
+    const std::size_t long_line =
+        rest.size() > max_line_bytes_ ? find_long_line(rest, max_line_bytes_) : rest.npos;
     const std::size_t end = long_line == rest.npos ? complete : begin + long_line;
     if (end > begin) {
       Piece piece;
@@ -154,7 +163,7 @@ ReadReport LineReader::read_long_line(TailedFile& file, const ReadRequest& reque
   if (!find_room(true, room)) return status_only(ReadStatus::kNoMemory);
   const std::size_t want =
       static_cast<std::size_t>(std::min<std::uint64_t>(room.bytes, request.limit - file.long_line_to));
-  const Result<std::size_t> got = blocks_.read(file.fd.get(), file.long_line_to, {room.data, want});
+  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), file.long_line_to, {room.data, want});
   if (!got) return failed(got.error());
   const bool at_end = *got < want;
   if (const void* newline = std::memchr(room.data, '\n', *got)) {
@@ -166,17 +175,19 @@ ReadReport LineReader::read_long_line(TailedFile& file, const ReadRequest& reque
   ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, *got);
   report.partial_bytes = file.long_line_to - start_of(file, request).position;
   if (!at_end) return report;
-  const Result<FileStatus> status = file_status(file.fd.get());
-  if (!status) return failed(status.error());
-  if (status->size_bytes < file.long_line_to) return status_only(ReadStatus::kTruncated);
+  if (!file.archive) {
+    const Result<FileStatus> status = file_status(file.fd.get());
+    if (!status) return failed(status.error());
+    if (status->size_bytes < file.long_line_to) return status_only(ReadStatus::kTruncated);
+  }
   if (request.flush_partial) return emit_long_line(file, request, file.long_line_to, false, out);
   return report;
 }
 
 // The line that ends at `end` was found to its end: only now is it read as a whole, or its first
 // max_line_bytes, so that an unfinished line of any length costs no memory.
-ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& request, std::uint64_t end, bool terminated,
-                                      PieceSink& out) {
+ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& request, std::uint64_t end,
+                                      bool terminated, PieceSink& out) {
   const Start start = start_of(file, request);
   const std::uint64_t length = end - start.position - (terminated ? 1 : 0);
   const bool truncated = length > max_line_bytes_;
@@ -186,7 +197,7 @@ ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& reque
   SlabRef slab = slabs_.try_acquire_large(whole);
   if (!slab) return status_only(ReadStatus::kNoMemory);
   Result<std::size_t> got =
-      blocks_.read(file.fd.get(), start.position - start.seam.size, {slab->data(), whole});
+      blocks_of(file).read(file.fd.get(), start.position - start.seam.size, {slab->data(), whole});
   if (!got) return failed(got.error());
   if (*got < whole || std::memcmp(slab->data(), start.seam.bytes, start.seam.size) != 0) {
     return status_only(ReadStatus::kTruncated);
@@ -202,7 +213,7 @@ ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& reque
   if (truncated) {
     char tail[Seam::kBytesMax];
     const std::size_t tail_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(end, sizeof tail));
-    got = blocks_.read(file.fd.get(), end - tail_bytes, {tail, tail_bytes});
+    got = blocks_of(file).read(file.fd.get(), end - tail_bytes, {tail, tail_bytes});
     if (!got) return failed(got.error());
     if (*got < tail_bytes) return status_only(ReadStatus::kTruncated);
     piece.seam = seam_before(tail, tail + tail_bytes);

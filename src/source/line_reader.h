@@ -83,6 +83,7 @@ class LineReader {
     bool skipping_nuls = false;
   };
   bool find_room(bool behind, Room& room);
+  BlockReader& blocks_of(const TailedFile& file) const;
   static Start start_of(const TailedFile& file, const ReadRequest& request);
   ReadReport read_long_line(TailedFile& file, const ReadRequest& request, PieceSink& out);
   ReadReport emit_long_line(TailedFile& file, const ReadRequest& request, std::uint64_t end, bool terminated,

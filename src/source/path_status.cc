@@ -32,7 +32,8 @@ int stat_old(int directory_fd, const char* path, int flags, PathStatus& status) 
             old.st_ino,
             0,
             static_cast<std::uint64_t>(old.st_size),
-            nanoseconds(old.st_mtim)};
+            nanoseconds(old.st_mtim),
+            nanoseconds(old.st_ctim)};
   return 0;
 }
 
@@ -58,10 +59,11 @@ int stat_path(int directory_fd, const char* path, bool follow_links, PathStatus&
   status.birth_ns = (x.stx_mask & STATX_BTIME) != 0 ? nanoseconds(x.stx_btime) : 0;
   status.size_bytes = x.stx_size;
   status.modified_ns = nanoseconds(x.stx_mtime);
+  status.changed_ns = nanoseconds(x.stx_ctime);
   return 0;
 }
 
-bool is_remote_file_system(int fd) {
+FileSystemKind file_system_of(int fd) {
   constexpr std::uint32_t kRemote[] = {
       0x6969,      // NFS
       0x517b,      // SMB
@@ -80,10 +82,20 @@ bool is_remote_file_system(int fd) {
       0x47504653,  // GPFS
       0x19830326,  // BeeGFS
   };
+  constexpr std::uint32_t kLocal[] = {
+      0xef53,      // ext2, ext3, ext4
+      0x58465342,  // XFS
+      0x9123683e,  // Btrfs
+      0x01021994,  // tmpfs
+      0xf2f52010,  // F2FS
+  };
   struct statfs status;
-  if (::fstatfs(fd, &status) != 0) return false;
-  const auto type = static_cast<std::uint32_t>(status.f_type);
-  return std::find(std::begin(kRemote), std::end(kRemote), type) != std::end(kRemote);
+  if (::fstatfs(fd, &status) != 0) return FileSystemKind::kOther;
+  const auto is_in = [type = static_cast<std::uint32_t>(status.f_type)](const auto& list) {
+    return std::find(std::begin(list), std::end(list), type) != std::end(list);
+  };
+  if (is_in(kRemote)) return FileSystemKind::kRemote;
+  return is_in(kLocal) ? FileSystemKind::kLocal : FileSystemKind::kOther;
 }
 
 }  // namespace logflume

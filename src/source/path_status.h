@@ -14,6 +14,7 @@ struct PathStatus {
   std::int64_t birth_ns = 0;  // 0 where the file system does not know
   std::uint64_t size_bytes = 0;
   std::int64_t modified_ns = 0;
+  std::int64_t changed_ns = 0;  // the inode; nobody can set it, unlike modified_ns
 
   bool is_file() const { return S_ISREG(mode); }
   bool is_directory() const { return S_ISDIR(mode); }
@@ -30,7 +31,12 @@ struct PathStatus {
 // opens anything. Returns 0 or errno.
 int stat_path(int directory_fd, const char* path, bool follow_links, PathStatus& status);
 
-// True where changes made elsewhere reach no inotify of this host (NFS, SMB, FUSE, ...).
-bool is_remote_file_system(int fd);
+// What a file system can be relied upon for.
+enum class FileSystemKind {
+  kLocal,   // a directory's changed_ns tells of every name that comes or goes
+  kOther,   // unknown
+  kRemote,  // changes made elsewhere reach no inotify of this host (NFS, SMB, FUSE, ...)
+};
+FileSystemKind file_system_of(int fd);
 
 }  // namespace logflume

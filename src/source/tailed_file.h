@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "checkpoint/cursor.h"
 #include "event/batch.h"
+#include "source/archive.h"
 #include "source/file_identity.h"
 #include "source/token_bucket.h"
 
@@ -23,10 +24,11 @@ struct LogContent {
   std::uint64_t id = 0;
   Prefix prefix;
   std::vector<CursorRef> cursors;  // in the order of the source's outlets
-  std::uint64_t received_to = 0;   // events before it were counted as received: a sink that reads again, does not
-  bool recorded = false;           // the checkpoint store has been told of it
-  bool nuls_may_lead = false;      // it began by a truncation: a writer without O_APPEND leaves a hole
-  std::uint64_t nuls_to = 0;       // [0, nuls_to) is known to be NUL bytes only
+  std::uint64_t received_to =
+      0;                       // events before it were counted as received: a sink that reads again, does not
+  bool recorded = false;       // the checkpoint store has been told of it
+  bool nuls_may_lead = false;  // it began by a truncation: a writer without O_APPEND leaves a hole
+  std::uint64_t nuls_to = 0;   // [0, nuls_to) is known to be NUL bytes only
 
   std::uint64_t fed_max() const;
   std::uint64_t fed_min() const;
@@ -51,28 +53,31 @@ struct TailedFile {
   Place place = Place::kNamed;
   std::shared_ptr<LogContent> content;
   std::shared_ptr<const Origin> origin;
+  // Of a compressed file: offsets and sizes are those of what it holds. Null as long as it may be plain.
+  std::unique_ptr<Archive> archive;
 
   UniqueFd fd;
-  std::uint64_t size_known = 0;     // the largest size seen
+  std::uint64_t size_known = 0;     // the largest size seen; of an archive, once it is verified
   std::uint64_t partial_bytes = 0;  // behind the last newline, at the last look
   // No newline in [long_line_begin, long_line_to): a line longer than a read is not scanned twice.
   std::uint64_t long_line_begin = 0;
   std::uint64_t long_line_to = 0;
-  std::int64_t deficit = 0;            // of deficit round robin, bytes
-  std::unique_ptr<TokenBucket> rate;   // file_rate_limit
-  TimePoint last_growth{};             // when it last had new bytes
-  TimePoint caught_up_at{};            // when it was last read to its end
+  std::int64_t deficit = 0;           // of deficit round robin, bytes
+  std::unique_ptr<TokenBucket> rate;  // file_rate_limit
+  TimePoint last_growth{};            // when it last had new bytes
+  TimePoint caught_up_at{};           // when it was last read to its end
   TimePoint lost_names_at{};
-  TimePoint retry_at{};                // not opened before, after a failure
-  TimePoint last_use{};                // of the handle
-  std::int64_t modified_ns = 0;        // wall clock, when it was found
+  TimePoint retry_at{};          // not opened before, after a failure
+  TimePoint last_use{};          // of the handle
+  std::int64_t modified_ns = 0;  // wall clock, when it was found
 
-  // Its first bytes equal those of another file that is being read: it waits, until `held_until`, whether that
-  // one is truncated or deleted, which makes this one its copy (semantics 4).
+  // Its first bytes equal those of another file that is being read: it waits, until `held_until`, whether
+  // that one is truncated or deleted, which makes this one its copy (semantics 4).
   std::uint64_t held_for = 0;  // the other's token; 0: not held
   TimePoint held_until{};
   std::uint64_t verified_to = 0;  // as far as it was seen equal
 
+  bool archive_name = false;   // to be looked at before it is read: its bytes tell whether it is an archive
   bool first_scan = false;     // found by the first scan: start_at applies
   bool behind = false;         // the last read filled the slab: there is a backlog
   bool queued = false;         // in the ready queue
