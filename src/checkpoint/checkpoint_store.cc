@@ -80,6 +80,10 @@ Result<SqliteDatabase> open_checked(const std::string& path) {
     return std::move(set).error();
   }
   if (auto checked = check_checkpoint_schema(*database); !checked) return std::move(checked).error();
+  // The file may be written, but its header names a format that SQLite only reads.
+  if (sqlite3_db_readonly(database->handle(), "main") == 1) {
+    return Error{Errc::kCorrupt, 0, path + ": its header is damaged"};
+  }
   const auto check = database->query_text("PRAGMA quick_check(1)");
   if (!check) return check.error();
   if (*check != "ok") return Error{Errc::kCorrupt, 0, path + ": " + *check};

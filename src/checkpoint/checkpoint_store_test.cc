@@ -353,6 +353,18 @@ TEST_F(CheckpointStoreTest, OpensWhatWasCutShortOrFlippedAnywhere) {
   }
 }
 
+// Found by the fuzzer: SQLite only reads a file whose header names a later format for writing.
+TEST_F(CheckpointStoreTest, AHeaderThatForbidsWritingIsDamage) {
+  fill(3);
+  std::string bytes = read_bytes();
+  bytes[18] = 0x34;
+  write_bytes(bytes);
+  auto store = open();
+  EXPECT_NE(store->quarantined(), "");
+  EXPECT_THAT(load(*store).files, SizeIs(3));
+  commit(*store, {{file(7'000'000)}, {}, {}, {}});
+}
+
 TEST_F(CheckpointStoreTest, GoesOnWhenTheFileIsDeletedWhileItRuns) {
   auto store = open();
   commit(*store, {{file(1)}, {}, {cursor(1, "bus", 5)}, {}});

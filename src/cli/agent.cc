@@ -59,7 +59,7 @@ class Agent {
   std::optional<Config> load() const {
     return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
   }
-  Result<void> start(const Config& config);
+  Result<void> start(const Config& config, const Config* running = nullptr);
   Result<void> start_api(const Config& config);
   bool reload();
 
@@ -78,9 +78,9 @@ class Agent {
   std::atomic<bool> ready_{false};
 };
 
-Result<void> Agent::start(const Config& config) {
+Result<void> Agent::start(const Config& config, const Config* running) {
   auto topology = Topology::build(config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
-                                  options_.until_eof);
+                                  options_.until_eof, running);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
@@ -124,9 +124,9 @@ bool Agent::reload() {
   topology_->stop(kReloadPatience);
   topology_.reset();
   const Config old = config_;
-  if (const auto started = start(*next); !started) {
+  if (const auto started = start(*next, &old); !started) {
     log_.error("agent", "the new configuration does not start: {}; going back to the old one", started.error().text());
-    if (const auto back = start(old); !back) {
+    if (const auto back = start(old, &old); !back) {
       log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
       return false;
     }

@@ -27,14 +27,18 @@ struct FoundFile {
 // What the listener calls a file; given back with every event about it. 0 is "not interested".
 using FileToken = std::uint64_t;
 
-// Called from within Discovery::open(), poll() and rescan(), on their thread. A listener must not call
-// back into Discovery except follow() and unfollow().
+// Called from within Discovery::open(), poll() and rescan(), on their thread. A listener must not call back
+// into Discovery except follow() and unfollow().
+//
+// Changes of files come in the order of the kernel's events. What one poll() or rescan() finds out about
+// names is told behind them and by its result, not by its history: lost names, then renamed ones (the target
+// of each is free by then, unless two names were exchanged), then found ones.
 class DiscoveryListener {
  public:
   virtual ~DiscoveryListener() = default;
   // A matching name now stands for this regular file: found by a scan, created, moved in, or the name had
-  // stood for another inode until now (then on_lost for the old one came first). Several names may lead to one
-  // file. The token is remembered with the name.
+  // stood for another inode until now (then on_lost for the old one came first). Several names may lead to
+  // one file. The token is remembered with the name.
   virtual FileToken on_found(const FoundFile& file) = 0;
   // The file's bytes or size may have changed. May come more often than it did.
   virtual void on_changed(FileToken token) = 0;
@@ -45,7 +49,8 @@ class DiscoveryListener {
 };
 
 struct DiscoveryConfig {
-  std::vector<std::string> include;  // globs: * ? [] {a,b} **; relative ones are taken from the working directory
+  std::vector<std::string>
+      include;  // globs: * ? [] {a,b} **; relative ones are taken from the working directory
   std::vector<std::string> exclude;
   Duration rescan_interval = std::chrono::seconds(10);
 };

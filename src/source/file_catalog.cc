@@ -255,7 +255,8 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
 std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& remembered,
                                                 std::string_view head, std::uint64_t size_bytes) {
   const Prefix prefix = prefix_of(remembered.record);
-  if (head.size() < prefix.bytes || hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
+  if (head.size() < prefix.bytes) return nullptr;
+  if (prefix.bytes > 0 && hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
   const CursorRecord* leader = remembered.leader();
   if (leader != nullptr && (size_bytes < leader->offset ||
                             !matches_before(file, leader->offset, leader->seam_bytes, leader->seam_hash))) {
@@ -273,7 +274,7 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
     const std::uint64_t offset = own != remembered.cursors.end() ? own->offset : remembered.offset_max();
     const Seam seam = read_seam(file, offset);
     content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
-    if (own == remembered.cursors.end() && offset > 0) outlet.ledger.note(content->cursors.back());
+    if (own == remembered.cursors.end()) outlet.ledger.note(content->cursors.back());
   }
   return content;
 }
@@ -443,7 +444,13 @@ void FileCatalog::truncated(TailedFile& file) {
 
 // `content` is no longer where it was: should a copy be found, it goes on there.
 void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& place) {
-  if (content->fed_max() == 0) return;
+  if (content->fed_max() == 0) {  // nothing that a copy could continue
+    if (content->recorded) {
+      const std::lock_guard lock(records_mutex_);
+      removed_files_.push_back(content->id);
+    }
+    return;
+  }
   if (content->recorded) record(place, *content, true);
   ghost_index_.add(content->prefix, content.get());
   ghosts_.push_back(std::move(content));
@@ -486,6 +493,14 @@ void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogCo
   }
 }
 
+void FileCatalog::about_to_feed(TailedFile& file) {
+  if (file.content->recorded) return;
+  record(file, *file.content, false);
+  // A cursor for every sink, those that have acknowledged nothing included: a sink without one would count as
+  // new at the next start, and begin where the others are.
+  for (const CursorRef& cursor : file.content->cursors) cursor->ledger().note(cursor);
+}
+
 void FileCatalog::fed(TailedFile& file, FileRange range) {
   LogContent& content = *file.content;
   const bool grows = content.prefix.bytes < Prefix::kBytesMax && range.end > content.prefix.bytes;
@@ -499,7 +514,7 @@ void FileCatalog::fed(TailedFile& file, FileRange range) {
       live_.add(content.prefix, &file);
     }
   }
-  if (grows || !content.recorded) record(file, content, false);
+  if (grows) record(file, content, false);
 }
 
 void FileCatalog::forget(TailedFile& file) {

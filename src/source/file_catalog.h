@@ -59,7 +59,9 @@ class FileCatalog {
   // The content that was read of `file` is no longer there. A file held for it takes it over; `file` begins
   // anew.
   void truncated(TailedFile& file);
-  // `piece` of the file was fed: extends the prefix, records what is new.
+  // Records the file before its first bytes are fed: a cursor must not reach the store before its file does.
+  void about_to_feed(TailedFile& file);
+  // `range` was fed: extends the prefix while it is short.
   void fed(TailedFile& file, FileRange range);
   // The inode is gone, or no longer of interest. A file held for it takes its content over. `file` is
   // destroyed.

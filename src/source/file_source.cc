@@ -80,6 +80,7 @@ class FileSource final : public Source, private DiscoveryListener {
   void wait(TailedFile& file, TimePoint until);
   void wake_waiting();
   void look_after_orphans(TimePoint now);
+  void give_up_deleted(TimePoint now);
   void look_after_held(TimePoint now);
   void refresh_lag(TimePoint now);
   void plan(TimePoint now);
@@ -148,7 +149,7 @@ Result<void> FileSource::open() {
   catalog_->restore(context_.checkpoint);
 
   now_ = steady_now();
-  first_scan_ = true;
+  first_scan_ = context_.first_start;
   discovery_.open();
   first_scan_ = false;
   for (TailedFile* file : catalog_->find_rotated(now_)) {
@@ -346,12 +347,6 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       gate_->verify_again(file);
       return Turn::kMore;
   }
-  if (file.archive && file.content->fed_min() >= file.archive->size_bytes()) {
-    gate_->leave(file);
-    file.behind = false;
-    if (file.place == TailedFile::Place::kNamed) handles_->close(file);  // it does not grow
-    return Turn::kDone;
-  }
   if (!file.fd.valid() && file.size_known == 0 && file.place == TailedFile::Place::kNamed &&
       file.first_scan) {
     file.first_scan = false;
@@ -361,8 +356,17 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
 
   file.deficit += kQuantumBytes;
   while (file.deficit > 0) {
+    if (file.archive && file.content->fed_min() >= file.archive->size_bytes()) {
+      gate_->leave(file);
+      file.behind = false;
+      if (file.place == TailedFile::Place::kNamed) handles_->close(file);  // it does not grow
+      return Turn::kDone;
+    }
     Feeder::Groups groups;
     const bool blocked = feeder_.plan(*file.content, now, groups);
+    if (file.archive) {
+      std::erase_if(groups, [&](const auto& group) { return group.position >= file.archive->size_bytes(); });
+    }
     if (groups.empty()) {
       if (!blocked) return Turn::kDone;
       wait(file, feeder_.retry_at(now));
@@ -407,6 +411,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
     if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
   }
   request.flush_partial = file.flush_partial || file.archive || context_.until_eof;
+  catalog_->about_to_feed(file);
   feeder_.begin(file, group, now);
   const ReadReport report = reader_->read(file, request, feeder_);
   bytes = report.bytes_read;
@@ -521,6 +526,7 @@ FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePo
 // Files without a name: read to their end, then watched until they have been quiet long enough.
 void FileSource::look_after_orphans(TimePoint now) {
   next_orphan_check_ = now + kOrphanCheck;
+  give_up_deleted(now);
   std::erase_if(orphans_, [&](FileToken token) {
     TailedFile* file = catalog_->get(token);
     if (file == nullptr) return true;
@@ -540,12 +546,34 @@ void FileSource::look_after_orphans(TimePoint now) {
     const Duration patience =
         file->place == TailedFile::Place::kDeleted ? kDeletedQuiet : config_.rotate_wait;
     if (now - quiet_since < patience || file->partial_bytes > 0) return false;
+    // What is in flight would be looked for under the old name, should the agent be killed now.
+    if (file->content && !file->content->all_acknowledged()) return false;
     if (file->followed) discovery_.unfollow(token);
     context_.log.debug(context_.name, "{}: read to its end and quiet, closed", file->path());
     catalog_->forget(*file);
     return true;
   });
   if (orphans_.empty()) next_orphan_check_ = kNever;
+}
+
+// Deleted files with unread bytes are held open within `deleted_files`; the longest deleted go first.
+void FileSource::give_up_deleted(TimePoint now) {
+  std::uint64_t unread_sum = 0;
+  for (auto token = orphans_.rbegin(); token != orphans_.rend(); ++token) {
+    TailedFile* file = catalog_->get(*token);
+    if (file == nullptr || file->place != TailedFile::Place::kDeleted || !file->content) continue;
+    const std::uint64_t fed = file->content->fed_min();
+    const std::uint64_t unread = file->size_known > fed ? file->size_known - fed : 0;
+    unread_sum += unread;
+    const bool too_old = now - file->lost_names_at > config_.deleted_files.max_age;
+    if (unread == 0 || (unread_sum <= config_.deleted_files.max_bytes && !too_old)) continue;
+    unread_sum -= unread;
+    metrics_.lost_bytes("deleted", unread);
+    context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({} of deleted_files)",
+                      file->path(), fed, file->size_known, too_old ? "max_age" : "max_bytes");
+    if (file->followed) discovery_.unfollow(*token);
+    catalog_->forget(*file);
+  }
 }
 
 void FileSource::look_after_held(TimePoint now) {

@@ -32,6 +32,7 @@ struct SourceContext {
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
+  bool first_start = true;  // false after a reload that found this source running
 };
 
 // Lifecycle: open() on the thread that builds the topology, before the loop starts; do_work() on the loop;

@@ -70,7 +70,8 @@ struct Topology::Impl {
     return it == sinks.end() ? nullptr : it->get();
   }
   Result<void> add_sinks(const Config& config, const CheckpointContent& loaded);
-  Result<void> add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof);
+  Result<void> add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof,
+                           const Config* running);
   void place_threads(const Config& config);
   void watch_metrics();
   void give_up(SinkUnit& sink);
@@ -146,7 +147,8 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
   return {};
 }
 
-Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof) {
+Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof,
+                                         const Config* running) {
   for (const auto& unit : sources) {
     std::vector<Outlet> outlets;
     for (const auto& sink : sinks) {
@@ -167,6 +169,7 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
         .mark_dirty = [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); },
         .checkpoint = loaded,
         .until_eof = until_eof,
+        .first_start = running == nullptr || !running->sources.contains(unit->name),
     };
     // A source that nobody reads from is not opened: it could never be acknowledged.
     if (context.outlets.empty()) continue;
@@ -217,14 +220,15 @@ bool Topology::Impl::all_acknowledged() const {
 
 Topology::Topology() = default;
 
-Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof) {
+Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof,
+                                                  const Config* running) {
   Result<CheckpointContent> loaded = services.store.load();
   if (!loaded) return loaded.error();
   std::unique_ptr<Topology> topology(new Topology);
   topology->impl_ = std::make_unique<Impl>(config, services);
   Impl& impl = *topology->impl_;
   if (auto added = impl.add_sinks(config, *loaded); !added) return added.error();
-  if (auto added = impl.add_sources(config, *loaded, until_eof); !added) return added.error();
+  if (auto added = impl.add_sources(config, *loaded, until_eof, running); !added) return added.error();
   impl.watch_metrics();
   return topology;
 }
