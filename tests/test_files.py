@@ -1,13 +1,17 @@
 """What the agent delivers of files that grow, move, shrink and vanish (docs/guarantees.md, Files)."""
+import bz2
+import contextlib
 import gzip
 import json
 import os
 import shutil
 import socket
+import subprocess
+import time
 
 import pytest
 
-from harness import numbered, until
+from harness import HttpReceiver, numbered, until
 
 
 @pytest.mark.sanitizer
@@ -372,27 +376,6 @@ def test_old_files_are_ignored(world):
     assert world.out() == b'new\n'
 
 
-def test_a_compressed_file_is_read_once(world):
-    with gzip.open(world.log('old.log.1.gz'), 'wb') as file:
-        file.write(numbered(1, 5000))
-    world.config(include=[world.log('*')])
-    world.run_to_end()
-    assert world.out() == numbered(1, 5000)
-    world.run_to_end()
-    assert world.out() == numbered(1, 5000)
-
-
-def test_a_file_compressed_while_stopped_goes_on_where_it_was(world):
-    world.config(include=[world.log('*')])
-    world.write('a.log', numbered(1, 2000))
-    world.run_to_end()
-    with gzip.open(world.log('a.log.1.gz'), 'wb') as file:
-        file.write(numbered(1, 3000))
-    os.unlink(world.log())
-    world.run_to_end()
-    assert world.out() == numbered(1, 3000)
-
-
 def test_a_file_rotated_out_of_the_globs_while_stopped_is_found_again(world):
     world.config()
     world.write('a.log', numbered(1, 100))
@@ -418,3 +401,141 @@ def test_few_handles_serve_many_files(world, mode):
     expected += b''.join(numbered(21, 22, f'file{n}') for n in range(files))
     world.expect_lines(expected)
     assert len([link for link in agent.open_files() if link.startswith(world.path('logs'))]) <= limit
+
+
+# -- Compressed files -----------------------------------------------------------------------------------------
+
+def compressed(kind, data):
+    if kind == 'zst':
+        return subprocess.run(['zstd', '-q', '-c'], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return {'gz': gzip.compress, 'bz2': bz2.compress}[kind](data)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('kind', ['gz', 'zst', 'bz2'])
+def test_a_compressed_file_is_read_once(world, kind):
+    # Several members, and a line that is longer than a read.
+    parts = [numbered(1, 5000), b'x' * 700_000 + b'\n' + numbered(5001, 40_000), b'without an end']
+    world.write(f'old.log.1.{kind}', b''.join(compressed(kind, part) for part in parts))
+    world.config(include=[world.log('*')])
+    for _ in range(2):
+        world.run_to_end()
+        assert world.out() == b''.join(parts) + b'\n'
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('kind', ['gz', 'zst', 'bz2'])
+def test_a_file_compressed_while_stopped_goes_on_where_it_was(world, kind):
+    world.config(include=[world.log('*')])
+    world.write('a.log', numbered(1, 2000))
+    world.run_to_end()
+    world.write(f'a.log.1.{kind}', compressed(kind, numbered(1, 3000)))
+    os.unlink(world.log())
+    world.run_to_end()
+    assert world.out() == numbered(1, 3000)
+
+
+def test_a_file_compressed_while_stopped_whose_inode_a_new_file_got(world):
+    world.config(include=[world.log('*')])
+    first = 0
+    for n in range(5, 0, -1):
+        # The archive first: some file systems give the inode that becomes free to the next file.
+        world.write('a.log', numbered(first + 1, first + 100))
+        world.run_to_end()
+        world.write(f'a.log.{n}.gz', gzip.compress(numbered(first + 1, first + 150)))
+        os.unlink(world.log())
+        first += 150
+    world.write('a.log', numbered(first + 1, first + 10))
+    world.run_to_end()
+    assert sorted(world.out_lines()) == numbered(1, first + 10).splitlines()
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('kind', ['gz', 'zst', 'bz2'])
+def test_a_file_compressed_while_it_is_read_goes_on_in_the_archive(world, kind):
+    world.config(include=[world.log('*')], file_rate_limit='200KB')
+    world.write('a.log', numbered(1, 100_000))  # 1.3 MB
+    world.start()
+    until(lambda: world.out(), 'the first lines')
+    os.rename(world.log(), world.log('a.log.1'))
+    world.write('a.log', numbered(200_001, 200_010))
+    world.write(f'a.log.1.{kind}', compressed(kind, numbered(1, 100_000)))
+    os.unlink(world.log('a.log.1'))
+    time.sleep(8)  # the archive waits for the deleted file, and then has nothing new
+    world.expect_lines(numbered(1, 100_000) + numbered(200_001, 200_010), seconds=30)
+
+
+def test_a_file_truncated_and_compressed_goes_on_in_the_archive(world):
+    world.config(include=[world.log('*')], file_rate_limit='200KB')
+    world.write('a.log', numbered(1, 100_000))
+    world.start()
+    until(lambda: world.out(), 'the first lines')
+    world.write('copy.tmp.gz', b'')  # not in one piece, as compressors write
+    data = compressed('gz', numbered(1, 100_000))
+    os.truncate(world.log(), 0)
+    world.append('copy.tmp.gz', data[:1000])
+    world.append('copy.tmp.gz', data[1000:])
+    os.rename(world.log('copy.tmp.gz'), world.log('a.log.1.gz'))
+    world.append('a.log', numbered(200_001, 200_010))
+    world.expect_lines(numbered(1, 100_000) + numbered(200_001, 200_010), seconds=40)
+
+
+@pytest.mark.sanitizer
+def test_an_archive_is_read_when_it_is_complete(world):
+    data = gzip.compress(numbered(1, 20_000))
+    world.config(include=[world.log('*')])
+    agent = world.start()
+    world.write('a.log.1.gz', data[:10])
+    world.append('a.log.1.gz', data[10:5000])
+    world.write('b.log', b'plain\n')
+    world.expect_out(b'plain\n')
+    world.append('a.log.1.gz', data[5000:-1])
+    time.sleep(1)
+    assert world.out() == b'plain\n'
+    world.append('a.log.1.gz', data[-1:])
+    world.expect_out(b'plain\n' + numbered(1, 20_000))
+    world.append('a.log.1.gz', gzip.compress(numbered(20_001, 20_010)))
+    world.expect_out(b'plain\n' + numbered(1, 20_010))
+    until(lambda: not any('.gz' in link for link in agent.open_files()), 'the archive is closed')
+    assert agent.metrics().get('logflume_source_lag_bytes') == 0
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('kind', ['gz', 'zst', 'bz2'])
+def test_a_damaged_archive_is_counted_and_the_others_are_read(world, kind):
+    data = bytearray(compressed(kind, numbered(1, 20_000)))
+    data[len(data) // 2] ^= 0xff
+    world.write(f'a.log.2.{kind}', bytes(data))
+    world.write(f'a.log.1.{kind}', compressed(kind, numbered(1, 1000)))
+    world.write(f'plain.{kind}', b'plain, whatever its name\n')
+    world.config(include=[world.log('*')])
+    agent = world.start()
+    expected = numbered(1, 1000) + b'plain, whatever its name\n'
+    world.expect_lines(expected)
+    until(lambda: agent.metrics().get('logflume_component_errors_total', reason='corrupt_archive') == 1, 'it is counted')
+    assert f'a.log.2.{kind} is damaged' in agent.stderr()
+    world.write(f'a.log.2.{kind}', compressed(kind, numbered(1, 20_000, 'repaired')))
+    world.expect_lines(expected + numbered(1, 20_000, 'repaired'))
+
+
+@pytest.mark.sanitizer
+def test_two_sinks_read_an_archive_each_at_its_own_pace(world):
+    data = b''.join(b'%d:' % n + b'x' * (n * 37 % 3001) + b'\n' for n in range(20_000))  # 30 MB
+    world.write('a.log.gz', gzip.compress(data, 1))
+    with contextlib.closing(HttpReceiver(world.path('posted'), status=503)) as receiver:
+        slow = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '1MiB'}}
+        world.config(include=[world.log('*')], sinks={'out': world.file_sink(), 'slow': slow})
+        world.start()
+        world.expect_out(data)
+        receiver.status = 200
+        until(lambda: len(receiver.lines()) >= 20_000, 'the slow one has all')
+        with open(receiver.path, 'rb') as file:
+            assert sorted(file.read().splitlines()) == sorted(data.splitlines())
+
+
+def test_start_at_end_skips_archives_of_the_first_scan(world):
+    world.write('old.gz', gzip.compress(numbered(1, 100)))
+    world.config(include=[world.log('*')], start_at='end')
+    world.start()
+    world.write('new.gz', gzip.compress(numbered(201, 300)))
+    world.expect_lines(numbered(201, 300))

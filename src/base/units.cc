@@ -1,10 +1,10 @@
 #include "base/units.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
-
-#include <fmt/format.h>
 
 namespace logflume {
 namespace {
@@ -22,12 +22,20 @@ struct Unit {
 
 constexpr double kKi = 1024;
 constexpr std::array kByteUnits{
-    Unit{"", 1},          Unit{"B", 1},           Unit{"kB", 1e3},           Unit{"KB", 1e3},
-    Unit{"KiB", kKi},     Unit{"MB", 1e6},        Unit{"MiB", kKi * kKi},    Unit{"GB", 1e9},
-    Unit{"TB", 1e12},     Unit{"GiB", kKi * kKi * kKi}, Unit{"TiB", kKi * kKi * kKi * kKi},
+    Unit{"", 1},
+    Unit{"B", 1},
+    Unit{"kB", 1e3},
+    Unit{"KB", 1e3},
+    Unit{"KiB", kKi},
+    Unit{"MB", 1e6},
+    Unit{"MiB", kKi* kKi},
+    Unit{"GB", 1e9},
+    Unit{"TB", 1e12},
+    Unit{"GiB", kKi* kKi* kKi},
+    Unit{"TiB", kKi* kKi* kKi* kKi},
 };
 constexpr std::array kTimeUnits{
-    Unit{"ns", 1},   Unit{"us", 1e3},  Unit{"ms", 1e6},     Unit{"s", 1e9},
+    Unit{"ns", 1},   Unit{"us", 1e3},   Unit{"ms", 1e6},    Unit{"s", 1e9},
     Unit{"m", 60e9}, Unit{"h", 3600e9}, Unit{"d", 86400e9},
 };
 
@@ -46,7 +54,8 @@ template <std::size_t N>
 double scaled(std::string_view text, const std::array<Unit, N>& units, bool any_case) {
   text = trim(text);
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || !std::isfinite(number) || number < 0 || std::signbit(number)) return -1;
   const std::string_view unit = trim(text.substr(static_cast<std::size_t>(end - text.data())));
   for (const Unit& known : units) {
@@ -60,7 +69,10 @@ double scaled(std::string_view text, const std::array<Unit, N>& units, bool any_
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const double value = scaled(text, kByteUnits, true);
   if (value < 0 || value > 9e18) {
-    return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not a size: expected a number and B, KiB, MiB, GiB, kB, MB or GB, as in 64KiB", text)};
+    return Error{
+        Errc::kInvalidArgument, 0,
+        fmt::format("\"{}\" is not a size: expected a number and B, KiB, MiB, GiB, kB, MB or GB, as in 64KiB",
+                    text)};
   }
   return static_cast<std::uint64_t>(std::llround(value));
 }
@@ -69,7 +81,9 @@ Result<Duration> parse_duration(std::string_view text) {
   if (trim(text) == "0") return Duration::zero();
   const double value = scaled(text, kTimeUnits, false);
   if (value < 0 || value > 9e18) {
-    return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not a time: expected a number and us, ms, s, m, h or d, as in 500ms", text)};
+    return Error{
+        Errc::kInvalidArgument, 0,
+        fmt::format("\"{}\" is not a time: expected a number and us, ms, s, m, h or d, as in 500ms", text)};
   }
   return Duration(std::llround(value));
 }
@@ -89,8 +103,9 @@ std::string format_duration(Duration duration) {
     std::int64_t ns;
     const char* name;
   };
-  constexpr std::array steps{Step{86'400'000'000'000, "d"}, Step{3'600'000'000'000, "h"}, Step{60'000'000'000, "m"},
-                             Step{1'000'000'000, "s"},      Step{1'000'000, "ms"},        Step{1'000, "us"}};
+  constexpr std::array steps{Step{86'400'000'000'000, "d"}, Step{3'600'000'000'000, "h"},
+                             Step{60'000'000'000, "m"},     Step{1'000'000'000, "s"},
+                             Step{1'000'000, "ms"},         Step{1'000, "us"}};
   const std::int64_t ns = duration.count();
   for (const Step& step : steps) {
     if (ns != 0 && ns % step.ns == 0) return fmt::format("{}{}", ns / step.ns, step.name);

@@ -15,7 +15,8 @@ TEST(UnitsTest, BytesTakeBinaryAndDecimalUnits) {
 }
 
 TEST(UnitsTest, BadSizesAreErrors) {
-  for (const char* text : {"", "x", "-1", "1 parsec", "1e400TiB", "50 parsecs", "KiB", "1.2.3MB", "99999999TiB", "nan", "inf"}) {
+  for (const char* text :
+       {"", "x", "-1", "1 parsec", "1e400TiB", "50 parsecs", "KiB", "1.2.3MB", "99999999TiB", "nan", "inf"}) {
     EXPECT_FALSE(parse_bytes(text)) << text;
   }
 }
@@ -26,7 +27,8 @@ TEST(UnitsTest, DurationsNeedAUnit) {
   EXPECT_EQ(*parse_duration("250us"), 250us);
   EXPECT_EQ(*parse_duration("2m"), std::chrono::minutes(2));
   EXPECT_EQ(*parse_duration("0"), 0ms);
-  for (const char* text : {"", "5", "-1s", "1 fortnight", "99999999999d", "s"}) EXPECT_FALSE(parse_duration(text)) << text;
+  for (const char* text : {"", "5", "-1s", "1 fortnight", "99999999999d", "s"})
+    EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 TEST(UnitsTest, FormatsTheShortestExactForm) {

@@ -79,8 +79,9 @@ class Agent {
 };
 
 Result<void> Agent::start(const Config& config, const Config* running) {
-  auto topology = Topology::build(config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
-                                  options_.until_eof, running);
+  auto topology = Topology::build(
+      config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
+      options_.until_eof, running);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
@@ -125,7 +126,8 @@ bool Agent::reload() {
   topology_.reset();
   const Config old = config_;
   if (const auto started = start(*next, &old); !started) {
-    log_.error("agent", "the new configuration does not start: {}; going back to the old one", started.error().text());
+    log_.error("agent", "the new configuration does not start: {}; going back to the old one",
+               started.error().text());
     if (const auto back = start(old, &old); !back) {
       log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
       return false;
@@ -153,7 +155,8 @@ int Agent::run() {
   }
   store_ = std::move(*store);
   if (!store_->quarantined().empty()) {
-    log_.error("checkpoints", "the checkpoint store was damaged: kept as {}, what could be read of it is used",
+    log_.error("checkpoints",
+               "the checkpoint store was damaged: kept as {}, what could be read of it is used",
                store_->quarantined());
   }
   checkpoint_health_ = std::make_unique<HealthEntry>(health_, "checkpoints", "core", "sqlite");
@@ -175,14 +178,15 @@ int Agent::run() {
     if (signal == SIGHUP) {
       if (!reload()) return kExitFailure;
     } else if (signal != 0) {
-      log_.info("agent", "stopping: up to {} s for what was read", config_.shutdown_timeout.count() / 1'000'000'000);
+      log_.info("agent", "stopping: up to {} s for what was read",
+                config_.shutdown_timeout.count() / 1'000'000'000);
       break;
     } else if (options_.until_eof) {
       const Topology::Progress now = topology_->progress();
       const std::uint64_t all = now.bytes_read + now.bytes_unread;
-      progress->update(now.bytes_read,
-                       all == 0 ? std::nullopt
-                                : std::optional(static_cast<double>(now.bytes_read) / static_cast<double>(all)));
+      progress->update(now.bytes_read, all == 0 ? std::nullopt
+                                                : std::optional(static_cast<double>(now.bytes_read) /
+                                                                static_cast<double>(all)));
       if (topology_->exhausted()) break;
     }
   }

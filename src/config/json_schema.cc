@@ -8,46 +8,73 @@ namespace logflume {
 namespace {
 
 // A JSON value, built; printed with two blanks a level.
+struct JsonMember;
 struct Json {
-  enum class Kind { kLiteral, kObject, kArray } kind = Kind::kLiteral;
+  enum class Kind { kLiteral, kObject, kArray };
+  Kind kind = Kind::kLiteral;
   std::string literal;
-  std::vector<std::pair<std::string, Json>> members;
+  std::vector<JsonMember> members;
   std::vector<Json> items;
 
   static Json text(std::string_view value);
-  static Json number(std::uint64_t value) { return {Kind::kLiteral, std::to_string(value), {}, {}}; }
-  static Json flag(bool value) { return {Kind::kLiteral, value ? "true" : "false", {}, {}}; }
-  static Json object() { return {Kind::kObject, "", {}, {}}; }
-  static Json array() { return {Kind::kArray, "", {}, {}}; }
-  Json& with(std::string key, Json value) {
-    members.emplace_back(std::move(key), std::move(value));
-    return *this;
-  }
-
-  void print(std::string& out, std::size_t depth) const {
-    if (kind == Kind::kLiteral) {
-      out += literal;
-      return;
-    }
-    const bool is_object = kind == Kind::kObject;
-    const std::size_t count = is_object ? members.size() : items.size();
-    out += is_object ? '{' : '[';
-    for (std::size_t i = 0; i < count; ++i) {
-      out += i == 0 ? "\n" : ",\n";
-      out.append((depth + 1) * 2, ' ');
-      if (is_object) {
-        text(members[i].first).print(out, 0);
-        out += ": ";
-      }
-      (is_object ? members[i].second : items[i]).print(out, depth + 1);
-    }
-    if (count > 0) {
-      out += '\n';
-      out.append(depth * 2, ' ');
-    }
-    out += is_object ? '}' : ']';
-  }
+  static Json number(std::uint64_t value);
+  static Json flag(bool value);
+  static Json object();
+  static Json array();
+  Json& with(std::string key, Json value);
+  void print(std::string& out, std::size_t depth) const;
 };
+struct JsonMember {
+  std::string key;
+  Json value;
+};
+
+Json json_literal(std::string text) {
+  Json out;
+  out.literal = std::move(text);
+  return out;
+}
+
+Json Json::number(std::uint64_t value) { return json_literal(std::to_string(value)); }
+Json Json::flag(bool value) { return json_literal(value ? "true" : "false"); }
+Json Json::object() {
+  Json out;
+  out.kind = Kind::kObject;
+  return out;
+}
+Json Json::array() {
+  Json out;
+  out.kind = Kind::kArray;
+  return out;
+}
+Json& Json::with(std::string key, Json value) {
+  members.push_back({std::move(key), std::move(value)});
+  return *this;
+}
+
+void Json::print(std::string& out, std::size_t depth) const {
+  if (kind == Kind::kLiteral) {
+    out += literal;
+    return;
+  }
+  const bool is_object = kind == Kind::kObject;
+  const std::size_t count = is_object ? members.size() : items.size();
+  out += is_object ? '{' : '[';
+  for (std::size_t i = 0; i < count; ++i) {
+    out += i == 0 ? "\n" : ",\n";
+    out.append((depth + 1) * 2, ' ');
+    if (is_object) {
+      text(members[i].key).print(out, 0);
+      out += ": ";
+    }
+    (is_object ? members[i].value : items[i]).print(out, depth + 1);
+  }
+  if (count > 0) {
+    out += '\n';
+    out.append(depth * 2, ' ');
+  }
+  out += is_object ? '}' : ']';
+}
 
 Json Json::text(std::string_view value) {
   std::string out = "\"";
@@ -62,7 +89,7 @@ Json Json::text(std::string_view value) {
       out += c;
     }
   }
-  return {Kind::kLiteral, out + '"', {}, {}};
+  return json_literal(out + '"');
 }
 
 Json typed(std::string_view type) {
@@ -127,7 +154,7 @@ Json value_schema(const FieldDescription& field) {
     case FieldKind::kTextMap: {
       Json map = Json::object();
       map.with("type", Json::array());
-      map.members.back().second.items = {Json::text("object"), Json::text("null")};
+      map.members.back().value.items = {Json::text("object"), Json::text("null")};
       map.with("additionalProperties", any_of({typed("string"), typed("number"), typed("boolean")}));
       return map;
     }
@@ -166,12 +193,12 @@ void add_fields(Json& properties, Json& required, const ObjectDescription& descr
     schema.with("description", Json::text(field.doc));
     if (field.kind == FieldKind::kObject) {
       Json inner = object_schema(*field.object, field.child(const_cast<void*>(defaults)));
-      for (auto& member : inner.members) {
-        if (member.first != "description") schema.members.push_back(std::move(member));
+      for (JsonMember& member : inner.members) {
+        if (member.key != "description") schema.members.push_back(std::move(member));
       }
     } else {
       Json inner = value_schema(field);
-      for (auto& member : inner.members) schema.members.push_back(std::move(member));
+      for (JsonMember& member : inner.members) schema.members.push_back(std::move(member));
       if (std::optional<Json> value = default_of(field, field.get(defaults)))
         schema.with("default", std::move(*value));
     }
@@ -261,7 +288,7 @@ std::string json_schema() {
   transforms.with("description",
                   Json::text("What changes events, by name. This version has no transforms yet."));
   transforms.with("type", Json::array());
-  transforms.members.back().second.items = {Json::text("object"), Json::text("null")};
+  transforms.members.back().value.items = {Json::text("object"), Json::text("null")};
   transforms.with("maxProperties", Json::number(0));
   properties.with("transforms", std::move(transforms));
   properties.with("sinks", components(sink_types(), "sink", "Where events go to, by name.", definitions));
@@ -272,7 +299,7 @@ std::string json_schema() {
   schema.with("description", Json::text("Version 1. Sizes take units (64KiB), times need one (500ms), and "
                                         "${VAR} and ${VAR:-default} expand in every value."));
   Json body = closed_object("", std::move(properties), Json::array(), false);
-  for (auto& member : body.members) schema.members.push_back(std::move(member));
+  for (JsonMember& member : body.members) schema.members.push_back(std::move(member));
   schema.with("$defs", std::move(definitions));
   std::string out;
   schema.print(out, 0);

@@ -14,17 +14,18 @@ class Writer {
  public:
   std::string take() { return std::move(out_); }
 
-  void key(int depth, std::string_view name) {
-    out_ += fmt::format("{}{}:", std::string(depth * 2UL, ' '), yaml_text(name));
+  void key(std::size_t depth, std::string_view name) {
+    out_ += fmt::format("{}{}:", std::string(depth * 2, ' '), yaml_text(name));
   }
-  void line(int depth, std::string_view name, std::string_view value) {
+  void line(std::size_t depth, std::string_view name, std::string_view value) {
     key(depth, name);
     out_ += fmt::format(" {}\n", value);
   }
   void end_key() { out_ += '\n'; }
 
   // The fields of `self` that differ from `defaults`; what is required always.
-  void fields(int depth, const ObjectDescription& description, const void* self, const void* defaults) {
+  void fields(std::size_t depth, const ObjectDescription& description, const void* self,
+              const void* defaults) {
     for (const FieldDescription& field : description.fields) {
       if (field.kind == FieldKind::kObject) {
         // child() only computes an address.

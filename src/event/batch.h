@@ -65,10 +65,10 @@ class Batch : public RefCounted<Batch> {
   bool strip_cr = false;   // a CR before each newline is not part of the event
 
   std::shared_ptr<const Origin> origin;
-  FileRange owed;             // acknowledged when every event was delivered or counted as discarded
-  Seam seam;                  // the bytes before owed.end
-  std::int64_t wall_ns = 0;   // when it was read: the events' timestamp
-  TimePoint read_at{};        // the same moment, for latency
+  FileRange owed;            // acknowledged when every event was delivered or counted as discarded
+  Seam seam;                 // the bytes before owed.end
+  std::int64_t wall_ns = 0;  // when it was read: the events' timestamp
+  TimePoint read_at{};       // the same moment, for latency
 
   std::string_view text() const { return {data, bytes}; }
 };

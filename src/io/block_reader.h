@@ -19,8 +19,8 @@ class BlockReader {
   // Fills `to` from `offset`; fewer bytes only at the end of the file (also when the file is truncated
   // meanwhile). What it returns is a copy: later changes of the file do not change it. Retries EINTR. As with
   // read(2), a truncation at that very moment may show as zeros up to the end of the page that it cuts.
-  // Errors: kIo, kNoMemory, kPermission. A mode that fails for this file (a map that is refused) falls back to
-  // pread by itself.
+  // Errors: kIo, kNoMemory, kPermission. A mode that fails for this file (a map that is refused) falls back
+  // to pread by itself.
   virtual Result<std::size_t> read(int fd, std::uint64_t offset, std::span<char> to) = 0;
   // `fd` is about to be closed: drops what is kept for it.
   virtual void forget(int fd) = 0;
@@ -31,7 +31,8 @@ class BlockReader {
 std::unique_ptr<BlockReader> make_pread_reader();
 // Windows of `window_bytes`, read-only, at most `windows` kept (least recently used goes first), unmapped
 // behind the reader. A SIGBUS (the file was truncated under the map) reads as the end of the file.
-std::unique_ptr<BlockReader> make_mmap_reader(std::size_t window_bytes = 4 * 1024 * 1024, std::size_t windows = 4);
+std::unique_ptr<BlockReader> make_mmap_reader(std::size_t window_bytes = 4 * 1024 * 1024,
+                                              std::size_t windows = 4);
 // Errors: kUnsupported where the kernel or a policy refuses io_uring.
 Result<std::unique_ptr<BlockReader>> make_io_uring_reader();
 

@@ -132,6 +132,9 @@ void KafkaClient::report(const rd_kafka_message_s* const* messages, std::size_t 
                    static_cast<std::uint32_t>(message.key_len)};
   }
   outstanding_ -= count;
+  if (count > 0 && messages[0]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    last_broker_ = rd_kafka_message_broker_id(messages[0]);
+  }
   listener.on_reports(reports_);
 }
 
@@ -140,6 +143,9 @@ void KafkaClient::ask_message_limit(const std::string& topic) {
   auto slot = std::find(asked_.begin(), asked_.end(), std::string());
   if (slot == asked_.end()) slot = asked_.emplace(asked_.end());
   *slot = topic;
+  // Any broker knows it. Left alone, librdkafka would wait for the controller.
+  char error[256];
+  if (last_broker_ >= 0) rd_kafka_AdminOptions_set_broker(options, last_broker_, error, sizeof error);
   rd_kafka_AdminOptions_set_opaque(options, reinterpret_cast<void*>(slot - asked_.begin()));
   rd_kafka_ConfigResource_t* resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
   rd_kafka_DescribeConfigs(client_, &resource, 1, options, queue_);

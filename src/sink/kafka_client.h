@@ -93,7 +93,8 @@ class KafkaClient {
   // appended to `refused`, as if it had been reported.
   std::uint32_t produce(const KafkaWindow::Run& run, std::uint32_t end, std::vector<KafkaReport>& refused);
 
-  // Asks how large a batch the topic accepts. Answered by poll(), perhaps with an error.
+  // Asks the broker that the last report came from how large a batch the topic accepts. Answered by poll(),
+  // perhaps with an error. REQUIRES: a message was acknowledged.
   void ask_message_limit(const std::string& topic);
 
   // Messages taken whose report has not come yet.
@@ -124,6 +125,7 @@ class KafkaClient {
   Parker* wake_ = nullptr;
   std::atomic<bool> has_events_{false};  // set by librdkafka's threads before they wake
   std::size_t outstanding_ = 0;
+  std::int32_t last_broker_ = -1;  // that acknowledged something
   std::unordered_map<std::string, CachedTopic> topics_;
   std::list<std::string> topic_ages_;  // most recently used first
   std::vector<std::string> asked_;     // topics whose limit was asked for; what is answered is empty

@@ -21,12 +21,13 @@ namespace {
 constexpr std::size_t kEventsPerPass = 64;        // of librdkafka's queue: reports of a batch are one
 constexpr std::uint32_t kMessagesPerPass = 4096;  // handed over
 constexpr std::uint64_t kBatchBytesMin = 16 * 1024;
-constexpr std::uint64_t kBatchOverheadBytes = 512;  // what a broker counts beside what librdkafka does
-constexpr std::size_t kTopicLimitsMax = 4096;       // topics that are remembered
-constexpr Duration kSilenceMax = 5s;                // in flight and nothing reported: degraded
-constexpr Duration kPurgeAgain = 2ms;               // while a refused batch is taken back
-constexpr Duration kFatalDrain = 2s;                // for the reports of a client that has failed
-constexpr Duration kFlushWait = 10ms;               // long enough for librdkafka's threads to see it
+constexpr std::uint64_t kBatchOverheadBytes = 512;   // what a broker counts beside what librdkafka does
+constexpr std::uint64_t kMessageOverheadBytes = 64;  // at most, of one message in a batch
+constexpr std::size_t kTopicLimitsMax = 4096;        // topics that are remembered
+constexpr Duration kSilenceMax = 5s;                 // in flight and nothing reported: degraded
+constexpr Duration kPurgeAgain = 2ms;                // while a refused batch is taken back
+constexpr Duration kFatalDrain = 2s;                 // for the reports of a client that has failed
+constexpr Duration kFlushWait = 10ms;                // long enough for librdkafka's threads to see it
 
 // Chunk numbers wrap.
 bool is_behind(KafkaTag tag, KafkaTag other) {
@@ -68,7 +69,9 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   std::size_t hand_over(TimePoint now);
   bool may_hand_over() const;
-  bool knows_limit(const std::string& topic);
+  bool may_send_only_one_batch(const KafkaWindow::Run& run) const;
+  void limit_to_one_batch(KafkaWindow::Run& run) const;
+  void ask_limit(const std::string& topic);
   void limit_to_suspects(std::optional<KafkaWindow::Run>& run) const;
   void wait_for_room(const KafkaWindow::Run& run, std::uint32_t index);
   void settle(const std::string& why, bool restart);
@@ -89,7 +92,8 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   KafkaWindow window_;
   std::unique_ptr<KafkaClient> client_;
   KafkaBatching batching_;
-  std::unordered_map<std::string, bool> limits_;  // topics whose limit was asked for; true: answered
+  enum class Limit { kUnknown, kAsked, kSettled };
+  std::unordered_map<std::string, Limit> limits_;  // by topic
   Backoff backoff_;
   const std::size_t outstanding_max_;
   const Duration silence_max_;
@@ -165,7 +169,8 @@ Result<void> KafkaSink::restart_client() {
   if (draining_) batching.linger = Duration{};
   auto properties = kafka_properties(config_, batching);
   if (!properties) return std::move(properties).error();
-  limits_.clear();  // what the old client asked is not answered any more
+  // What the old client asked is not answered any more.
+  for (auto& [topic, limit] : limits_) limit = limit == Limit::kAsked ? Limit::kUnknown : limit;
   client_.reset();  // its threads end before the next one's begin
   auto client = KafkaClient::create(*properties, context_.loop.parker());
   if (!client) return std::move(client).error();
@@ -205,9 +210,12 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
     auto run = window_.next_run();
     if (isolating_ && run) limit_to_suspects(run);
     if (run) {
-      if (!knows_limit(run->chunk->shipment().topic)) {
-        blocked_ = true;  // until the answer comes
-        break;
+      if (may_send_only_one_batch(*run)) {
+        if (client_->outstanding() > 0) {
+          blocked_ = true;
+          break;
+        }
+        limit_to_one_batch(*run);
       }
       const auto room = static_cast<std::uint32_t>(
           std::min<std::size_t>(outstanding_max_ - client_->outstanding(), kMessagesPerPass - handed));
@@ -241,27 +249,45 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
   return handed;
 }
 
-// A batch that is larger than a topic accepts would be refused with all that is in it, and what is sent
-// meanwhile would overtake it. So the topic's limit is asked for before its first message.
-bool KafkaSink::knows_limit(const std::string& topic) {
+// A batch that is larger than its topic accepts is refused with all that is in it, and what is on its way
+// behind it would overtake it. So one batch travels alone until the topic's limit is known.
+bool KafkaSink::may_send_only_one_batch(const KafkaWindow::Run& run) const {
+  if (isolating_) return false;  // messages travel alone anyway
+  const auto found = limits_.find(run.chunk->shipment().topic);
+  return found == limits_.end() || found->second != Limit::kSettled;
+}
+
+void KafkaSink::limit_to_one_batch(KafkaWindow::Run& run) const {
+  std::uint64_t bytes = 0;
+  std::uint32_t end = run.begin.index;
+  for (; end < run.end && end - run.begin.index < batching_.messages_max; ++end) {
+    bytes += run.chunk->payload(end).size() + run.chunk->shipment().key.size() + kMessageOverheadBytes;
+    if (bytes > batching_.bytes_max && end > run.begin.index) break;
+  }
+  run.end = end;
+}
+
+// Asked once something was acknowledged: then there is a broker to ask, and the topic exists.
+void KafkaSink::ask_limit(const std::string& topic) {
   if (limits_.size() > kTopicLimitsMax) limits_.clear();
-  const auto [found, is_new] = limits_.emplace(topic, false);
-  if (is_new) client_->ask_message_limit(topic);
-  return found->second;
+  Limit& limit = limits_.emplace(topic, Limit::kUnknown).first->second;
+  if (limit != Limit::kUnknown) return;
+  limit = Limit::kAsked;
+  client_->ask_message_limit(topic);
 }
 
 void KafkaSink::on_message_limit(const std::string& topic, int error, std::uint64_t bytes) {
   if (kafka_is_transient(error)) {
-    limits_.erase(topic);  // asked again
+    limits_[topic] = Limit::kUnknown;  // asked again with the next acknowledgement
     return;
   }
-  // A broker that does not tell, or a topic that is still to be created, is found out by refusals.
-  limits_[topic] = true;
+  limits_[topic] = Limit::kSettled;  // a broker that does not tell is found out by refusals
   if (error != 0 || bytes >= batching_.bytes_max + kBatchOverheadBytes) return;
-  batching_.bytes_max = bytes > 2 * kBatchOverheadBytes ? bytes - kBatchOverheadBytes : kBatchOverheadBytes;
+  batching_.bytes_max = std::max(bytes, 2 * kBatchOverheadBytes) - kBatchOverheadBytes;
   context_.log.info(context_.name,
                     "topic {} accepts {} bytes a batch (max.message.bytes): batches are limited to {}", topic,
                     bytes, batching_.bytes_max);
+  if (size_suspected_) isolating_ = false;  // batches of this size are not refused for it
   settle("", true);
 }
 
@@ -291,6 +317,7 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
   std::uint64_t sent_bytes = 0;
   KafkaChunk* chunk = nullptr;
   std::optional<std::uint32_t> chunk_number;
+  const KafkaShipment* delivered_to = nullptr;
   for (const KafkaReport& report : reports) {
     if (chunk_number != report.tag.chunk) {  // reports of a chunk's messages come together
       chunk_number = report.tag.chunk;
@@ -302,6 +329,7 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
         if (window_.mark_done(*chunk, report.tag.index)) {
           ++sent_events;
           sent_bytes += report.payload_bytes + report.key_bytes;
+          delivered_to = &chunk->shipment();
         }
         break;
       case KafkaVerdict::kRefused:
@@ -325,6 +353,7 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
   if (sent_events == 0) return;
   context_.outcome.sent(sent_events, sent_bytes);
   delivered_any_ = true;
+  ask_limit(delivered_to->topic);
   last_progress_ = now_;
   last_error_.clear();
   silent_ = false;

@@ -57,7 +57,7 @@ struct BlackholeSinkConfig : SinkConfig {};
 struct ConsoleSinkConfig : SinkConfig {};
 
 struct FileSinkConfig : SinkConfig {
-  std::string path;  // template: {{ field }} and strftime
+  std::string path;                              // template: {{ field }} and strftime
   Compression compression = Compression::kNone;  // none, gzip, zstd
   std::uint32_t max_open_files = 256;            // outputs of a templated path kept open
 };
@@ -73,8 +73,8 @@ struct HttpSinkConfig : SinkConfig {
   std::string uri;
   std::string method = "POST";
   std::map<std::string, std::string> headers;
-  std::string auth_user, auth_password;  // key `auth: {user, password}` (basic) ...
-  std::string auth_token;                // ... or `auth: {token}` (bearer)
+  std::string auth_user, auth_password;          // key `auth: {user, password}` (basic) ...
+  std::string auth_token;                        // ... or `auth: {token}` (bearer)
   Compression compression = Compression::kNone;  // none, gzip, zstd
   HttpBody body = HttpBody::kNdjson;
   std::uint32_t parallel_requests = 4;  // of different files
@@ -83,9 +83,9 @@ struct HttpSinkConfig : SinkConfig {
 
 struct KafkaSinkConfig : SinkConfig {
   std::string bootstrap_servers;
-  std::string topic;  // template
-  std::string key;    // template; empty: no key
-  Compression compression = Compression::kNone;  // all five
+  std::string topic;                              // template
+  std::string key;                                // template; empty: no key
+  Compression compression = Compression::kNone;   // all five
   std::string partitioner = "consistent_random";  // librdkafka's names
   std::map<std::string, std::string> headers;     // values are templates
   struct Sasl {

@@ -1,5 +1,6 @@
 #include "sink/tcp_connection.h"
 
+#include <fmt/format.h>
 #include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -10,12 +11,12 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 namespace logflume {
 namespace {
 
-constexpr int kTcpEstablished = 1;  // TCP_ESTABLISHED of net/tcp_states.h
+// States of net/tcp_states.h.
+constexpr int kTcpEstablished = 1;
+constexpr int kTcpCloseWait = 8;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
 
 struct AddressInfo {
@@ -50,8 +51,9 @@ Result<HostPort> parse_host_port(const std::string& address) {
       parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
     }
   }
-  const bool digits = !parsed.port.empty() && parsed.port.size() <= 5 &&
-                      std::all_of(parsed.port.begin(), parsed.port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits =
+      !parsed.port.empty() && parsed.port.size() <= 5 &&
+      std::all_of(parsed.port.begin(), parsed.port.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (parsed.host.empty() || !digits || std::stoi(parsed.port) > 65535 || std::stoi(parsed.port) == 0) {
     return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not host:port", address)};
   }
@@ -79,7 +81,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsConfig& config) {
   } else if (::SSL_CTX_load_verify_locations(context, config.ca_file.c_str(), nullptr) != 1) {
     return failed("tls.ca_file " + config.ca_file);
   }
-  if (!config.cert_file.empty() && ::SSL_CTX_use_certificate_chain_file(context, config.cert_file.c_str()) != 1) {
+  if (!config.cert_file.empty() &&
+      ::SSL_CTX_use_certificate_chain_file(context, config.cert_file.c_str()) != 1) {
     return failed("tls.cert_file " + config.cert_file);
   }
   if (!config.key_file.empty() &&
@@ -91,7 +94,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsConfig& config) {
 
 TlsContext::~TlsContext() { ::SSL_CTX_free(context_); }
 
-Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& address, const TlsContext* tls) {
+Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& address,
+                                                              const TlsContext* tls) {
   AddressInfo info;
   if (const int code = look_up(address, 0, info); code != 0) {
     return Error{Errc::kNotFound, 0, fmt::format("{}: {}", address.host, ::gai_strerror(code))};
@@ -113,7 +117,8 @@ Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& ad
     const std::string& server = tls->config().server_name.empty() ? address.host : tls->config().server_name;
     ::SSL_set_tlsext_host_name(connection->ssl_, server.c_str());
     X509_VERIFY_PARAM* verify = ::SSL_get0_param(connection->ssl_);
-    if (::X509_VERIFY_PARAM_set1_ip_asc(verify, server.c_str()) != 1) ::SSL_set1_host(connection->ssl_, server.c_str());
+    if (::X509_VERIFY_PARAM_set1_ip_asc(verify, server.c_str()) != 1)
+      ::SSL_set1_host(connection->ssl_, server.c_str());
     ::SSL_set_connect_state(connection->ssl_);
   }
   if (::connect(fd, info.first->ai_addr, info.first->ai_addrlen) != 0 && errno != EINPROGRESS) {
@@ -131,6 +136,20 @@ void TcpConnection::broken(std::string why) {
   why_broken_ = std::move(why);
 }
 
+void TcpConnection::peer_closed() {
+  if (state_ == State::kPeerClosed) return;
+  if (state_ != State::kOpen) return broken("the peer closed the connection");
+  state_ = State::kPeerClosed;
+  why_broken_ = "the peer closed the connection";
+}
+
+void TcpConnection::abort() {
+  const linger at_once{1, 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  broken("closed");
+  fd_.reset();
+}
+
 void TcpConnection::progress() {
   if (state_ == State::kBroken) return;
   if (!connected_) {
@@ -144,7 +163,8 @@ void TcpConnection::progress() {
     }
     tcp_info info{};
     size = sizeof info;
-    if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state != kTcpEstablished) {
+    if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        info.tcpi_state != kTcpEstablished) {
       return;  // still connecting
     }
     connected_ = true;
@@ -157,7 +177,8 @@ void TcpConnection::progress() {
       state_ = State::kOpen;
     } else {
       const int reason = ::SSL_get_error(ssl_, done);
-      if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) broken("TLS handshake: " + tls_error());
+      if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
+        broken("TLS handshake: " + tls_error());
       return;
     }
   }
@@ -168,12 +189,14 @@ void TcpConnection::progress() {
       if (n > 0) continue;
       const int reason = ::SSL_get_error(ssl_, n);
       if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return;
-      return broken(reason == SSL_ERROR_ZERO_RETURN ? "the peer closed the connection" : "TLS: " + tls_error());
+      if (reason == SSL_ERROR_ZERO_RETURN) return peer_closed();
+      return broken("TLS: " + tls_error());
     }
     const ssize_t n = ::recv(fd_.get(), discarded, sizeof discarded, 0);
     if (n > 0 || (n < 0 && errno == EINTR)) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    return broken(n == 0 ? "the peer closed the connection" : errno_error("receive").text());
+    if (n == 0) return peer_closed();
+    return broken(errno_error("receive").text());
   }
 }
 
@@ -183,6 +206,7 @@ bool TcpConnection::look() {
   if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
   if (info.tcpi_bytes_acked > base_) wire_acked_ = info.tcpi_bytes_acked - base_;
   peer_is_full_ = info.tcpi_snd_wnd < info.tcpi_snd_mss;
+  if (info.tcpi_state == kTcpCloseWait && state_ == State::kOpen) peer_closed();
   return info.tcpi_state == kTcpEstablished;
 }
 
@@ -205,7 +229,7 @@ std::size_t TcpConnection::send(std::span<const iovec> parts) {
   if (state_ != State::kOpen || parts.empty()) return 0;
   if (!look()) {
     progress();
-    broken("the peer closed the connection");
+    if (state_ == State::kOpen) broken("the connection is closed");
     return 0;
   }
   if (ssl_ != nullptr) return send_tls(parts);

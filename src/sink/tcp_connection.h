@@ -1,6 +1,6 @@
 // One TCP connection that knows what the peer's kernel has acknowledged. A successful write() only means that
-// the bytes are in this machine's memory; TCP_INFO's tcpi_bytes_acked (RFC 4898, tcpEStatsAppHCThruOctetsAcked)
-// tells what arrived. Optional TLS.
+// the bytes are in this machine's memory; TCP_INFO's tcpi_bytes_acked (RFC 4898,
+// tcpEStatsAppHCThruOctetsAcked) tells what arrived. Optional TLS.
 #pragma once
 
 #include <sys/uio.h>
@@ -47,7 +47,12 @@ class TlsContext {
 // Threads: one. Never blocks, but for the look-up of a name in connect().
 class TcpConnection {
  public:
-  enum class State { kConnecting, kOpen, kBroken };
+  enum class State {
+    kConnecting,
+    kOpen,
+    kPeerClosed,  // the peer said FIN: nothing more is sent, but what was sent may still be acknowledged
+    kBroken,
+  };
 
   // Begins to connect. Errors: the name is not known, no socket.
   static Result<std::unique_ptr<TcpConnection>> connect(const HostPort& address, const TlsContext* tls);
@@ -57,15 +62,19 @@ class TcpConnection {
   State state() const { return state_; }
   const std::string& why_broken() const { return why_broken_; }
 
-  // Goes on with connecting and the handshake; reads and discards what the peer sends, so that its FIN is seen.
+  // Closes at once: what the kernel has not sent yet will not be sent, so that sending it again repeats
+  // nothing.
+  void abort();
+  // Goes on with connecting and the handshake; reads and discards what the peer sends, so that its FIN is
+  // seen.
   void progress();
-  // Sends what fits; returns the bytes taken, counted by the caller's stream, 0 when the kernel's buffer is full.
-  // Looks for the peer's FIN before it writes.
+  // Sends what fits; returns the bytes taken, counted by the caller's stream, 0 when the kernel's buffer is
+  // full. Looks for the peer's FIN before it writes.
   std::size_t send(std::span<const iovec> parts);
   // Asks the kernel what was acknowledged; send() has asked already.
   void refresh();
-  // Of the caller's stream: bytes that the peer's kernel had acknowledged when it was last asked. Works after the
-  // connection broke.
+  // Of the caller's stream: bytes that the peer's kernel had acknowledged when it was last asked. Works after
+  // the connection broke.
   std::uint64_t acknowledged();
   // At the last look, the peer had no room: it is slow, not dead. Breaking such a connection would throw away
   // what its kernel has acknowledged and it has not read.
@@ -75,6 +84,7 @@ class TcpConnection {
   TcpConnection() = default;
   bool look();  // TCP_INFO; false when the peer is gone
   void broken(std::string why);
+  void peer_closed();
   std::size_t send_tls(std::span<const iovec> parts);
 
   UniqueFd fd_;
@@ -85,7 +95,7 @@ class TcpConnection {
   std::uint64_t base_ = 0;        // bytes_acked when the stream began: the SYN counts as one
   std::uint64_t wire_acked_ = 0;  // since then
   bool peer_is_full_ = false;
-  std::uint64_t sent_ = 0;        // of the caller's stream
+  std::uint64_t sent_ = 0;  // of the caller's stream
   // TLS adds bytes: the stream's position at each record's end, beside the wire's.
   struct Mark {
     std::uint64_t stream;

@@ -1,10 +1,9 @@
 #include "sink/tcp_sink.h"
 
+#include <fmt/format.h>
 #include <sys/epoll.h>
 
 #include <deque>
-
-#include <fmt/format.h>
 
 #include "sink/backoff.h"
 #include "sink/encode.h"
@@ -13,11 +12,12 @@
 namespace logflume {
 namespace {
 
-constexpr std::size_t kPartsMax = 64;                      // of one system call
-constexpr std::size_t kUnsentBytesMax = 512 * 1024;        // taken from the inbox ahead of the socket
+constexpr std::size_t kPartsMax = 64;                // of one system call
+constexpr std::size_t kUnsentBytesMax = 512 * 1024;  // taken from the inbox ahead of the socket
 constexpr std::size_t kSendsPerPass = 8;
 constexpr Duration kAckCheckMin = 1ms;  // nothing tells when an acknowledgement arrives
 constexpr Duration kAckCheckMax = 50ms;
+constexpr Duration kFinWait = 1s;  // for acknowledgements of what was sent before the peer's FIN
 
 class TcpSink final : public Sink {
  public:
@@ -42,13 +42,15 @@ class TcpSink final : public Sink {
   // A delivery on its way: unsent, or sent and not acknowledged.
   struct Pending {
     Delivery delivery;
-    std::string encoded;         // empty: the batch's own text is sent
-    std::uint64_t end = 0;       // of the stream of this connection, once sent entirely
-    std::size_t sent = 0;        // bytes of it that this connection took
-    std::size_t skip = 0;        // leading bytes that an earlier connection has acknowledged
-    std::size_t reserved = 0;    // of the memory budget, for `encoded`
+    std::string encoded;       // empty: the batch's own text is sent
+    std::uint64_t end = 0;     // of the stream of this connection, once sent entirely
+    std::size_t sent = 0;      // bytes of it that this connection took
+    std::size_t skip = 0;      // leading bytes that an earlier connection has acknowledged
+    std::size_t reserved = 0;  // of the memory budget, for `encoded`
 
-    std::string_view text() const { return encoded.empty() ? delivery.batch->text() : std::string_view(encoded); }
+    std::string_view text() const {
+      return encoded.empty() ? delivery.batch->text() : std::string_view(encoded);
+    }
     bool adds_newline() const { return encoded.empty() && delivery.batch->unterminated; }
     std::size_t size() const { return text().size() + (adds_newline() ? 1 : 0); }
   };
@@ -73,7 +75,7 @@ class TcpSink final : public Sink {
   std::size_t next_address_ = 0;
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<TcpConnection> connection_;
-  bool was_open_ = false;  // this connection
+  bool was_open_ = false;     // this connection
   std::uint64_t stream_ = 0;  // bytes given to this connection
 
   std::deque<Pending> pending_;
@@ -83,9 +85,10 @@ class TcpSink final : public Sink {
   TimePoint oldest_unsent_{};
   TimePoint retry_at_{};
   TimePoint connect_by_ = kNever;
+  TimePoint close_by_ = kNever;
   TimePoint next_ack_check_ = kNever;
-  TimePoint last_progress_{};        // when the acknowledged position last moved, or nothing was owed
-  std::uint64_t acknowledged_ = 0;   // of this connection, at the last look
+  TimePoint last_progress_{};       // when the acknowledged position last moved, or nothing was owed
+  std::uint64_t acknowledged_ = 0;  // of this connection, at the last look
   Duration ack_check_ = kAckCheckMin;
   TimePoint deadline_ = kNever;
   bool socket_ready_ = false;
@@ -128,7 +131,12 @@ std::size_t TcpSink::do_work(TimePoint now) {
     connection_->refresh();
     work += settle(now);
   }
-  if (connection_ && connection_->state() == TcpConnection::State::kBroken) {
+  if (connection_ && connection_->state() == TcpConnection::State::kPeerClosed) {
+    if (close_by_ == kNever) close_by_ = now + kFinWait;
+    connection_->refresh();
+    work += settle(now);
+    if (acknowledged_ >= stream_ || now >= close_by_) lost_connection(now, connection_->why_broken());
+  } else if (connection_ && connection_->state() == TcpConnection::State::kBroken) {
     lost_connection(now, connection_->why_broken());
   } else if (connection_ && now >= connect_by_) {
     lost_connection(now, "connecting took too long");
@@ -167,7 +175,9 @@ bool TcpSink::lingering(TimePoint now) const {
 }
 
 std::size_t TcpSink::send_some(TimePoint now) {
-  if (connection_->state() != TcpConnection::State::kOpen || first_unsent_ == pending_.size() || lingering(now)) return 0;
+  if (connection_->state() != TcpConnection::State::kOpen || first_unsent_ == pending_.size() ||
+      lingering(now))
+    return 0;
   std::size_t work = 0;
   for (std::size_t sends = 0; sends < kSendsPerPass && first_unsent_ < pending_.size(); ++sends) {
     std::array<iovec, kPartsMax> parts;
@@ -253,6 +263,8 @@ void TcpSink::connect(TimePoint now) {
 void TcpSink::disconnect() {
   if (!connection_) return;
   context_.loop.unwatch(connection_->fd());
+  connection_->refresh();
+  if (connection_->acknowledged() < stream_) connection_->abort();  // it will be sent again
   connection_.reset();
 }
 
@@ -292,7 +304,7 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
   if (was_open_) backoff_.reset();
   was_open_ = false;
   disconnect();
-  connect_by_ = next_ack_check_ = kNever;
+  connect_by_ = close_by_ = next_ack_check_ = kNever;
   reconnects_.add();
   context_.metrics.error("connection");
   context_.health.degraded(message);
@@ -310,7 +322,8 @@ void TcpSink::plan(TimePoint now) {
     deadline_ = retry_at_;
     return;
   }
-  deadline_ = connect_by_;
+  deadline_ = std::min(connect_by_, close_by_);
+  if (close_by_ != kNever) deadline_ = now + kAckCheckMin;
   if (first_unsent_ > 0) {
     if (now >= next_ack_check_) {
       ack_check_ = std::min(ack_check_ * 2, kAckCheckMax);
@@ -330,10 +343,11 @@ std::unique_ptr<Sink> make_tcp_sink(TcpSinkConfig config, SinkContext context) {
 }
 
 bool tcp_never_blocks(const TcpSinkConfig& config) {
-  return !config.tls.enabled && std::all_of(config.addresses.begin(), config.addresses.end(), [](const std::string& a) {
-    const auto parsed = parse_host_port(a);
-    return parsed && is_numeric(*parsed);
-  });
+  return !config.tls.enabled &&
+         std::all_of(config.addresses.begin(), config.addresses.end(), [](const std::string& a) {
+           const auto parsed = parse_host_port(a);
+           return parsed && is_numeric(*parsed);
+         });
 }
 
 }  // namespace logflume

@@ -100,9 +100,14 @@ Magic compare(std::string_view magic, std::string_view head) {
 }  // namespace
 
 std::optional<ArchiveFormat> archive_format_of(std::string_view path) {
-  if (path.ends_with(".gz")) return ArchiveFormat::kGzip;
-  if (path.ends_with(".zst")) return ArchiveFormat::kZstd;
-  if (path.ends_with(".bz2")) return ArchiveFormat::kBzip2;
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  for (std::size_t dot = name.rfind('.'); dot != name.npos; dot = name.rfind('.')) {
+    const std::string_view extension = name.substr(dot + 1);
+    if (extension == "gz") return ArchiveFormat::kGzip;
+    if (extension == "zst") return ArchiveFormat::kZstd;
+    if (extension == "bz2") return ArchiveFormat::kBzip2;
+    name = name.substr(0, dot);
+  }
   return std::nullopt;
 }
 

@@ -13,7 +13,8 @@ namespace logflume {
 
 enum class ArchiveFormat { kGzip, kZstd, kBzip2 };
 
-// By the name's end (".gz", ".zst", ".bz2"); none for any other.
+// By an extension of the name (".gz", ".zst", ".bz2"), the last one that tells: "a.log.gz.tmp", which is
+// about to be renamed, is no text either. None for any other.
 std::optional<ArchiveFormat> archive_format_of(std::string_view path);
 
 enum class Magic {

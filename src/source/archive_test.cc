@@ -96,13 +96,13 @@ class ArchiveTest : public testing::TestWithParam<ArchiveFormat> {
 };
 
 TEST_P(ArchiveTest, KnowsSizeHeadAndTheSeamsThatWereWanted) {
-  const std::string text = lines(3'000'000);
+  const std::string text = lines(1'100'000);
   const UniqueFd fd = file_of(compressed(text));
-  for (const std::uint64_t offset : {10U, 1024U, 1025U, 700'000U, 2'999'999U}) archive_.want(offset);
+  for (const std::uint64_t offset : {10U, 1024U, 1025U, 700'000U, 1'099'999U}) archive_.want(offset);
   ASSERT_EQ(verify(archive_, fd.get()), Archive::Stage::kComplete);
   EXPECT_EQ(archive_.size_bytes(), text.size());
   EXPECT_EQ(archive_.head(), text.substr(0, 1024));
-  for (const std::uint64_t offset : {10U, 1024U, 1025U, 700'000U, 2'999'999U}) {
+  for (const std::uint64_t offset : {10U, 1024U, 1025U, 700'000U, 1'099'999U}) {
     ASSERT_NE(archive_.seam_at(offset), nullptr) << offset;
     const std::size_t bytes = std::min<std::size_t>(64, offset);
     EXPECT_EQ(archive_.seam_at(offset)->view(), text.substr(offset - bytes, bytes));
@@ -147,23 +147,23 @@ TEST_P(ArchiveTest, ReadsLikeAFileForwardBackwardAndFromTheBeginningAgain) {
 }
 
 TEST_P(ArchiveTest, AdvancesInStepsAndKeepsWhatIsPinned) {
-  const std::string text = lines(4'000'000);
+  const std::string text = lines(1'600'000);
   const UniqueFd fd = file_of(compressed(text));
   ASSERT_EQ(verify(archive_, fd.get()), Archive::Stage::kComplete);
   archive_.release();
-  EXPECT_FALSE(archive_.near(3'000'000));
+  EXPECT_FALSE(archive_.near(1'000'000));
   int steps = 0;
   for (bool there = false; !there; ++steps) {
-    const Result<bool> advanced = archive_.advance(fd.get(), 3'000'000, Archive::kStepBytes);
+    const Result<bool> advanced = archive_.advance(fd.get(), 1'000'000, Archive::kStepBytes);
     ASSERT_TRUE(advanced);
     there = *advanced;
   }
-  EXPECT_GT(steps, 5);
-  EXPECT_EQ(read(archive_, fd.get(), 3'000'000, 10), text.substr(3'000'000, 10));
-  archive_.pin(3'000'000, 500'000);
-  EXPECT_EQ(read(archive_, fd.get(), 3'900'000, 100), text.substr(3'900'000, 100));
-  EXPECT_EQ(read(archive_, fd.get(), 3'000'000, 500'000), text.substr(3'000'000, 500'000));
-  EXPECT_TRUE(archive_.near(3'900'000));  // it did not have to go back for that
+  EXPECT_GT(steps, 2);
+  EXPECT_EQ(read(archive_, fd.get(), 1'000'000, 10), text.substr(1'000'000, 10));
+  archive_.pin(1'000'000, 500'000);
+  EXPECT_EQ(read(archive_, fd.get(), 1'590'000, 100), text.substr(1'590'000, 100));
+  EXPECT_EQ(read(archive_, fd.get(), 1'000'000, 500'000), text.substr(1'000'000, 500'000));
+  EXPECT_TRUE(archive_.near(1'590'000));  // it did not have to go back for that
 }
 
 TEST_P(ArchiveTest, MembersOneAfterTheOtherAreOneText) {
@@ -246,7 +246,10 @@ TEST(ArchiveFormatTest, IsToldByNameAndFirstBytes) {
   EXPECT_EQ(archive_format_of("/x/a.log.1.gz"), ArchiveFormat::kGzip);
   EXPECT_EQ(archive_format_of("/x/a.zst"), ArchiveFormat::kZstd);
   EXPECT_EQ(archive_format_of("/x/a.bz2"), ArchiveFormat::kBzip2);
-  EXPECT_EQ(archive_format_of("/x/a.gz.tmp"), std::nullopt);
+  EXPECT_EQ(archive_format_of("/x/a.log.gz.tmp"), ArchiveFormat::kGzip);
+  EXPECT_EQ(archive_format_of("/x.gz/a.log"), std::nullopt);
+  EXPECT_EQ(archive_format_of("/x/gz"), std::nullopt);
+  EXPECT_EQ(archive_format_of("/x/a.log"), std::nullopt);
   for (const ArchiveFormat format : {ArchiveFormat::kGzip, ArchiveFormat::kZstd, ArchiveFormat::kBzip2}) {
     EXPECT_EQ(compare_magic(format, compress(format, "x").substr(0, kMagicBytesMax)), Magic::kMatches);
     EXPECT_EQ(compare_magic(format, compress(format, "x").substr(0, 1)), Magic::kTooShort);

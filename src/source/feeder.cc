@@ -5,7 +5,8 @@
 namespace logflume {
 namespace {
 
-constexpr Duration kRejoin = std::chrono::seconds(1);      // with room for so long, a sink may be waited for again
+constexpr Duration kRejoin =
+    std::chrono::seconds(1);  // with room for so long, a sink may be waited for again
 constexpr Duration kRingRetry = std::chrono::milliseconds(2);
 
 }  // namespace
@@ -76,7 +77,8 @@ bool Feeder::plan(const LogContent& content, TimePoint now, Groups& groups) {
       if (position > group.position) group.limit = std::min(group.limit, position);
     }
   }
-  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.position < b.position; });
+  std::sort(groups.begin(), groups.end(),
+            [](const Group& a, const Group& b) { return a.position < b.position; });
   return blocked;
 }
 

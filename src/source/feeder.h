@@ -31,8 +31,8 @@ class Feeder final : public PieceSink {
   Feeder(SourceContext& context, bool strip_cr);
   void open();
 
-  // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to be
-  // looked at again when room_returned(), or at retry_at().
+  // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to
+  // be looked at again when room_returned(), or at retry_at().
   bool plan(const LogContent& content, TimePoint now, Groups& groups);
   TimePoint retry_at(TimePoint now) const;
 

@@ -126,7 +126,7 @@ void FileCatalog::renamed(TailedFile& file, const std::string& new_path) {
   if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end())
     file.names.push_back(new_path);
   file.place = TailedFile::Place::kNamed;
-  if (!file.content) file.archive_name = archive_format_of(new_path).has_value();
+  if (!file.content && !file.archive) file.archive_name = archive_format_of(new_path).has_value();
   if (file.content && file.content->recorded) record(file, *file.content, false);
 }
 
@@ -137,7 +137,7 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now)
     return true;
   }
   file.lost_names_at = now;
-  if (!file.fd.valid()) {
+  if (!file.fd.valid() && !file.finished_archive()) {
     // Its handle was given to another file: it can only be found again if it was renamed in its directory.
     if (const auto moved = find_by_inode(path.substr(0, path.rfind('/')), file.key)) {
       file.names.push_back(*moved);
@@ -225,6 +225,7 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     }
   }
 
+  settle_owners(file, *head, now);
   if (head->empty()) {
     if (!at_end) return Identity::kEmpty;
   } else if (adopt_ghost(file, *head, size)) {
@@ -303,6 +304,20 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
     return true;
   }
   return false;
+}
+
+// A content of the last run whose inode was found again is there, or gone, only when that file has been
+// looked at: it may stand behind `file`, which may be its copy, in the queue.
+void FileCatalog::settle_owners(const TailedFile& file, std::string_view head, TimePoint now) {
+  std::vector<TailedFile*> owners;
+  for (const Remembered* known : remembered_index_.find(head)) {
+    if (known->record.gone) continue;
+    const auto owner = by_key_.find({known->record.device, known->record.inode});
+    if (owner == by_key_.end() || owner->second == &file || owner->second->archive_name) continue;
+    owners.push_back(owner->second);
+  }
+  std::optional<Error> error;  // it is tried again, and reported, at the owner's turn
+  for (TailedFile* owner : owners) (void)identify(*owner, now, error);
 }
 
 // -- Archives ---------------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ class FileCatalog {
   std::shared_ptr<LogContent> revive(TailedFile& file, Remembered& remembered, std::string_view head,
                                      std::uint64_t size_bytes);
   void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
+  void settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);

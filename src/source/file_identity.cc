@@ -35,7 +35,8 @@ Result<FileStatus> file_status(int fd) {
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &s) != 0) return errno_error("statx");
   FileStatus status;
   status.key = {makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino};
-  if ((s.stx_mask & STATX_BTIME) != 0) status.birth_ns = s.stx_btime.tv_sec * 1'000'000'000LL + s.stx_btime.tv_nsec;
+  if ((s.stx_mask & STATX_BTIME) != 0)
+    status.birth_ns = s.stx_btime.tv_sec * 1'000'000'000LL + s.stx_btime.tv_nsec;
   status.size_bytes = s.stx_size;
   status.links = s.stx_nlink;
   status.modified_ns = s.stx_mtime.tv_sec * 1'000'000'000LL + s.stx_mtime.tv_nsec;
@@ -74,7 +75,8 @@ std::optional<std::string> find_by_inode(const std::string& directory, FileKey k
     if (entry->d_ino != key.inode) continue;
     std::string path = directory + "/" + entry->d_name;
     struct stat s;
-    if (::stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) && s.st_dev == key.device && s.st_ino == key.inode) {
+    if (::stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) && s.st_dev == key.device &&
+        s.st_ino == key.inode) {
       return path;
     }
   }

@@ -47,7 +47,8 @@ std::uint64_t hash_bytes(std::string_view bytes);
 
 Result<FileStatus> file_status(int fd);
 
-// Opens for reading without ever blocking (a FIFO that took a file's place) and refuses all but regular files.
+// Opens for reading without ever blocking (a FIFO that took a file's place) and refuses all but regular
+// files.
 Result<UniqueFd> open_regular(const std::string& path);
 
 // The first bytes of an open file, at most `bytes_max`. A short file gives less.

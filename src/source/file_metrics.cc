@@ -7,9 +7,9 @@ FileMetrics::FileMetrics(SourceContext& context)
       bytes_gauge_(context.metrics.registry.gauge("logflume_source_lag_bytes",
                                                   "Bytes in the files that were not read yet.",
                                                   {{"component", context.name}})),
-      seconds_gauge_(context.metrics.registry.gauge("logflume_source_lag_seconds",
-                                                    "Since when the file that is most behind was not read to its end.",
-                                                    {{"component", context.name}})),
+      seconds_gauge_(context.metrics.registry.gauge(
+          "logflume_source_lag_seconds", "Since when the file that is most behind was not read to its end.",
+          {{"component", context.name}})),
       files_gauge_(context.metrics.registry.gauge("logflume_source_files", "Files known.",
                                                   {{"component", context.name}})),
       open_gauge_(context.metrics.registry.gauge("logflume_source_files_open", "Files open.",
@@ -18,10 +18,10 @@ FileMetrics::FileMetrics(SourceContext& context)
                                                         "Directories watched by inotify.",
                                                         {{"component", context.name}})) {
   for (const Outlet& outlet : context.outlets) {
-    sinks_.push_back({0, &context.metrics.registry.gauge(
-                             "logflume_sink_lag_bytes",
-                             "Bytes in the files of a source that this sink was not fed yet.",
-                             {{"component", outlet.sink}, {"source", context.name}})});
+    sinks_.push_back(
+        {0, &context.metrics.registry.gauge("logflume_sink_lag_bytes",
+                                            "Bytes in the files of a source that this sink was not fed yet.",
+                                            {{"component", outlet.sink}, {"source", context.name}})});
   }
 }
 

@@ -339,6 +339,8 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
     case FileCatalog::Identity::kKnown:
       break;
     case FileCatalog::Identity::kEmpty:
+      if (file.archive && file.place == TailedFile::Place::kNamed) handles_->close(file);
+      return Turn::kDone;
     case FileCatalog::Identity::kHeld:
       return Turn::kDone;
     case FileCatalog::Identity::kUnknown:
@@ -356,10 +358,10 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
 
   file.deficit += kQuantumBytes;
   while (file.deficit > 0) {
-    if (file.archive && file.content->fed_min() >= file.archive->size_bytes()) {
+    if (file.finished_archive()) {
       gate_->leave(file);
       file.behind = false;
-      if (file.place == TailedFile::Place::kNamed) handles_->close(file);  // it does not grow
+      if (file.place == TailedFile::Place::kNamed) handles_->close(file);
       return Turn::kDone;
     }
     Feeder::Groups groups;
@@ -485,6 +487,7 @@ std::optional<FileSource::Turn> FileSource::turn_of(ArchiveGate::Answer answer, 
       wait(file, gate_->retry_at());
       return Turn::kWaiting;
     case ArchiveGate::Answer::kNothing:
+      if (file.place == TailedFile::Place::kNamed) handles_->close(file);
       return Turn::kDone;
     case ArchiveGate::Answer::kChanged:
       truncated(file);
@@ -569,7 +572,8 @@ void FileSource::give_up_deleted(TimePoint now) {
     if (unread == 0 || (unread_sum <= config_.deleted_files.max_bytes && !too_old)) continue;
     unread_sum -= unread;
     metrics_.lost_bytes("deleted", unread);
-    context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({} of deleted_files)",
+    context_.log.warn(context_.name,
+                      "{} was deleted and not read in time: bytes {} to {} are lost ({} of deleted_files)",
                       file->path(), fed, file->size_known, too_old ? "max_age" : "max_bytes");
     if (file->followed) discovery_.unfollow(*token);
     catalog_->forget(*file);

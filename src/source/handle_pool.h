@@ -17,8 +17,8 @@ class HandlePool {
  public:
   HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}
 
-  // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to another
-  // inode by now), kPermission, kIo, kUnsupported (no regular file).
+  // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to
+  // another inode by now), kPermission, kIo, kUnsupported (no regular file).
   Result<void> open(TailedFile& file);
   void close(TailedFile& file);
   // Closes what was not used since `before`.

@@ -11,8 +11,8 @@
 
 namespace logflume {
 
-// `Value` is a cheap handle with ==. Prefixes may cover different numbers of bytes: a file that was short when
-// it was read has a short one. Threads: one.
+// `Value` is a cheap handle with ==. Prefixes may cover different numbers of bytes: a file that was short
+// when it was read has a short one. Threads: one.
 template <typename Value>
 class PrefixIndex {
  public:
@@ -39,7 +39,8 @@ class PrefixIndex {
     std::vector<Value> found;
     for (auto it = lengths_.rbegin(); it != lengths_.rend(); ++it) {
       if (it->first > head.size()) continue;
-      for (auto [entry, end] = by_hash_.equal_range(hash_bytes(head.substr(0, it->first))); entry != end; ++entry) {
+      for (auto [entry, end] = by_hash_.equal_range(hash_bytes(head.substr(0, it->first))); entry != end;
+           ++entry) {
         if (entry->second.bytes == it->first) found.push_back(entry->second.value);
       }
     }

@@ -15,9 +15,9 @@ std::uint64_t LogContent::fed_min() const {
 }
 
 const Seam& LogContent::fed_max_seam() const {
-  const auto leader = std::max_element(cursors.begin(), cursors.end(), [](const CursorRef& a, const CursorRef& b) {
-    return a->fed_offset < b->fed_offset;
-  });
+  const auto leader =
+      std::max_element(cursors.begin(), cursors.end(),
+                       [](const CursorRef& a, const CursorRef& b) { return a->fed_offset < b->fed_offset; });
   return (*leader)->fed_seam;
 }
 

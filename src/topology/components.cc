@@ -22,7 +22,8 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 
 std::unique_ptr<Source> make_source(const AnySourceConfig& config, SourceContext context) {
   return std::visit(
-      Overloaded{[&](const FileSourceConfig& file) { return make_file_source(file, std::move(context)); }}, config);
+      Overloaded{[&](const FileSourceConfig& file) { return make_file_source(file, std::move(context)); }},
+      config);
 }
 
 std::unique_ptr<Sink> make_sink(const AnySinkConfig& config, SinkContext context) {
@@ -47,13 +48,13 @@ std::string_view type_name(const AnySourceConfig& config) {
 }
 
 std::string_view type_name(const AnySinkConfig& config) {
-  return std::visit(Overloaded{[](const BlackholeSinkConfig&) { return "blackhole"; },
-                               [](const ConsoleSinkConfig&) { return "console"; },
-                               [](const FileSinkConfig&) { return "file"; },
-                               [](const TcpSinkConfig&) { return "tcp"; },
-                               [](const HttpSinkConfig&) { return "http"; },
-                               [](const KafkaSinkConfig&) { return "kafka"; }},
-                    config);
+  return std::visit(
+      Overloaded{[](const BlackholeSinkConfig&) { return "blackhole"; },
+                 [](const ConsoleSinkConfig&) { return "console"; },
+                 [](const FileSinkConfig&) { return "file"; }, [](const TcpSinkConfig&) { return "tcp"; },
+                 [](const HttpSinkConfig&) { return "http"; },
+                 [](const KafkaSinkConfig&) { return "kafka"; }},
+      config);
 }
 
 bool may_share_thread(const AnySinkConfig& config) {

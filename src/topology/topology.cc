@@ -1,8 +1,7 @@
 #include "topology/topology.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "event/slab.h"
 #include "io/event_loop.h"
@@ -24,11 +23,12 @@ std::string host_name() {
 
 // One sink and all that belongs to it, in the order in which it must go.
 struct SinkUnit {
-  SinkUnit(const std::string& component, const SinkConfig& config, std::string_view type, std::size_t inflight_max,
-           Services& services)
+  SinkUnit(const std::string& component, const SinkConfig& config, std::string_view type,
+           std::size_t inflight_max, Services& services)
       : name(component),
         inputs(config.inputs),
-        ledger(component, inflight_max, [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); }),
+        ledger(component, inflight_max,
+               [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); }),
         metrics(services.metrics, component),
         health(services.health, component, "sink", std::string(type)),
         outcome(ledger, metrics) {}
@@ -47,7 +47,9 @@ struct SinkUnit {
 
 struct SourceUnit {
   SourceUnit(const std::string& component, std::string_view type, Services& services)
-      : name(component), metrics(services.metrics, component), health(services.health, component, "source", std::string(type)) {}
+      : name(component),
+        metrics(services.metrics, component),
+        health(services.health, component, "source", std::string(type)) {}
 
   const std::string name;
   ComponentMetrics metrics;
@@ -66,7 +68,8 @@ struct Topology::Impl {
     return *loops.emplace_back(std::make_unique<EventLoop>(name.substr(0, 15)));
   }
   SinkUnit* find_sink(const std::string& name) {
-    const auto it = std::find_if(sinks.begin(), sinks.end(), [&](const auto& unit) { return unit->name == name; });
+    const auto it =
+        std::find_if(sinks.begin(), sinks.end(), [&](const auto& unit) { return unit->name == name; });
     return it == sinks.end() ? nullptr : it->get();
   }
   Result<void> add_sinks(const Config& config, const CheckpointContent& loaded);
@@ -120,7 +123,8 @@ void Topology::Impl::place_threads(const Config& config) {
 
 Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointContent& loaded) {
   for (const auto& [name, any] : config.sinks) {
-    sinks.push_back(std::make_unique<SinkUnit>(name, common(any), type_name(any), inflight_max(config, common(any)), services));
+    sinks.push_back(std::make_unique<SinkUnit>(name, common(any), type_name(any),
+                                               inflight_max(config, common(any)), services));
   }
   for (const auto& [name, any] : config.sources) {
     sources.push_back(std::make_unique<SourceUnit>(name, type_name(any), services));
@@ -129,8 +133,16 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
   const std::string host = host_name();
   for (const auto& unit : sinks) {
     services.checkpointer.add_ledger(unit->ledger);
-    SinkContext context{unit->name, unit->inbox,    unit->outcome, unit->metrics, unit->health,
-                        services.log, *unit->loop,  slabs,         budget,        host,
+    SinkContext context{unit->name,
+                        unit->inbox,
+                        unit->outcome,
+                        unit->metrics,
+                        unit->health,
+                        services.log,
+                        *unit->loop,
+                        slabs,
+                        budget,
+                        host,
                         [this] { return services.checkpointer.commit_now(); },
                         [this, sink = unit.get()] { give_up(*sink); },
                         {}};
@@ -147,8 +159,8 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
   return {};
 }
 
-Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof,
-                                         const Config* running) {
+Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded,
+                                         bool until_eof, const Config* running) {
   for (const auto& unit : sources) {
     std::vector<Outlet> outlets;
     for (const auto& sink : sinks) {
@@ -191,7 +203,8 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
 
 void Topology::Impl::give_up(SinkUnit& sink) {
   sink.given_up.store(true);
-  const bool all = std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->given_up.load(); });
+  const bool all =
+      std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->given_up.load(); });
   if (all && services.on_all_given_up) services.on_all_given_up();
 }
 
@@ -215,7 +228,8 @@ void Topology::Impl::watch_metrics() {
 }
 
 bool Topology::Impl::all_acknowledged() const {
-  return std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->ledger.inflight_batches() == 0; });
+  return std::all_of(sinks.begin(), sinks.end(),
+                     [](const auto& unit) { return unit->ledger.inflight_batches() == 0; });
 }
 
 Topology::Topology() = default;
@@ -239,7 +253,8 @@ Topology::~Topology() {
   for (const auto& unit : impl_->sources) {
     if (unit->records != 0) impl_->services.checkpointer.remove_source(unit->records);
   }
-  // Sources and sinks go before what they refer to; what is still in the inboxes goes with them, unacknowledged.
+  // Sources and sinks go before what they refer to; what is still in the inboxes goes with them,
+  // unacknowledged.
   for (const auto& unit : impl_->sources) unit->source.reset();
   for (const auto& unit : impl_->sinks) {
     unit->sink.reset();
@@ -273,7 +288,8 @@ bool Topology::stop(Duration timeout) {
              return unit->given_up.load() || unit->ledger.inflight_batches() == 0;
            });
   };
-  for (Duration pause = 100us; !finished() && steady_now() < end; pause = std::min<Duration>(pause * 2, 10ms)) {
+  for (Duration pause = 100us; !finished() && steady_now() < end;
+       pause = std::min<Duration>(pause * 2, 10ms)) {
     std::this_thread::sleep_for(pause);
   }
   const bool clean = finished() && impl_->all_acknowledged();
@@ -281,8 +297,9 @@ bool Topology::stop(Duration timeout) {
   if (!clean) {
     for (const auto& unit : impl_->sinks) {
       if (unit->ledger.inflight_batches() == 0) continue;
-      impl_->services.log.warn(unit->name, "{} bytes in {} batches were not acknowledged: the next start reads them again",
-                               unit->ledger.inflight_bytes(), unit->ledger.inflight_batches());
+      impl_->services.log.warn(
+          unit->name, "{} bytes in {} batches were not acknowledged: the next start reads them again",
+          unit->ledger.inflight_bytes(), unit->ledger.inflight_batches());
     }
   }
   const auto committed = impl_->services.checkpointer.commit_now();

@@ -35,8 +35,8 @@ class Topology {
   // Opens every component: what will never work fails here. Sources have made their first scan on return;
   // nothing moves yet.
   // Errors: those of Source::open() and Sink::open(), the component named.
-  // `running`: the configuration that ran until now, if any. Its sources do not start anew: what they find is no
-  // longer a first scan.
+  // `running`: the configuration that ran until now, if any. Its sources do not start anew: what they find is
+  // no longer a first scan.
   static Result<std::unique_ptr<Topology>> build(const Config& config, Services services, bool until_eof,
                                                  const Config* running = nullptr);
   ~Topology();
