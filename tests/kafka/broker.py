@@ -183,7 +183,7 @@ class Broker:
             'transaction.state.log.replication.factor': 1, 'transaction.state.log.min.isr': 1,
             'transaction.state.log.num.partitions': 1, 'group.initial.rebalance.delay.ms': 0,
             # Back soon after kill -9.
-            'broker.session.timeout.ms': 1500, 'broker.heartbeat.interval.ms': 250,
+            'broker.session.timeout.ms': 4000, 'broker.heartbeat.interval.ms': 500,
             'controller.quorum.election.timeout.ms': 300, 'controller.quorum.election.backoff.max.ms': 300,
             'controller.quorum.fetch.timeout.ms': 1000,
             'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
