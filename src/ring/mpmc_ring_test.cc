@@ -148,7 +148,7 @@ class MpmcRingStressTest : public testing::TestWithParam<Shape> {};
 // Goal: every element arrives exactly once, and every consumer sees each producer's elements in their order.
 // Method: small rings wrap constantly, single calls and batches mix; CI also runs this under TSan.
 TEST_P(MpmcRingStressTest, DeliversEachElementOnceAndInOrderPerProducer) {
-  constexpr std::size_t kItems = 40'000;  // a producer
+  constexpr std::size_t kItems = 10'000;  // a producer
   const auto [producers, consumers, capacity] = GetParam();
   const std::size_t total = kItems * producers;
   MpmcRing<std::unique_ptr<Tagged>> ring(capacity);
