@@ -25,7 +25,7 @@ class Signals {
     ::sigemptyset(&set_);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);  // EPIPE and EFBIG say the same
   }
   // The next signal; 0 when none came within `timeout` (kForever: wait).
   int next(std::optional<Duration> timeout) {

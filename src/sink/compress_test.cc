@@ -22,7 +22,7 @@ class CompressTest : public testing::TestWithParam<Compression> {};
 TEST_P(CompressTest, StreamsOfAnySizeRoundTrip) {
   const auto compressor = Compressor::make(GetParam());
   ASSERT_NE(compressor, nullptr);
-  for (const std::size_t bytes : {0, 1, 100, 65'536, 3'000'000}) {
+  for (const std::size_t bytes : std::initializer_list<std::size_t>{0, 1, 100, 65'536, 3'000'000}) {
     const std::string text = log_text(bytes);
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += 70'001) compressor->append(text.substr(at, 70'001), out);
