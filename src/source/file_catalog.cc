@@ -415,6 +415,8 @@ bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
 
 TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   for (TailedFile* original : live_.find(head)) {
+    // Of two files that one scan found, neither is the newer one.
+    if (file.first_scan && original->first_scan) continue;
     if (original == &file || !original->content || original->content->fed_max() == 0) continue;
     const std::shared_ptr<LogContent> content = original->content;
     if (equal_so_far(file, *original, size_bytes)) return original;
