@@ -90,6 +90,23 @@ ObjectDescription describe_deleted_files() {
   return std::move(deleted).done();
 }
 
+ObjectDescription describe_multiline() {
+  Describe<MultilineConfig> multiline("Lines that belong together become one event.");
+  multiline
+      .field("start_pattern", &MultilineConfig::start_pattern,
+             "A regular expression (PCRE2): a line in which it is found begins an event, and the lines "
+             "that follow and do not match belong to it.")
+      .must(check_not_empty, "a regular expression, as in ^\\d{4}-")
+      .must(check_pattern, "a regular expression, as in ^\\d{4}-")
+      .absent_is("each line is an event")
+      .example_is("'^\\d{4}-'");
+  multiline
+      .field("timeout", &MultilineConfig::timeout,
+             "An event that nothing was added to for so long is over, whatever may follow.")
+      .at_least(1ms);
+  return std::move(multiline).done();
+}
+
 }  // namespace
 
 ObjectDescription describe_file_source() {
@@ -131,11 +148,12 @@ ObjectDescription describe_file_source() {
       .absent_is("unlimited")
       .example_is("10MiB");
   file.bytes("max_line_bytes", &FileSourceConfig::max_line_bytes,
-             "Longer lines are cut to this many bytes, newline not counted, and counted in "
+             "Longer events are cut to this many bytes, newline not counted, and counted in "
              "`logflume_truncated_events_total`.")
       .at_least(1)
       .at_most(1ULL << 30);
-  file.field("strip_cr", &FileSourceConfig::strip_cr, "Drop a carriage return before the newline.");
+  file.field("strip_cr", &FileSourceConfig::strip_cr,
+             "Drop a carriage return before the newline that ends an event.");
   file.field("ignore_older", &FileSourceConfig::ignore_older,
              "Files that were last written longer ago than this are not read when they are found.")
       .at_least(1s)
@@ -159,7 +177,15 @@ ObjectDescription describe_file_source() {
       .at_most(10s);
   file.object("deleted_files", &FileSourceConfig::deleted_files, describe_deleted_files(),
               "What deleted files may hold back.");
-  file.unsupported("multiline", "multi-line events are not supported yet: each line is an event");
+  file.object(
+      "multiline", &FileSourceConfig::multiline, describe_multiline(),
+      "Lines that belong together, as those of a stack trace, become one event, their newlines kept.");
+  file.check([](const FileSourceConfig& config, Findings& findings) {
+    if (findings.given("multiline") && config.multiline.start_pattern.empty()) {
+      findings.error("multiline", "multiline.start_pattern is missing",
+                     "a regular expression, as in ^\\d{4}-");
+    }
+  });
   return std::move(file).done();
 }
 

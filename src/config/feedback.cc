@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "source/glob.h"
+#include "source/start_pattern.h"
 
 namespace logflume {
 namespace {
@@ -22,6 +23,11 @@ std::string check_glob(const std::string& text) {
   GlobSet set;
   const Result<void> added = set.add(text, "/");
   return added ? std::string() : added.error().message;
+}
+
+std::string check_pattern(const std::string& text) {
+  const Result<StartPattern> compiled = StartPattern::compile(text);
+  return compiled ? std::string() : compiled.error().message;
 }
 
 std::optional<std::string> feeds_itself(const FileSinkConfig& sink, const Config& config,

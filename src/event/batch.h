@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/intrusive_ptr.h"
@@ -48,7 +49,7 @@ struct FileRange {
 
 // Threads:   immutable once handed on; several sinks may view one batch.
 // Invariant: text() holds `events` events, each ended by '\n', the last one perhaps not (`unterminated`).
-//            A sink that frames by newline adds the missing one.
+//            A sink that frames by newline adds the missing one. If there are `event_ends`, one for each.
 //
 // There is no line index in it: a raw pass-through needs none, and who needs one builds it over text()
 // while that is hot (event/newlines.h). Columns will stand here, beside `text`, after a parse.
@@ -62,7 +63,10 @@ class Batch : public RefCounted<Batch> {
   std::uint32_t events = 0;
   bool unterminated = false;
   bool truncated = false;  // its one event is the first max_line_bytes of a longer line
-  bool strip_cr = false;   // a CR before each newline is not part of the event
+  bool strip_cr = false;   // a CR before the newline that ends an event is not part of it
+  // Where each event ends (its newline, or the text's end), when they may hold newlines themselves
+  // (multi-line events). Empty: each line is one.
+  std::vector<std::uint32_t> event_ends;
 
   std::shared_ptr<const Origin> origin;
   FileRange owed;            // acknowledged when every event was delivered or counted as discarded

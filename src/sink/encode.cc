@@ -62,6 +62,10 @@ void EventIndex::build(const Batch& batch) {
   text_ = batch.text();
   strip_cr_ = batch.strip_cr;
   cut_ = batch.truncated && batch.unterminated;
+  if (!batch.event_ends.empty()) {
+    ends_ = batch.event_ends;
+    return;
+  }
   index_newlines(text_, ends_);
   if (batch.unterminated) ends_.push_back(static_cast<std::uint32_t>(text_.size()));
 }
@@ -130,7 +134,7 @@ void BatchEncoder::begin(const Batch& batch) {
 }
 
 void BatchEncoder::append(const Batch& batch, std::string& out) {
-  if (encoding_ == Encoding::kRaw) {
+  if (encoding_ == Encoding::kRaw && !(batch.strip_cr && !batch.event_ends.empty())) {
     if (batch.strip_cr) {
       append_without_cr(batch.text(), batch.truncated, out);
     } else {

@@ -111,6 +111,7 @@ bool Feeder::take(Piece&& piece) {
   batch->unterminated = piece.unterminated;
   batch->truncated = piece.truncated;
   batch->strip_cr = strip_cr_;
+  batch->event_ends = std::move(piece.event_ends);
   batch->origin = file_->origin;
   batch->owed = piece.owed;
   batch->seam = piece.seam;

@@ -82,6 +82,8 @@ class FileSource final : public Source, private DiscoveryListener {
   void look_after_orphans(TimePoint now);
   void give_up_deleted(TimePoint now);
   void look_after_held(TimePoint now);
+  void look_after_open_events(TimePoint now);
+  bool open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const;
   void refresh_lag(TimePoint now);
   void plan(TimePoint now);
 
@@ -104,6 +106,12 @@ class FileSource final : public Source, private DiscoveryListener {
   std::deque<FileToken> behind_;
   std::vector<FileToken> waiting_;
   std::vector<FileToken> orphans_;
+  // Files with a multi-line event that may go on, by the time when it is over: all wait equally long.
+  struct OpenEvent {
+    TimePoint due;
+    FileToken token;
+  };
+  std::deque<OpenEvent> open_events_;
   TimePoint now_{};
   TimePoint deadline_ = kNever;
   TimePoint next_poll_{};  // coalescing: kernel events are not looked at before
@@ -144,7 +152,14 @@ Result<void> FileSource::open() {
   handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
   catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_);
   gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
-  reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes);
+  std::optional<StartPattern> start_pattern;
+  if (!config_.multiline.start_pattern.empty()) {
+    Result<StartPattern> compiled = StartPattern::compile(config_.multiline.start_pattern);
+    if (!compiled) return std::move(compiled).error();
+    start_pattern = std::move(*compiled);
+  }
+  reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes,
+                                         std::move(start_pattern));
   feeder_.open();
   catalog_->restore(context_.checkpoint);
 
@@ -269,6 +284,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   }
   if (!orphans_.empty() && now >= next_orphan_check_) look_after_orphans(now);
   if (!catalog_->held().empty()) look_after_held(now);
+  if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
   if (feeder_.take_room_returned(now) || now >= retry_waiting_at_) wake_waiting();
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
@@ -413,6 +429,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
     if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
   }
   request.flush_partial = file.flush_partial || file.archive || context_.until_eof;
+  if (open_event_is_over(file, group, now)) request.quiet_bytes = file.partial_bytes;
   catalog_->about_to_feed(file);
   feeder_.begin(file, group, now);
   const ReadReport report = reader_->read(file, request, feeder_);
@@ -421,6 +438,13 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
     for (TokenBucket* bucket : buckets(file)) {
       if (bucket != nullptr) bucket->take(report.bytes_read);
     }
+  }
+  if (const std::uint64_t lines = reader_->take_gave_up(); lines > 0) {
+    context_.metrics.error("start_pattern_limit", lines);
+    context_.log.limited(LogLevel::kWarn, context_.name, "start_pattern",
+                         fmt::format("{}: start_pattern takes too long on some lines, which count as not "
+                                     "matching: make it simpler",
+                                     file.path()));
   }
   if (report.nuls_skipped > 0) metrics_.skipped_bytes("leading_nul", report.nuls_skipped);
   if (feeder_.fed_range().bytes() > 0) {
@@ -442,6 +466,10 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       file.behind = false;
       file.retry_at = {};
       if (report.partial_bytes == 0) file.flush_partial = false;
+      if (report.open_event && !file.open_event) {
+        file.open_event = true;
+        open_events_.push_back({file.last_growth + config_.multiline.timeout, file.token});
+      }
       context_.health.ok();
       if (!file.archive) return Turn::kDone;
       gate_->leave(file);
@@ -590,6 +618,22 @@ void FileSource::look_after_held(TimePoint now) {
   });
 }
 
+void FileSource::look_after_open_events(TimePoint now) {
+  while (!open_events_.empty() && now >= open_events_.front().due) {
+    TailedFile* file = catalog_->get(open_events_.front().token);
+    open_events_.pop_front();
+    if (file == nullptr) continue;
+    file->open_event = false;  // still there if it has grown meanwhile: the read will tell
+    enqueue(*file);
+  }
+}
+
+// Nothing was added to what follows the last whole event for long enough.
+bool FileSource::open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const {
+  return !config_.multiline.start_pattern.empty() && file.partial_bytes > 0 && group.limit == UINT64_MAX &&
+         now - file.last_growth >= config_.multiline.timeout;
+}
+
 void FileSource::refresh_lag(TimePoint now) {
   next_lag_refresh_ = now + kLagRefresh;
   metrics_.begin_lag(now);
@@ -613,6 +657,7 @@ void FileSource::plan(TimePoint now) {
   TimePoint at = std::min({discovery_.next_rescan(), retry_waiting_at_, trim_at_});
   if (events_pending_) at = std::min(at, next_poll_);
   if (!orphans_.empty()) at = std::min(at, next_orphan_check_);
+  if (!open_events_.empty()) at = std::min(at, open_events_.front().due);
   for (const FileToken token : catalog_->held()) {
     if (const TailedFile* file = catalog_->get(token)) at = std::min(at, file->held_until);
   }

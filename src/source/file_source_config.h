@@ -18,6 +18,12 @@ struct DeletedFilesConfig {
   Duration max_age = std::chrono::hours(1);
 };
 
+// Lines that are one event: a line that matches, and those that follow and do not.
+struct MultilineConfig {
+  std::string start_pattern;                   // PCRE2; empty: each line is an event
+  Duration timeout = std::chrono::seconds(1);  // an event that nothing was added to for so long is over
+};
+
 struct FileSourceConfig {
   std::vector<std::string> include;  // globs
   std::vector<std::string> exclude;
@@ -27,6 +33,7 @@ struct FileSourceConfig {
   std::optional<std::uint64_t> file_rate_limit;  // bytes a second, each file
   std::uint64_t max_line_bytes = 1024 * 1024;
   bool strip_cr = false;
+  MultilineConfig multiline;
   std::optional<Duration> ignore_older;    // files last written longer ago are not read when found
   std::optional<Duration> close_inactive;  // handles unused for so long are closed
   Duration rotate_wait = std::chrono::seconds(60);

@@ -10,12 +10,14 @@ namespace {
 constexpr std::size_t kAlignBytes = 64;
 // A live file's read gets at least this much of the shared slab.
 constexpr std::size_t kSharedRoomMin = 16 * 1024;
-// An unfinished line at least this long is scanned onwards instead of read again from its beginning.
-constexpr std::uint64_t kLongLineBytes = 64 * 1024;
+// An unfinished event at least this long is scanned onwards instead of read again from its beginning.
+constexpr std::uint64_t kLongEventBytes = 64 * 1024;
 
 Seam seam_before(const char* begin, const char* end) {
   return Seam::before(end, static_cast<std::size_t>(end - begin));
 }
+
+std::string_view piece_text(const Piece& piece) { return {piece.data, piece.bytes}; }
 
 ReadReport failed(Error error) {
   ReadReport report;
@@ -53,8 +55,9 @@ BlockReader& LineReader::blocks_of(const TailedFile& file) const {
 }
 
 ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceSink& out) {
-  if (file.long_line_to > file.long_line_begin && file.long_line_begin == request.position) {
-    return read_long_line(file, request, out);
+  if (file.long_event.is_at(request.position)) {
+    if (file.long_event.to <= request.limit) return read_long_event(file, request, out);
+    file.long_event = {};
   }
   Room room;
   if (!find_room(file.behind, room)) return status_only(ReadStatus::kNoMemory);
@@ -81,30 +84,28 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     }
   }
 
-  std::size_t complete = end_of_last_line(text);
-  bool last_unterminated = false;
-  // A limit that is no line's end is the end of an event that was emitted without a newline.
-  if (complete < text.size() && (at_limit || (at_end && request.flush_partial))) {
-    complete = text.size();
-    last_unterminated = true;
+  const std::size_t lines_end = end_of_last_line(text);
+  std::size_t complete = lines_end;
+  // A limit at which no event ends by itself is the end of one that was emitted all the same.
+  const bool all = at_limit || (at_end && request.flush_partial);
+  if (all) complete = text.size();
+  const bool last_unterminated = complete > lines_end;
+  if (start_) {
+    const bool quiet = at_end && request.quiet_bytes == text.size();
+    complete = index_events(text.substr(0, complete), all || quiet);
+    report.open_event = lines_end > complete;
   }
   report.partial_bytes = text.size() - complete;
   if (complete == 0) {
-    if (!at_end || text.size() >= kLongLineBytes) {
-      file.long_line_begin = request.position;
-      file.long_line_to = start.position + text.size();
-      // An archive cannot go back to where the line began.
-      if (file.archive)
-        file.archive->pin(start.position - start.seam.size, start.seam.size + max_line_bytes_);
-    }
+    if (!at_end || text.size() >= kLongEventBytes) begin_long_event(file, request, start, text);
     return report;
   }
   if (room.slab == shared_) {
     const auto used = static_cast<std::size_t>(text.data() + complete - shared_->data());
     shared_used_ = (used + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
   }
-  if (!cut(room, request, start, text.substr(0, complete), last_unterminated, out))
-    report.status = ReadStatus::kMore;
+  const Text whole{room, request, start.position, text.substr(0, complete), last_unterminated};
+  if (!(start_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
   return report;
 }
 
@@ -115,79 +116,184 @@ LineReader::Start LineReader::start_of(const TailedFile& file, const ReadRequest
   return {request.position, request.seam, false};
 }
 
-bool LineReader::cut(const Room& room, const ReadRequest& request, const Start& start, std::string_view text,
-                     bool last_unterminated, PieceSink& out) const {
-  const std::size_t complete = text.size();
+// -- Events of a read -------------------------------------------------------------------------------------
+
+// Notes where the multi-line events of `lines` end; the last one may go on behind them and is noted when
+// `last_too`. Returns where the noted ones end.
+std::size_t LineReader::index_events(std::string_view lines, bool last_too) {
+  ends_.clear();
+  std::size_t end = 0;
+  for (std::size_t newline = std::min(lines.find('\n'), lines.size()); newline + 1 < lines.size();) {
+    const std::size_t begin = newline + 1;
+    const std::size_t next = std::min(lines.find('\n', begin), lines.size());
+    if (start_->matches(lines.substr(begin, next - begin))) {
+      ends_.push_back(static_cast<std::uint32_t>(newline));
+      end = begin;
+    }
+    newline = next;
+  }
+  if (!last_too || lines.empty()) return end;
+  ends_.push_back(static_cast<std::uint32_t>(lines.back() == '\n' ? lines.size() - 1 : lines.size()));
+  return lines.size();
+}
+
+// The piece that views `bytes` bytes from `begin` on and owes those up to `end`.
+Piece LineReader::make_piece(const Text& text, std::size_t begin, std::size_t bytes, std::size_t end) {
+  Piece piece;
+  piece.slab = text.room.slab;
+  piece.data = text.text.data() + begin;
+  piece.bytes = bytes;
+  // What was skipped before the first event is owed with it.
+  piece.owed = {begin == 0 ? text.request.position : text.position + begin, text.position + end};
+  piece.seam = seam_before(text.room.data, text.text.data() + end);
+  return piece;
+}
+
+bool LineReader::cut_lines(const Text& text, PieceSink& out) const {
+  const std::size_t complete = text.text.size();
   std::size_t begin = 0;
   while (begin < complete) {
-    // What was skipped before the first event is owed with it.
-    const std::uint64_t owed_begin = begin == 0 ? request.position : start.position + begin;
-    const std::string_view rest = text.substr(begin);
+    const std::string_view rest = text.text.substr(begin);
     const std::size_t long_line =
         rest.size() > max_line_bytes_ ? find_long_line(rest, max_line_bytes_) : rest.npos;
-    const std::size_t end = long_line == rest.npos ? complete : begin + long_line;
+    std::size_t end = long_line == rest.npos ? complete : begin + long_line;
+    Piece piece;
     if (end > begin) {
-      Piece piece;
-      piece.slab = room.slab;
-      piece.data = text.data() + begin;
-      piece.bytes = end - begin;
-      piece.events = static_cast<std::uint32_t>(count_newlines(text.substr(begin, end - begin)));
-      if (end == complete && last_unterminated) {
+      piece = make_piece(text, begin, end - begin, end);
+      piece.events = static_cast<std::uint32_t>(count_newlines(piece_text(piece)));
+      if (end == complete && text.last_unterminated) {
         piece.unterminated = true;
         ++piece.events;
       }
-      piece.owed = {owed_begin, start.position + end};
-      piece.seam = seam_before(room.data, text.data() + end);
-      begin = end;
-      if (!out.take(std::move(piece))) return begin == complete;
-      continue;
+    } else {
+      const std::size_t newline = rest.find('\n');
+      end = newline == rest.npos ? complete : begin + newline + 1;
+      piece = make_piece(text, begin, max_line_bytes_, end);
+      piece.events = 1;
+      piece.unterminated = piece.truncated = true;
     }
-    const std::size_t newline = rest.find('\n');
-    const std::size_t next = newline == rest.npos ? complete : begin + newline + 1;
-    Piece piece;
-    piece.slab = room.slab;
-    piece.data = text.data() + begin;
-    piece.bytes = max_line_bytes_;
-    piece.events = 1;
-    piece.unterminated = piece.truncated = true;
-    piece.owed = {owed_begin, start.position + next};
-    piece.seam = seam_before(room.data, text.data() + next);
-    begin = next;
+    begin = end;
     if (!out.take(std::move(piece))) return begin == complete;
   }
   return true;
 }
 
-ReadReport LineReader::read_long_line(TailedFile& file, const ReadRequest& request, PieceSink& out) {
+bool LineReader::cut_events(const Text& text, PieceSink& out) const {
+  std::size_t begin = 0;
+  for (std::size_t next = 0; next < ends_.size();) {
+    // As many as are not too long, or one that is.
+    std::vector<std::uint32_t> ends;
+    std::size_t end = begin;
+    while (next < ends_.size() && ends_[next] - end <= max_line_bytes_) {
+      ends.push_back(static_cast<std::uint32_t>(ends_[next] - begin));
+      end = std::min<std::size_t>(ends_[next] + 1, text.text.size());
+      ++next;
+    }
+    const bool truncated = ends.empty();
+    if (truncated) {
+      end = std::min<std::size_t>(ends_[next] + 1, text.text.size());
+      ends.push_back(static_cast<std::uint32_t>(max_line_bytes_));
+      ++next;
+    }
+    Piece piece = make_piece(text, begin, truncated ? max_line_bytes_ : end - begin, end);
+    piece.events = static_cast<std::uint32_t>(ends.size());
+    piece.event_ends = std::move(ends);
+    piece.truncated = truncated;
+    piece.unterminated = truncated || (next == ends_.size() && text.last_unterminated);
+    begin = end;
+    if (!out.take(std::move(piece))) return next == ends_.size();
+  }
+  return true;
+}
+
+// -- Events longer than a read ----------------------------------------------------------------------------
+
+// `text` holds no end of the event at the request's position.
+void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
+                                  std::string_view text) const {
+  const std::size_t lines_end = end_of_last_line(text);
+  // The first line begins the event; the one behind the last newline may begin the next.
+  const bool in_line = !start_ || lines_end == 0;
+  file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end), in_line};
+  // An archive cannot go back to where the event began.
+  if (file.archive) file.archive->pin(start.position - start.seam.size, start.seam.size + max_line_bytes_);
+}
+
+ReadReport LineReader::read_long_event(TailedFile& file, const ReadRequest& request, PieceSink& out) {
+  TailedFile::LongEvent& event = file.long_event;
   Room room;
   if (!find_room(true, room)) return status_only(ReadStatus::kNoMemory);
   const std::size_t want =
-      static_cast<std::size_t>(std::min<std::uint64_t>(room.bytes, request.limit - file.long_line_to));
-  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), file.long_line_to, {room.data, want});
+      static_cast<std::size_t>(std::min<std::uint64_t>(room.bytes, request.limit - event.to));
+  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), event.to, {room.data, want});
   if (!got) return failed(got.error());
-  const bool at_end = *got < want;
-  if (const void* newline = std::memchr(room.data, '\n', *got)) {
-    const auto index = static_cast<std::uint64_t>(static_cast<const char*>(newline) - room.data);
-    return emit_long_line(file, request, file.long_line_to + index + 1, true, out);
+  const bool at_end = *got < want || want == 0;
+  const std::string_view text(room.data, *got);
+  std::size_t scanned = 0;
+  if (const auto end = find_end(event, text, scanned)) {
+    return emit_long_event(file, request, event.to + *end, true, out);
   }
-  file.long_line_to += *got;
-  if (file.long_line_to == request.limit) return emit_long_line(file, request, request.limit, false, out);
-  ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, *got);
-  report.partial_bytes = file.long_line_to - start_of(file, request).position;
+  const bool terminated = start_ && (text.empty() ? !event.in_line : text.back() == '\n');
+  const std::uint64_t end = event.to + text.size();
+  event.to += scanned;
+  const bool is_last = end == request.limit || (at_end && request.flush_partial);
+  if (is_last && start_ && !event.in_line && start_->matches(text.substr(scanned))) {
+    return emit_long_event(file, request, event.to, true, out);  // what is left is an event of its own
+  }
+  if (end == request.limit) return emit_long_event(file, request, end, terminated, out);
+  ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, text.size());
+  report.partial_bytes = end - start_of(file, request).position;
+  report.open_event = start_ && !event.in_line;
   if (!at_end) return report;
   if (!file.archive) {
     const Result<FileStatus> status = file_status(file.fd.get());
     if (!status) return failed(status.error());
-    if (status->size_bytes < file.long_line_to) return status_only(ReadStatus::kTruncated);
+    if (status->size_bytes < end) return status_only(ReadStatus::kTruncated);
   }
-  if (request.flush_partial) return emit_long_line(file, request, file.long_line_to, false, out);
+  if (request.flush_partial) return emit_long_event(file, request, end, terminated, out);
+  if (report.open_event && request.quiet_bytes == report.partial_bytes) {
+    return emit_long_event(file, request, event.to, true, out);
+  }
   return report;
 }
 
-// The line that ends at `end` was found to its end: only now is it read as a whole, or its first
-// max_line_bytes, so that an unfinished line of any length costs no memory.
-ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& request, std::uint64_t end,
-                                      bool terminated, PieceSink& out) {
+// Where the event ends in `text`, which stands behind what was scanned of it; without an end, `scanned` tells
+// how much of `text` need not be looked at again.
+std::optional<std::size_t> LineReader::find_end(TailedFile::LongEvent& event, std::string_view text,
+                                                std::size_t& scanned) {
+  std::size_t newline = text.find('\n');
+  if (!start_) {
+    if (newline != text.npos) return newline + 1;
+    scanned = text.size();
+    return {};
+  }
+  std::size_t begin = 0;
+  if (event.in_line) {
+    scanned = text.size();
+    if (newline == text.npos) return {};
+    event.in_line = false;
+    begin = newline + 1;
+  }
+  for (;;) {
+    newline = text.find('\n', begin);
+    const std::string_view line = text.substr(begin, newline - begin);
+    if (newline == text.npos && line.size() < StartPattern::kHeadBytesMax) break;  // once there is more of it
+    if (start_->matches(line)) return begin;
+    if (newline == text.npos) {
+      event.in_line = true;
+      begin = text.size();
+      break;
+    }
+    begin = newline + 1;
+  }
+  scanned = begin;
+  return {};
+}
+
+// The event that ends at `end` was found to its end: only now is it read as a whole, or its first
+// max_line_bytes, so that an unfinished event of any length costs no memory.
+ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& request, std::uint64_t end,
+                                       bool terminated, PieceSink& out) {
   const Start start = start_of(file, request);
   const std::uint64_t length = end - start.position - (terminated ? 1 : 0);
   const bool truncated = length > max_line_bytes_;
@@ -220,7 +326,8 @@ ReadReport LineReader::emit_long_line(TailedFile& file, const ReadRequest& reque
   } else {
     piece.seam = seam_before(slab->data(), slab->data() + whole);
   }
-  file.long_line_begin = file.long_line_to = 0;
+  if (start_) piece.event_ends.push_back(static_cast<std::uint32_t>(take - (piece.unterminated ? 0 : 1)));
+  file.long_event = {};
   ReadReport report = status_only(ReadStatus::kMore, length);
   out.take(std::move(piece));
   return report;

@@ -1,14 +1,16 @@
-// From a file's bytes to pieces of whole lines, in a slab.
+// From a file's bytes to pieces of whole events, in a slab.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "event/batch.h"
 #include "event/slab.h"
 #include "io/block_reader.h"
+#include "source/start_pattern.h"
 #include "source/tailed_file.h"
 
 namespace logflume {
@@ -21,6 +23,7 @@ struct Piece {
   std::uint32_t events = 0;
   bool unterminated = false;
   bool truncated = false;
+  std::vector<std::uint32_t> event_ends;  // as in Batch
   FileRange owed;
   Seam seam;
 };
@@ -28,7 +31,7 @@ struct Piece {
 // What one look at a file found behind the pieces.
 enum class ReadStatus {
   kMore,       // there is more to read
-  kEnd,        // read to its end; `partial_bytes` behind the last newline stay there
+  kEnd,        // read to its end; `partial_bytes` behind the last whole event stay there
   kTruncated,  // the bytes before the position are no longer those that were read
   kNoMemory,   // the memory limit is used up; nothing was read
   kError,
@@ -39,13 +42,17 @@ struct ReadRequest {
   Seam seam;                                     // the bytes before `position`
   std::uint64_t limit = UINT64_MAX;              // do not pass it: another sink's cursor, an event's end
   std::size_t bytes_max = SlabPool::kSlabBytes;  // about how much to read
-  bool flush_partial = false;                    // at the end, what has no newline is an event
+  bool flush_partial = false;                    // at the end, what is no whole event yet is one
+  // The lines behind the last whole event are one if nothing has followed these bytes: it was quiet long
+  // enough.
+  std::optional<std::uint64_t> quiet_bytes;
 };
 
 struct ReadReport {
   ReadStatus status = ReadStatus::kEnd;
   std::uint64_t bytes_read = 0;
   std::uint64_t partial_bytes = 0;
+  bool open_event = false;  // among them are whole lines, of a multi-line event that may go on
   std::uint64_t nuls_skipped = 0;
   std::optional<Error> error;
 };
@@ -57,18 +64,24 @@ class PieceSink {
   virtual bool take(Piece&& piece) = 0;
 };
 
-// Threads: one. The unfinished line at the end of a read is read again with what follows it: that costs some
+// An event is a line, or, with a start pattern, a line that matches it and those that follow and do not (the
+// first line behind an event begins the next one in any case).
+//
+// Threads: one. The unfinished event at the end of a read is read again with what follows it: that costs some
 // hundred bytes a slab and saves every copy and every carry-over state.
 class LineReader {
  public:
-  LineReader(BlockReader& blocks, SlabPool& slabs, std::size_t max_line_bytes)
-      : blocks_(blocks), slabs_(slabs), max_line_bytes_(max_line_bytes) {}
+  LineReader(BlockReader& blocks, SlabPool& slabs, std::size_t max_line_bytes,
+             std::optional<StartPattern> start = {})
+      : blocks_(blocks), slabs_(slabs), max_line_bytes_(max_line_bytes), start_(std::move(start)) {}
 
   // REQUIRES: file.fd is open.
   ReadReport read(TailedFile& file, const ReadRequest& request, PieceSink& out);
 
   // Lets go of the slab that short reads share.
   void release() { shared_ = {}; }
+  // Lines that the start pattern gave up on since the last call.
+  std::uint64_t take_gave_up() { return start_ ? start_->take_gave_up() : 0; }
 
  private:
   struct Room {
@@ -85,15 +98,31 @@ class LineReader {
   bool find_room(bool behind, Room& room);
   BlockReader& blocks_of(const TailedFile& file) const;
   static Start start_of(const TailedFile& file, const ReadRequest& request);
-  ReadReport read_long_line(TailedFile& file, const ReadRequest& request, PieceSink& out);
-  ReadReport emit_long_line(TailedFile& file, const ReadRequest& request, std::uint64_t end, bool terminated,
-                            PieceSink& out);
-  bool cut(const Room& room, const ReadRequest& request, const Start& start, std::string_view text,
-           bool last_unterminated, PieceSink& out) const;
+  std::size_t index_events(std::string_view lines, bool last_too);
+  void begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
+                        std::string_view text) const;
+  ReadReport read_long_event(TailedFile& file, const ReadRequest& request, PieceSink& out);
+  std::optional<std::size_t> find_end(TailedFile::LongEvent& event, std::string_view text,
+                                      std::size_t& scanned);
+  ReadReport emit_long_event(TailedFile& file, const ReadRequest& request, std::uint64_t end, bool terminated,
+                             PieceSink& out);
+  // What is being cut into pieces.
+  struct Text {
+    const Room& room;
+    const ReadRequest& request;
+    std::uint64_t position;  // of its first byte in the file
+    std::string_view text;   // whole events
+    bool last_unterminated;
+  };
+  static Piece make_piece(const Text& text, std::size_t begin, std::size_t bytes, std::size_t end);
+  bool cut_lines(const Text& text, PieceSink& out) const;
+  bool cut_events(const Text& text, PieceSink& out) const;
 
   BlockReader& blocks_;
   SlabPool& slabs_;
   const std::size_t max_line_bytes_;
+  std::optional<StartPattern> start_;
+  std::vector<std::uint32_t> ends_;  // of multi-line events in the text that was read
   // Short reads of live files share a slab: a line that arrives alone does not cost 256 KiB.
   SlabRef shared_;
   std::size_t shared_used_ = 0;

@@ -28,7 +28,7 @@ bool LogContent::all_acknowledged() const {
 
 void TailedFile::set_content(std::shared_ptr<LogContent> next) {
   content = std::move(next);
-  long_line_begin = long_line_to = 0;
+  long_event = {};
   partial_bytes = 0;
   held_for = 0;
   behind = flush_partial = finished_copy = false;

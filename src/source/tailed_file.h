@@ -58,10 +58,16 @@ struct TailedFile {
 
   UniqueFd fd;
   std::uint64_t size_known = 0;     // the largest size seen; of an archive, once it is verified
-  std::uint64_t partial_bytes = 0;  // behind the last newline, at the last look
-  // No newline in [long_line_begin, long_line_to): a line longer than a read is not scanned twice.
-  std::uint64_t long_line_begin = 0;
-  std::uint64_t long_line_to = 0;
+  std::uint64_t partial_bytes = 0;  // behind the last whole event, at the last look
+  // The event at `begin` does not end in [begin, to): one that is longer than a read is not scanned twice.
+  struct LongEvent {
+    std::uint64_t begin = 0;
+    std::uint64_t to = 0;
+    bool in_line =
+        false;  // `to` is inside a line that does not begin an event; otherwise a line begins there
+    bool is_at(std::uint64_t position) const { return to > begin && begin == position; }
+  };
+  LongEvent long_event;
   std::int64_t deficit = 0;           // of deficit round robin, bytes
   std::unique_ptr<TokenBucket> rate;  // file_rate_limit
   TimePoint last_growth{};            // when it last had new bytes
@@ -85,7 +91,8 @@ struct TailedFile {
   bool orphan = false;         // among those whose end is watched by time
   bool followed = false;       // discovery watches the inode itself
   bool ignored = false;        // ignore_older: until it changes
-  bool flush_partial = false;  // what stands behind the last newline is an event now
+  bool flush_partial = false;  // what stands behind the last whole event is one now
+  bool open_event = false;     // among those whose multi-line event may be over by time
   bool finished_copy = false;  // a copy that holds less than was read of the original: nothing to read in it
 
   std::list<TailedFile*>::iterator lru;  // valid while fd is open

@@ -1,0 +1,173 @@
+#include "source/line_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "source/line_reader_model.h"
+
+namespace logflume {
+namespace {
+
+class LineReaderTest : public testing::Test {
+ protected:
+  LineReader make(std::size_t max_bytes, const std::string& pattern = {}) {
+    std::optional<StartPattern> start;
+    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
+    return LineReader(*blocks_, slabs_, max_bytes, std::move(start));
+  }
+
+  MemoryBudget budget_{64 * 1024 * 1024};
+  SlabPool slabs_{budget_};
+  std::unique_ptr<BlockReader> blocks_ = make_pread_reader();
+};
+
+std::string random_log(std::mt19937_64& random, std::size_t lines, bool has_starts) {
+  std::string text;
+  for (std::size_t i = 0; i < lines; ++i) {
+    if (has_starts && random() % 4 == 0) text += '#';
+    const std::uint64_t kind = random() % 200;
+    const std::size_t size = kind == 0 ? random() % 400'000 : kind < 10 ? random() % 3000 : random() % 60;
+    for (std::size_t j = 0; j < size; ++j) text += static_cast<char>('a' + (i + j) % 26);
+    if (i + 1 < lines || random() % 2 == 0) text += '\n';
+  }
+  return text;
+}
+
+// Goal: the same events whatever the growth of the file, the size of the reads and the room behind them.
+// Method: against a split of the whole text, with lines longer than a read and longer than the limit.
+TEST_F(LineReaderTest, EventsAreThoseOfTheWholeTextHoweverItIsRead) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 300; ++round) {
+    SCOPED_TRACE(round);
+    const std::string pattern = round % 2 == 0 ? "" : "^#";
+    const std::size_t max_bytes = round % 3 == 0 ? 50 : round % 3 == 1 ? 5000 : 1'000'000;
+    LineReader reader = make(max_bytes, pattern);
+    const std::string text = random_log(random, random() % 400, !pattern.empty());
+    ModelFile log;
+    ModelSink out;
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::size_t step =
+          std::min<std::size_t>(rest.size(), 1 + random() % (random() % 2 == 0 ? 100 : 200'000));
+      log.append(rest.substr(0, step));
+      rest.remove_prefix(step);
+      const auto report = read_to_end(reader, log, out, 64 + random() % 300'000,
+                                      1 + static_cast<int>(random() % 3), rest.empty());
+      ASSERT_EQ(report.status, ReadStatus::kEnd);
+    }
+    EXPECT_TRUE(out.intact);
+    EXPECT_EQ(out.position, text.size());
+    std::optional<StartPattern> start;
+    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
+    const auto expected = model_events(text, max_bytes, start ? &*start : nullptr);
+    ASSERT_EQ(out.events.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(out.events[i] == expected[i]) << i;
+  }
+}
+
+TEST_F(LineReaderTest, AnOpenEventIsOverWhenNothingWasAddedToIt) {
+  LineReader reader = make(1000, "^#");
+  ModelFile log;
+  ModelSink out;
+  log.append("#one\n  more\n#two\n  mo");
+  ReadReport report = read_to_end(reader, log, out, 1 << 18, 9, false);
+  EXPECT_EQ(out.events, (std::vector<ModelEvent>{{"#one\n  more", false}}));
+  EXPECT_TRUE(report.open_event);
+  EXPECT_EQ(report.partial_bytes, 9u);
+
+  ReadRequest request;
+  request.position = out.position;
+  request.seam = out.seam;
+  request.quiet_bytes = report.partial_bytes;
+  log.append("re\n");
+  report = reader.read(log.file, request, out);
+  EXPECT_EQ(out.events.size(), 1u) << "it has grown";
+  request.quiet_bytes = report.partial_bytes;
+  report = reader.read(log.file, request, out);
+  EXPECT_EQ(out.events.back(), (ModelEvent{"#two\n  more", false}));
+  EXPECT_FALSE(report.open_event);
+  EXPECT_EQ(report.partial_bytes, 0u);
+}
+
+TEST_F(LineReaderTest, AnUnfinishedLineStaysWhenTheLinesBeforeItAreOver) {
+  LineReader reader = make(1000, "^#");
+  ModelFile log;
+  ModelSink out;
+  log.append("#one\n  mo");
+  const ReadReport first = read_to_end(reader, log, out, 1 << 18, 9, false);
+  ReadRequest request;
+  request.quiet_bytes = first.partial_bytes;
+  const ReadReport report = reader.read(log.file, request, out);
+  EXPECT_EQ(out.events, (std::vector<ModelEvent>{{"#one", false}}));
+  EXPECT_EQ(report.partial_bytes, 4u);
+  EXPECT_FALSE(report.open_event);
+}
+
+// Goal: a limit at which no event ends by itself (another sink stands there, since a flush) ends one.
+TEST_F(LineReaderTest, TheLimitEndsAnEvent) {
+  LineReader reader = make(1000, "^#");
+  ModelFile log;
+  ModelSink out;
+  log.append("#one\n  more\n  and more\n#two\n");
+  ReadRequest request;
+  request.limit = 12;
+  out.room = 9;
+  EXPECT_EQ(reader.read(log.file, request, out).status, ReadStatus::kMore);
+  EXPECT_EQ(out.events, (std::vector<ModelEvent>{{"#one\n  more", false}}));
+  EXPECT_EQ(out.position, 12u);
+}
+
+TEST_F(LineReaderTest, AnOpenEventLongerThanAReadIsOverToo) {
+  LineReader reader = make(1'000'000, "^#");
+  ModelFile log;
+  ModelSink out;
+  std::string text = "#one\n";
+  while (text.size() < 600'000) text += "  a line of it\n";
+  log.append(text);
+  ReadReport report = read_to_end(reader, log, out, 1 << 18, 9, false);
+  EXPECT_TRUE(out.events.empty());
+  EXPECT_TRUE(report.open_event);
+  EXPECT_EQ(report.partial_bytes, text.size());
+  ReadRequest request;
+  request.quiet_bytes = report.partial_bytes;
+  reader.read(log.file, request, out);
+  text.pop_back();
+  ASSERT_EQ(out.events.size(), 1u);
+  EXPECT_TRUE(out.events[0] == (ModelEvent{text, false}));
+}
+
+TEST_F(LineReaderTest, OtherBytesBeforeThePositionMeanTruncation) {
+  LineReader reader = make(1000);
+  ModelFile log;
+  ModelSink out;
+  log.append("one\ntwo\n");
+  read_to_end(reader, log, out, 1 << 18, 9, false);
+  ASSERT_EQ(::ftruncate(log.file.fd.get(), 0), 0);
+  ASSERT_EQ(::lseek(log.file.fd.get(), 0, SEEK_SET), 0);
+  log.append("another one\n");
+  EXPECT_EQ(read_to_end(reader, log, out, 1 << 18, 9, false).status, ReadStatus::kTruncated);
+  EXPECT_EQ(out.events.size(), 2u);
+}
+
+TEST(StartPatternTest, IsSearchedForInBytesThatNeedNotBeText) {
+  auto pattern = StartPattern::compile(R"(^\d{4}-)");
+  ASSERT_TRUE(pattern.has_value());
+  EXPECT_TRUE(pattern->matches("2026-01-02 x"));
+  EXPECT_TRUE(pattern->matches("2026-\xff\xfe"));
+  EXPECT_FALSE(pattern->matches(" 2026-01-02"));
+  EXPECT_FALSE(pattern->matches(""));
+  EXPECT_FALSE(StartPattern::compile("(").has_value());
+}
+
+TEST(StartPatternTest, AHostileLineRunsIntoTheLimitsAndBeginsNothing) {
+  auto pattern = StartPattern::compile("^(a+)+$");
+  ASSERT_TRUE(pattern.has_value());
+  std::string line(5000, 'a');
+  line += 'b';
+  EXPECT_FALSE(pattern->matches(line));
+  EXPECT_EQ(pattern->take_gave_up(), 1u);
+  EXPECT_EQ(pattern->take_gave_up(), 0u);
+}
+
+}  // namespace
+}  // namespace logflume

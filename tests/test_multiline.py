@@ -1,0 +1,163 @@
+"""Multi-line events: what belongs together comes as one event, whole, through growth, rotation and a kill."""
+import json
+import os
+import random
+import re
+import time
+
+import pytest
+
+from harness import SLOW, numbered, until
+
+MULTILINE = {'start_pattern': r'^\d{4}-', 'timeout': '1s'}
+START = re.compile(rb'^\d{4}-', re.MULTILINE)
+
+
+def json_sink(world):
+    return {'out': world.file_sink(encoding='json')}
+
+
+def messages(world):
+    return [json.loads(line)['message'] for line in world.out_lines()]
+
+
+def split(text):
+    """The events of a text, without their last newline."""
+    starts = [m.start() for m in START.finditer(text)]
+    ends = starts[1:] + [len(text)]
+    begin = [0] if starts and starts[0] > 0 else []
+    starts = begin + starts
+    ends = ([starts[1]] if begin else []) + ends
+    return [text[a:b].removesuffix(b'\n').decode() for a, b in zip(starts, ends)]
+
+
+@pytest.mark.sanitizer
+def test_stack_traces_are_one_event_each_in_json_and_keep_their_newlines_in_raw(world, mode):
+    world.generate('--format', 'java', '--lines', 20_000, '--out', world.log())
+    text = open(world.log(), 'rb').read()
+    assert len(split(text)) < text.count(b'\n'), 'there are stack traces'
+    world.config(sinks={'out': world.file_sink(encoding='json'), 'raw': world.file_sink('raw.log')},
+                 read_mode=mode, multiline=MULTILINE)
+    world.run_to_end()
+    assert messages(world) == split(text)
+    assert world.out('raw.log') == text
+
+
+@pytest.mark.sanitizer
+def test_an_event_comes_whole_however_it_is_written(world, mode):
+    """Method: pieces of random size, cut anywhere, with pauses shorter than the timeout."""
+    world.config(sinks=json_sink(world), read_mode=mode, multiline={**MULTILINE, 'timeout': f'{2 * SLOW:g}s'})
+    world.write('a.log', b'')
+    agent = world.start()
+    chance = random.Random(5)
+    text = b''.join(b'2026-01-02 event %d\n' % n + b'\tat frame %d\n' % n * chance.randrange(5) for n in range(300))
+    at = 0
+    while at < len(text):
+        size = chance.randrange(1, 2000)
+        world.append('a.log', text[at:at + size])
+        at += size
+        time.sleep(chance.random() * 0.05)
+    until(lambda: len(world.out_lines()) >= 300, lambda: f'{len(world.out_lines())} of 300 events')
+    assert messages(world) == split(text)
+    assert agent.metrics().get('logflume_component_received_events_total', component='app') == 300
+    assert agent.metrics().get('logflume_component_received_bytes_total', component='app') == len(text)
+    assert agent.stop() == 0
+
+
+@pytest.mark.sanitizer
+def test_an_open_event_is_over_after_the_timeout_and_not_before_it_was_quiet(world):
+    world.config(sinks=json_sink(world), multiline=MULTILINE)
+    world.write('a.log', b'2026-01-02 first\n  more\n')
+    world.start()
+    for _ in range(4):  # longer than the timeout, but never quiet for so long
+        time.sleep(0.5)
+        world.append('a.log', b'  and more\n')
+        assert world.out() == b''
+    until(lambda: world.out_lines(), 'the event is over')
+    assert messages(world) == ['2026-01-02 first\n  more' + 4 * '\n  and more']
+    world.append('a.log', b'  late\n2026-01-02 second\n')
+    until(lambda: len(world.out_lines()) == 3, 'the rest')
+    assert messages(world)[1:] == ['  late', '2026-01-02 second']
+
+
+def test_sigterm_leaves_an_open_event_and_the_next_start_has_it_whole(world):
+    world.config(sinks=json_sink(world), multiline={**MULTILINE, 'timeout': '1h'})
+    world.write('a.log', b'2026-01-02 one\n2026-01-02 two\n  half')
+    agent = world.start()
+    until(lambda: world.out_lines(), 'the first event')
+    assert agent.stop() == 0
+    world.append('a.log', b' and whole\n2026-01-02 three\n')
+    world.start()
+    until(lambda: len(world.out_lines()) == 2, 'the second event')
+    assert messages(world) == ['2026-01-02 one', '2026-01-02 two\n  half and whole']
+
+
+def test_kill_9_in_the_middle_of_an_event(world, mode):
+    """An event that was half read comes out whole, once."""
+    world.config(sinks=json_sink(world), read_mode=mode, multiline={**MULTILINE, 'timeout': '1h'})
+    expected = []
+    chance = random.Random(9)
+    for round_ in range(6):
+        agent = world.start()
+        for n in range(40):
+            event = f'2026-01-02 event {round_}.{n}' + '\n\tat frame' * chance.randrange(6)
+            text = event + '\n'
+            cut = chance.randrange(len(text))
+            world.append('a.log', text[:cut])
+            time.sleep(0.002)
+            world.append('a.log', text[cut:])
+            expected.append(event)
+        agent.kill()
+    world.run_to_end()
+    assert messages(world) == expected
+
+
+def test_the_whole_event_is_capped(world, mode):
+    long = b'2026-01-02 long\n' + b'  %s\n' % (b'x' * 60) * 9000  # longer than two reads
+    world.config(sinks={'out': world.file_sink()}, read_mode=mode, max_line_bytes=1000, multiline=MULTILINE)
+    world.write('a.log', b'2026-01-02 short\n' + long + b'2026-01-02 after\n more\n')
+    agent = world.start()
+    world.expect_out(b'2026-01-02 short\n' + long[:1000] + b'\n2026-01-02 after\n more\n')
+    assert agent.metrics().get('logflume_truncated_events_total', component='app') == 1
+    assert agent.stop() == 0
+
+
+@pytest.mark.parametrize('rotation', ['rename', 'copytruncate'])
+def test_rotation_neither_splits_nor_repeats_what_stands_before_it(world, rotation):
+    world.config(include=[world.log('*')], multiline={**MULTILINE, 'timeout': '300ms'})
+    world.start()
+    streams = world.generate('--format', 'java', '--out', world.log(), '--lines', 30_000, '--rate', '15000/s',
+                             '--rotate', rotation, '--rotate-every', 8000)
+    world.expect_complete(streams, reordering=True)
+
+
+def test_an_event_in_a_file_that_is_deleted_or_moved_away(world):
+    world.config(sinks=json_sink(world), multiline={**MULTILINE, 'timeout': '1h'})
+    world.write('a.log', b'2026-01-02 one\n  more')
+    world.start()
+    until(lambda: any(world.log() in name for name in world.agents[0].open_files()), 'it is read')
+    os.remove(world.log())
+    until(lambda: world.out_lines(), 'the end of a deleted file ends its event')
+    assert messages(world) == ['2026-01-02 one\n  more']
+
+
+def test_a_sink_that_was_away_gets_the_same_events(world, receiver):
+    receiver.status = 503
+    world.config(sinks={'out': world.file_sink(encoding='json'),
+                        'late': {'type': 'http', 'uri': receiver.uri, 'encoding': 'json',
+                                 'batch': {'max_bytes': '64KiB'}, 'buffer': {'type': 'memory', 'max_bytes': '256KiB'}}},
+                 multiline=MULTILINE)
+    world.generate('--format', 'java', '--lines', 20_000, '--out', world.log())
+    text = open(world.log(), 'rb').read()
+    world.start()
+    until(lambda: len(world.out_lines()) == len(split(text)), 'the live sink has all')
+    receiver.status = 200
+    until(lambda: len(receiver.lines()) >= len(split(text)), 'the other one, too', 60)
+    assert [json.loads(line)['message'] for line in receiver.lines()] == messages(world) == split(text)
+
+
+def test_a_hostile_line_does_not_hold_the_reader(world):
+    world.config(sinks=json_sink(world), multiline={'start_pattern': '^(a+)+$'})
+    world.write('a.log', b'first\n' + b'a' * 10_000 + b'b\n' + b'aaaa\n' + numbered(1, 1000))
+    done = world.run_to_end()
+    assert len(messages(world)) == 2 and 'start_pattern' in done.stderr
