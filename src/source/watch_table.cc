@@ -1,17 +1,21 @@
 #include "source/watch_table.h"
 
+#include <fcntl.h>
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 
 namespace logflume {
 namespace {
 
 std::string kernel_limit(const char* name) {
-  std::string value;
-  std::ifstream(std::string("/proc/sys/fs/inotify/") + name) >> value;
-  return value.empty() ? "unknown" : value;
+  char text[32];
+  const UniqueFd fd(::open((std::string("/proc/sys/fs/inotify/") + name).c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t bytes = fd.valid() ? ::read(fd.get(), text, sizeof text) : 0;
+  if (bytes <= 0) return "unknown";
+  const std::string_view line(text, static_cast<std::size_t>(bytes));
+  return std::string(line.substr(0, line.find('\n')));
 }
 
 }  // namespace
