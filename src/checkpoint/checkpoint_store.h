@@ -26,7 +26,11 @@ struct FileRecord {
   // Its bytes are no longer at (device, inode): truncated, replaced or deleted. Kept a while, so that a
   // copy or an archive of it that is found later is recognised.
   bool gone = false;
-  std::int64_t updated_ns = 0;  // wall clock
+  // A copy that ends before what was read of its original: as long as it has `size_bytes`, nothing in it is
+  // to be read, although the cursors stand behind its end.
+  bool finished = false;
+  std::uint64_t size_bytes = 0;  // the largest size seen when this was recorded
+  std::int64_t updated_ns = 0;   // wall clock; of a file that is gone: when it went, as far as is known
 };
 
 struct CursorRecord {

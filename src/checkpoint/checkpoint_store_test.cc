@@ -24,7 +24,8 @@ namespace logflume {
 bool operator==(const FileRecord& a, const FileRecord& b) {
   return a.id == b.id && a.source == b.source && a.path == b.path && a.device == b.device &&
          a.inode == b.inode && a.birth_ns == b.birth_ns && a.prefix_bytes == b.prefix_bytes &&
-         a.prefix_hash == b.prefix_hash && a.gone == b.gone && a.updated_ns == b.updated_ns;
+         a.prefix_hash == b.prefix_hash && a.gone == b.gone && a.finished == b.finished &&
+         a.size_bytes == b.size_bytes && a.updated_ns == b.updated_ns;
 }
 bool operator==(const CursorRecord& a, const CursorRecord& b) {
   return a.file_id == b.file_id && a.sink == b.sink && a.offset == b.offset && a.seam_bytes == b.seam_bytes &&
@@ -43,9 +44,18 @@ using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
 FileRecord file(std::uint64_t id, std::string path = "/var/log/x") {
-  return {
-      id,    "app", std::move(path), 2049, 100 + id, 1'700'000'000'000'000'000, 256, ~std::uint64_t{0} - id,
-      false, 5};
+  return {id,
+          "app",
+          std::move(path),
+          2049,
+          100 + id,
+          1'700'000'000'000'000'000,
+          256,
+          ~std::uint64_t{0} - id,
+          false,
+          false,
+          999,
+          5};
 }
 CursorRecord cursor(std::uint64_t file_id, std::string sink, std::uint64_t offset) {
   return {file_id, std::move(sink), offset, 64, 0xFFFF'FFFF'FFFF'FFF0 + offset % 8};
@@ -120,7 +130,7 @@ TEST_F(CheckpointStoreTest, KeepsWhatWasCommitted) {
   const std::string odd("a\0\xFF'\"\n", 6);
   CheckpointChanges changes;
   changes.files = {file(1, odd), file(2)};
-  changes.files[1].gone = true;
+  changes.files[1].gone = changes.files[1].finished = true;
   changes.cursors = {cursor(1, "bus", ~std::uint64_t{0}), cursor(1, odd, 0), cursor(2, "", 7)};
   changes.states = {{"out", odd, std::string("\0\xFE", 2)}, {"out", "", "x"}};
   {

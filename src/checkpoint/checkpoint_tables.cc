@@ -23,7 +23,8 @@ struct SchemaObject {
 constexpr SchemaObject kSchema[] = {
     {"files",
      "CREATE TABLE files(id INTEGER PRIMARY KEY, source BLOB, path BLOB, device INTEGER, inode INTEGER, "
-     "birth_ns INTEGER, prefix_bytes INTEGER, prefix_hash INTEGER, gone INTEGER, updated_ns INTEGER, "
+     "birth_ns INTEGER, prefix_bytes INTEGER, prefix_hash INTEGER, gone INTEGER, finished INTEGER, "
+     "size_bytes INTEGER, updated_ns INTEGER, "
      "checksum INTEGER)"},
     {"cursors",
      "CREATE TABLE cursors(row INTEGER PRIMARY KEY, file_id INTEGER, sink BLOB, \"offset\" INTEGER, "
@@ -81,6 +82,8 @@ std::int64_t checksum(const FileRecord& file) {
       .add(std::uint64_t{file.prefix_bytes})
       .add(file.prefix_hash)
       .add(std::int64_t{file.gone})
+      .add(std::int64_t{file.finished})
+      .add(file.size_bytes)
       .add(file.updated_ns)
       .value();
 }
@@ -116,13 +119,16 @@ struct Table<FileRecord> {
   static constexpr std::string_view kName = "files";
   static constexpr std::string_view kKey = "id";
   static constexpr std::string_view kColumns =
-      "source, path, device, inode, birth_ns, prefix_bytes, prefix_hash, gone, updated_ns, checksum";
+      "source, path, device, inode, birth_ns, prefix_bytes, prefix_hash, gone, finished, size_bytes, "
+      "updated_ns, checksum";
   static bool decode(const SqliteStatement& row, FileRecord& file) {
     if (!row.is_bytes(1) || !row.is_bytes(2)) return false;
-    for (int column = 3; column <= 10; ++column) {
+    for (int column = 3; column <= 12; ++column) {
       if (!row.is_integer(column)) return false;
     }
-    if (!is_file_id(row.integer(0)) || !fits_u32(row.integer(6)) || u64(row.integer(8)) > 1) return false;
+    if (!is_file_id(row.integer(0)) || !fits_u32(row.integer(6)) || u64(row.integer(8)) > 1 ||
+        u64(row.integer(9)) > 1)
+      return false;
     file.id = u64(row.integer(0));
     file.source = row.bytes(1);
     file.path = row.bytes(2);
@@ -132,8 +138,10 @@ struct Table<FileRecord> {
     file.prefix_bytes = static_cast<std::uint32_t>(row.integer(6));
     file.prefix_hash = u64(row.integer(7));
     file.gone = row.integer(8) == 1;
-    file.updated_ns = row.integer(9);
-    return row.integer(10) == checksum(file);
+    file.finished = row.integer(9) == 1;
+    file.size_bytes = u64(row.integer(10));
+    file.updated_ns = row.integer(11);
+    return row.integer(12) == checksum(file);
   }
 };
 
@@ -358,7 +366,7 @@ Result<void> check_checkpoint_schema(SqliteDatabase& database) {
 Result<CheckpointWriter> CheckpointWriter::prepare(SqliteDatabase& database) {
   CheckpointWriter writer;
   const std::pair<SqliteStatement*, std::string_view> statements[] = {
-      {&writer.put_file_, "INSERT OR REPLACE INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&writer.put_file_, "INSERT OR REPLACE INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       // An upsert keeps the row and leaves the index alone; REPLACE would write both anew.
       {&writer.put_cursor_,
        "INSERT INTO cursors(file_id, sink, \"offset\", seam_bytes, seam_hash, checksum) VALUES(?, ?, ?, ?, "
@@ -392,8 +400,10 @@ Result<void> CheckpointWriter::write(const CheckpointChanges& changes) {
         .bind(7, std::int64_t{file.prefix_bytes})
         .bind(8, stored(file.prefix_hash))
         .bind(9, std::int64_t{file.gone})
-        .bind(10, file.updated_ns)
-        .bind(11, checksum(file));
+        .bind(10, std::int64_t{file.finished})
+        .bind(11, stored(file.size_bytes))
+        .bind(12, file.updated_ns)
+        .bind(13, checksum(file));
     if (auto put = step_once(put_file_); !put) return put;
   }
   for (const CursorRecord& cursor : changes.cursors) {

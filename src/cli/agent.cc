@@ -50,16 +50,16 @@ void raise_file_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-class Agent {
+class AgentProcess {
  public:
-  explicit Agent(AgentOptions options) : options_(std::move(options)) {}
+  explicit AgentProcess(AgentOptions options) : options_(std::move(options)) {}
   int run();
 
  private:
   std::optional<Config> load() const {
     return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
   }
-  Result<void> start(const Config& config, const Config* running = nullptr);
+  Result<void> start(const Config& config, const Topology::Legacy& legacy = {});
   Result<void> start_api(const Config& config);
   bool reload();
 
@@ -78,10 +78,10 @@ class Agent {
   std::atomic<bool> ready_{false};
 };
 
-Result<void> Agent::start(const Config& config, const Config* running) {
+Result<void> AgentProcess::start(const Config& config, const Topology::Legacy& legacy) {
   auto topology = Topology::build(
       config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
-      options_.until_eof, running);
+      options_.until_eof, legacy);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
@@ -90,7 +90,7 @@ Result<void> Agent::start(const Config& config, const Config* running) {
   return {};
 }
 
-Result<void> Agent::start_api(const Config& config) {
+Result<void> AgentProcess::start_api(const Config& config) {
   if (!config.api.enabled) {
     api_.reset();
     return {};
@@ -108,7 +108,7 @@ Result<void> Agent::start_api(const Config& config) {
 }
 
 // True when the agent goes on, with the new configuration or the old one.
-bool Agent::reload() {
+bool AgentProcess::reload() {
   if (options_.config) return true;
   log_.info("agent", "reloading the configuration");
   const std::optional<Config> next = load();
@@ -123,12 +123,13 @@ bool Agent::reload() {
   log_.configure(next->log_level, next->log_format);
   ready_.store(false);
   topology_->stop(kReloadPatience);
+  const Topology::Legacy legacy = topology_->hand_over();
   topology_.reset();
   const Config old = config_;
-  if (const auto started = start(*next, &old); !started) {
+  if (const auto started = start(*next, legacy); !started) {
     log_.error("agent", "the new configuration does not start: {}; going back to the old one",
                started.error().text());
-    if (const auto back = start(old, &old); !back) {
+    if (const auto back = start(old, legacy); !back) {
       log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
       return false;
     }
@@ -142,7 +143,7 @@ bool Agent::reload() {
   return true;
 }
 
-int Agent::run() {
+int AgentProcess::run() {
   const std::optional<Config> config = load();
   if (!config) return kExitConfiguration;
   log_.configure(config->log_level, config->log_format);
@@ -191,15 +192,17 @@ int Agent::run() {
     }
   }
   if (progress) progress->finish();
+  const bool left_something = topology_->left_something();
+  if (left_something) log_.error("agent", "not everything could be read: see the messages above");
   const bool clean = topology_->stop(config_.shutdown_timeout);
   topology_.reset();
   api_.reset();
   const auto committed = checkpointer_->stop();
-  return clean && committed ? kExitOk : kExitFailure;
+  return clean && committed && !left_something ? kExitOk : kExitFailure;
 }
 
 }  // namespace
 
-int run_agent(AgentOptions options) { return Agent(std::move(options)).run(); }
+int run_agent(AgentOptions options) { return AgentProcess(std::move(options)).run(); }
 
 }  // namespace logflume

@@ -1,6 +1,7 @@
 #include "source/file_catalog.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace logflume {
@@ -8,6 +9,7 @@ namespace {
 
 constexpr Duration kHoldMax = std::chrono::seconds(5);    // semantics 4
 constexpr Duration kHoldAgain = std::chrono::seconds(1);  // as long as the original is read to its end
+constexpr std::string_view kStartedKey = "started";       // of a source's state in the store
 constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
 
 bool same_birth(std::int64_t a, std::int64_t b) { return a == 0 || b == 0 || a == b; }
@@ -16,8 +18,9 @@ Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record
 
 }  // namespace
 
-FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles)
-    : config_(config), context_(context), handles_(handles) {}
+FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles,
+                         FileRecords& records, Losses& losses)
+    : config_(config), context_(context), handles_(handles), records_(records), losses_(losses) {}
 
 // -- Start ------------------------------------------------------------------------------------------------
 
@@ -35,12 +38,17 @@ const CursorRecord* FileCatalog::Remembered::leader() const {
 
 void FileCatalog::restore(const CheckpointContent& checkpoint) {
   const std::int64_t oldest_ns = wall_now_ns() - kForgetAfterNs;
+  for (const SinkStateRecord& state : checkpoint.states) {
+    known_before_ = known_before_ || (state.sink == context_.name && state.key == kStartedKey);
+  }
   for (const FileRecord& record : checkpoint.files) {
     if (record.source != context_.name) continue;
+    known_before_ = true;
     if (record.gone && record.updated_ns < oldest_ns) {
-      removed_files_.push_back(record.id);
+      records_.remove(record.id);
       continue;
     }
+    if (record.gone) gone_keys_[{record.device, record.inode}] = record.birth_ns;
     Remembered& remembered = remembered_[record.id];
     remembered.record = record;
     if (!record.gone) remembered_by_key_[{record.device, record.inode}] = &remembered;
@@ -50,6 +58,36 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
     if (const auto it = remembered_.find(cursor.file_id); it != remembered_.end())
       it->second.cursors.push_back(cursor);
   }
+  // Should the first scan find nothing, the next start is not the first one all the same.
+  if (!known_before_ && config_.start_at == StartAt::kEnd)
+    records_.put_state({context_.name, std::string(kStartedKey), "1"});
+}
+
+std::vector<TailedFile*> FileCatalog::inherit(const SourceLegacy& legacy, TimePoint now) {
+  std::vector<TailedFile*> inherited;
+  for (const SourceLegacy::OpenFile& open : legacy.files) {
+    const FileKey key{open.device, open.inode};
+    if (by_key_.contains(key)) continue;  // it has a name, or another file has its inode
+    struct stat there {};
+    if (open.named && ::stat(open.path.c_str(), &there) == 0 && there.st_dev == key.device &&
+        there.st_ino == key.inode) {
+      continue;  // the new configuration does not want it
+    }
+    UniqueFd fd(::fcntl(open.fd.get(), F_DUPFD_CLOEXEC, 0));
+    const Result<FileStatus> status = fd.valid() ? file_status(fd.get()) : errno_error("duplicate a handle");
+    if (!status) {
+      context_.log.error(context_.name, "{}: {}: what was not read of it is lost by this reload", open.path,
+                         status.error().text());
+      continue;
+    }
+    TailedFile& file =
+        found({open.path, key.device, key.inode, open.birth_ns, status->size_bytes, status->modified_ns},
+              false, now);
+    handles_.adopt(file, std::move(fd));
+    lost(file, open.path, now);
+    inherited.push_back(&file);
+  }
+  return inherited;
 }
 
 std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
@@ -58,7 +96,9 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
     if (by_key_.contains(key)) continue;  // found: identify() decides what it is
     const std::uint64_t id = remembered->record.id;
     const std::string old_path = remembered->record.path;
-    if (const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key)) {
+    const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key);
+    if (path == old_path) continue;  // the configuration does not want it any more
+    if (path) {
       TailedFile& file = found({*path, key.device, key.inode, remembered->record.birth_ns, 0, 0}, false, now);
       std::optional<Error> error;
       // An archive there is another file: what is compressed under its own inode was never read as it was.
@@ -72,12 +112,9 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
       forget(file);
     }
     if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end()) {
-      context_.log.info(
-          context_.name,
-          "{} is gone since the last run; what was not read of it (from byte {} on), if anything, is "
-          "lost unless a copy of it is found",
-          old_path, it->second->offset_max());
-      record_gone(*it->second);
+      context_.log.info(context_.name, "{} is gone since the last run", old_path);
+      suspect_loss(*it->second, now);
+      vanish(*it->second);
       remembered_by_key_.erase(it);
     }
   }
@@ -98,7 +135,8 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
       if (!file.archive_name) file.size_known = std::max(file.size_known, found.size_bytes);
       return file;
     }
-    forget(file);  // the inode was freed and used again
+    if (file.deleted_ns == 0) file.deleted_ns = found.birth_ns;  // the inode was freed and used again
+    forget(file);
   }
   auto made = std::make_unique<TailedFile>();
   TailedFile& file = *made;
@@ -149,6 +187,7 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now)
   if (file.fd.valid()) {
     const Result<FileStatus> status = file_status(file.fd.get());
     if (status && status->links > 0) file.place = TailedFile::Place::kMoved;
+    if (status && status->links == 0) file.deleted_ns = std::min(status->changed_ns, wall_now_ns());
     if (status && !file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
   }
   return false;
@@ -179,7 +218,7 @@ void FileCatalog::give_content(TailedFile& file, std::shared_ptr<LogContent> con
 FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std::optional<Error>& error) {
   if (file.content) return Identity::kKnown;
   const auto remembered = remembered_by_key_.find(file.key);
-  const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd;
+  const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd && !known_before_;
   const bool may_be_known = remembered != remembered_by_key_.end() || !live_.empty() ||
                             !ghost_index_.empty() || !remembered_index_.empty();
   unseen_ = false;
@@ -205,14 +244,17 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     Remembered& known = *remembered->second;
     const bool born_together = same_birth(known.record.birth_ns, file.birth_ns);
     if (auto content = born_together ? revive(file, known, *head, size) : nullptr) {
+      const bool finished = known.record.finished;
       forget_remembered(known);
       give_content(file, std::move(content));
+      file.finished_copy = finished;
       record(file, *file.content, false);
       return Identity::kKnown;
     }
     if (unseen_) return Identity::kVerify;
     // Truncated or replaced while nobody looked: its old content may turn up as a copy.
-    record_gone(known);
+    suspect_loss(known, now);
+    vanish(known);
     remembered_by_key_.erase(remembered);
     if (!file.archive) {  // one may hold the very file whose inode it got
       context_.log.info(context_.name,
@@ -243,6 +285,7 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   }
   if (unseen_) return Identity::kVerify;
   give_content(file, new_content(at_end ? size : 0, at_end ? read_seam(file, size) : Seam{}));
+  file.content->nuls_may_lead = began_by_truncation(file);
   if (at_end && size > 0) {
     // Recorded at once: the next start must go on from here, whatever is written until then.
     file.content->prefix = {static_cast<std::uint32_t>(head->size()), hash_bytes(*head)};
@@ -259,15 +302,24 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
   if (head.size() < prefix.bytes) return nullptr;
   if (prefix.bytes > 0 && hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
   const CursorRecord* leader = remembered.leader();
-  if (leader != nullptr && (size_bytes < leader->offset ||
-                            !matches_before(file, leader->offset, leader->seam_bytes, leader->seam_hash))) {
+  if (remembered.record.finished) {
+    if (size_bytes != remembered.record.size_bytes) return nullptr;
+  } else if (leader != nullptr &&
+             (size_bytes < leader->offset ||
+              !matches_before(file, leader->offset, leader->seam_bytes, leader->seam_hash))) {
     return nullptr;
   }
   auto content = std::make_shared<LogContent>();
   content->id = remembered.record.id;
   content->received_to = remembered.offset_max();
+  if (context_.legacy != nullptr) {
+    const auto counted = context_.legacy->received_to.find(content->id);
+    if (counted != context_.legacy->received_to.end())
+      content->received_to = std::max(content->received_to, counted->second);
+  }
   content->prefix = prefix;
-  content->recorded = true;
+  content->recorded = content->revived = true;
+  content->nuls_may_lead = remembered.offset_max() == 0 && began_by_truncation(file);
   for (const Outlet& outlet : context_.outlets) {
     const auto own = std::find_if(remembered.cursors.begin(), remembered.cursors.end(),
                                   [&](const CursorRecord& cursor) { return cursor.sink == outlet.sink; });
@@ -280,26 +332,64 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
   return content;
 }
 
+void FileCatalog::suspect_loss(const Remembered& remembered, TimePoint now) {
+  const FileRecord& file = remembered.record;
+  if (file.finished) return;
+  FileRange unread{remembered.offset_max(), std::max(remembered.offset_max(), file.size_bytes)};
+  for (const Outlet& outlet : context_.outlets) {
+    for (const CursorRecord& cursor : remembered.cursors) {
+      if (cursor.sink == outlet.sink) unread.begin = std::min(unread.begin, cursor.offset);
+    }
+  }
+  losses_.suspect({file.id, file.path, unread, 0, "deleted"}, now);
+}
+
+// The content of its inode that was read before is gone: a writer without O_APPEND leaves a hole.
+bool FileCatalog::began_by_truncation(const TailedFile& file) const {
+  if (file.archive) return false;
+  const auto gone = gone_keys_.find(file.key);
+  return gone != gone_keys_.end() && same_birth(gone->second, file.birth_ns);
+}
+
+// A copy was made while there was something to copy (semantics 4). An archive is made of a copy, and so may
+// be younger.
+bool FileCatalog::may_be_copy(const TailedFile& file, std::int64_t gone_ns) {
+  return file.archive || file.birth_ns == 0 || file.birth_ns < gone_ns;
+}
+
+// Where that cannot be told, what is short and equal (a service's first line) is rather read twice than not.
+bool FileCatalog::may_be_copy(const TailedFile& file, const Remembered& remembered) {
+  if (remembered.vanished && remembered.record.prefix_bytes < Prefix::kBytesMax)
+    return file.archive != nullptr;
+  return may_be_copy(file, remembered.record.updated_ns);
+}
+
 bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   for (LogContent* ghost : ghost_index_.find(head)) {
     const std::uint64_t offset = ghost->fed_max();
     const Seam& seam = ghost->fed_max_seam();
+    if (!may_be_copy(file, ghost->gone_ns)) continue;
     if (size_bytes < offset || !matches_before(file, offset, seam)) continue;
     const auto it =
         std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
     std::shared_ptr<LogContent> content = *it;
     ghost_index_.remove(ghost->prefix, ghost);
     ghosts_.erase(it);
+    losses_.found(content->id);
     give_content(file, std::move(content));
     record(file, *file.content, false);
     return true;
   }
   for (Remembered* known : remembered_index_.find(head)) {
     if (!known->record.gone) continue;  // its own inode may still be found
+    if (!may_be_copy(file, *known)) continue;
     auto content = revive(file, *known, head, size_bytes);
     if (!content) continue;
+    const bool finished = known->record.finished;
+    losses_.found(known->record.id);
     forget_remembered(*known);
     give_content(file, std::move(content));
+    file.finished_copy = finished;
     record(file, *file.content, false);
     return true;
   }
@@ -405,19 +495,24 @@ bool FileCatalog::archive_equal_so_far(TailedFile& copy, TailedFile& original) {
 bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
   if (file.content) return false;
   if (now < file.held_until) return true;
-  if (!file.archive || file.held_until == TimePoint{}) return false;
-  // A file that lost its names is read to its end before its content goes on in the archive.
+  if (file.held_until == TimePoint{}) return false;
+  // A file that is deleted is read to its end before its content goes on in the copy; one that an archive is
+  // made of may also have been moved away.
   const TailedFile* original = get(file.held_for);
-  if (original == nullptr || original->place == TailedFile::Place::kNamed) return false;
+  if (original == nullptr) return false;
+  const bool leaves = original->place == TailedFile::Place::kDeleted ||
+                      (file.archive && original->place == TailedFile::Place::kMoved);
+  if (!leaves) return false;
   file.held_until = now + kHoldAgain;
   return true;
 }
 
 TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   for (TailedFile* original : live_.find(head)) {
-    // Of two files that one scan found, neither is the newer one.
-    if (file.first_scan && original->first_scan) continue;
     if (original == &file || !original->content || original->content->fed_max() == 0) continue;
+    // Of two files that one scan found, neither is the newer one, unless one is known from the last run.
+    if (file.first_scan && original->first_scan && !original->content->revived) continue;
+    if (original->deleted_ns != 0 && !may_be_copy(file, original->deleted_ns)) continue;
     const std::shared_ptr<LogContent> content = original->content;
     if (equal_so_far(file, *original, size_bytes)) return original;
     if (original->content != content) {  // it was found truncated, and this one may be what it held
@@ -450,34 +545,36 @@ bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint
 
 void FileCatalog::truncated(TailedFile& file) {
   const std::shared_ptr<LogContent> content = file.content;
+  const std::uint64_t read_to = content->fed_max() + file.partial_bytes;
+  losses_.suspect({content->id,
+                   file.path(),
+                   {content->fed_min(), std::max(file.size_known, read_to)},
+                   file.partial_bytes,
+                   "truncated"},
+                  steady_now());
   live_.remove(content->prefix, &file);
   auto fresh = new_content(0, {});
   fresh->nuls_may_lead = !file.archive;
   give_content(file, std::move(fresh));
   file.size_known = 0;
-  bury(content, file);
+  bury(content, file, wall_now_ns());
   pass_to_copy(file, content);
 }
 
 // `content` is no longer where it was: should a copy be found, it goes on there.
-void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& place) {
+void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& place, std::int64_t gone_ns) {
   if (content->fed_max() == 0) {  // nothing that a copy could continue
-    if (content->recorded) {
-      const std::lock_guard lock(records_mutex_);
-      removed_files_.push_back(content->id);
-    }
+    if (content->recorded) records_.remove(content->id);
     return;
   }
+  content->gone_ns = gone_ns;
   if (content->recorded) record(place, *content, true);
   ghost_index_.add(content->prefix, content.get());
   ghosts_.push_back(std::move(content));
   if (ghosts_.size() > kGhostsMax) {
     const LogContent& oldest = *ghosts_.front();
     ghost_index_.remove(oldest.prefix, ghosts_.front().get());
-    if (oldest.all_acknowledged()) {
-      const std::lock_guard lock(records_mutex_);
-      removed_files_.push_back(oldest.id);
-    }
+    if (oldest.all_acknowledged()) records_.remove(oldest.id);
     ghosts_.pop_front();
   }
 }
@@ -503,7 +600,10 @@ void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogCo
       ghost_index_.remove(content->prefix, content.get());
       ghosts_.erase(ghost);
     }
+    content->gone_ns = 0;
+    losses_.found(content->id);
     give_content(*copy, content);
+    copy->size_known = size;
     copy->finished_copy = !longer;
     record(*copy, *content, false);
     return;
@@ -538,7 +638,7 @@ void FileCatalog::forget(TailedFile& file) {
   handles_.close(file);
   if (const std::shared_ptr<LogContent> content = file.content) {
     live_.remove(content->prefix, &file);
-    bury(content, file);
+    bury(content, file, file.deleted_ns != 0 ? file.deleted_ns : wall_now_ns());
     pass_to_copy(file, content);
   }
   by_key_.erase(file.key);
@@ -555,14 +655,11 @@ void FileCatalog::forget_remembered(Remembered& remembered) {
   remembered_.erase(remembered.record.id);
 }
 
-void FileCatalog::record_gone(Remembered& remembered) {
+void FileCatalog::vanish(Remembered& remembered) {
+  remembered.vanished = true;
   remembered.record.gone = true;
   remembered.record.updated_ns = wall_now_ns();
-  {
-    const std::lock_guard lock(records_mutex_);
-    records_.push_back(remembered.record);
-  }
-  context_.mark_dirty();
+  records_.put(remembered.record);
 }
 
 void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
@@ -576,21 +673,33 @@ void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone)
   record.prefix_bytes = content.prefix.bytes;
   record.prefix_hash = content.prefix.hash;
   record.gone = gone;
-  record.updated_ns = wall_now_ns();
+  record.finished = file.finished_copy;
+  record.size_bytes = file.size_known;
+  record.updated_ns = content.gone_ns != 0 ? content.gone_ns : wall_now_ns();
   content.recorded = true;
-  {
-    const std::lock_guard lock(records_mutex_);
-    records_.push_back(std::move(record));
-  }
-  context_.mark_dirty();
+  records_.put(std::move(record));
 }
 
-void FileCatalog::collect(CheckpointChanges& changes) {
-  const std::lock_guard lock(records_mutex_);
-  std::move(records_.begin(), records_.end(), std::back_inserter(changes.files));
-  changes.removed_files.insert(changes.removed_files.end(), removed_files_.begin(), removed_files_.end());
-  records_.clear();
-  removed_files_.clear();
+// -- Stop -------------------------------------------------------------------------------------------------
+
+void FileCatalog::record_unread() {
+  for (const auto& [token, file] : files_) {
+    if (!file->content || !file->content->recorded || file->size_known <= file->content->fed_min()) continue;
+    record(*file, *file->content, false);
+  }
+}
+
+SourceLegacy FileCatalog::hand_over() {
+  SourceLegacy legacy;
+  for (const auto& [token, file] : files_) {
+    if (file->content) legacy.received_to[file->content->id] = file->content->received_to;
+    if (!file->fd.valid()) continue;
+    const UniqueFd& fd = file->fd;
+    legacy.files.push_back({file->key.device, file->key.inode, file->birth_ns, file->path(),
+                            file->place == TailedFile::Place::kNamed,
+                            UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0))});
+  }
+  return legacy;
 }
 
 }  // namespace logflume

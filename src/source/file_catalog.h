@@ -5,29 +5,34 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "checkpoint/checkpoint_store.h"
 #include "source/discovery.h"
+#include "source/file_records.h"
 #include "source/file_source_config.h"
 #include "source/handle_pool.h"
+#include "source/losses.h"
 #include "source/prefix_index.h"
 #include "source/source.h"
 #include "source/tailed_file.h"
 
 namespace logflume {
 
-// Threads:   the source's; collect() from the checkpointer's.
+// Threads:   the source's.
 // Ownership: owns every TailedFile; one lives until forget().
 class FileCatalog {
  public:
-  FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles);
+  FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles,
+              FileRecords& records, Losses& losses);
 
   // -- Start ----------------------------------------------------------------------------------------------
   void restore(const CheckpointContent& checkpoint);
+  // The first scan is over: files of the source that ran until a reload, which have no matching name any
+  // more.
+  std::vector<TailedFile*> inherit(const SourceLegacy& legacy, TimePoint now);
   // The first scan is over: what is remembered but was not found is looked for under other names in its
   // directory (semantics 6). Returns the files found so, without a matching name.
   std::vector<TailedFile*> find_rotated(TimePoint now);
@@ -70,18 +75,18 @@ class FileCatalog {
   std::vector<FileToken>& held() { return held_; }
 
   std::size_t size() const { return files_.size(); }
-  template <typename Visit>
-  void for_each(Visit visit) {
-    for (auto& [token, file] : files_) visit(*file);
-  }
-
-  void collect(CheckpointChanges& changes);
+  // -- Stop -----------------------------------------------------------------------------------------------
+  // What is not read yet is known to the next start by its size.
+  void record_unread();
+  SourceLegacy hand_over();
 
  private:
   // A content as the checkpoint store has it, before a file is found that holds it.
   struct Remembered {
     FileRecord record;
     std::vector<CursorRecord> cursors;
+    // It went while nobody looked: who was there first, it or what looks like a copy, cannot be told.
+    bool vanished = false;
     std::uint64_t offset_max() const;
     const CursorRecord* leader() const;
   };
@@ -93,6 +98,10 @@ class FileCatalog {
                                      std::uint64_t size_bytes);
   void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
   void settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
+  void suspect_loss(const Remembered& remembered, TimePoint now);
+  bool began_by_truncation(const TailedFile& file) const;
+  static bool may_be_copy(const TailedFile& file, std::int64_t gone_ns);
+  static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
@@ -100,15 +109,18 @@ class FileCatalog {
   bool matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes, std::uint64_t hash);
   bool matches_before(TailedFile& file, std::uint64_t offset, const Seam& seam);
   Seam read_seam(TailedFile& file, std::uint64_t offset);
-  void bury(std::shared_ptr<LogContent> content, const TailedFile& place);
+  void bury(std::shared_ptr<LogContent> content, const TailedFile& place, std::int64_t gone_ns);
   void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
   void forget_remembered(Remembered& remembered);
-  void record_gone(Remembered& remembered);
+  void vanish(Remembered& remembered);
   void record(const TailedFile& file, LogContent& content, bool gone);
 
   const FileSourceConfig& config_;
   SourceContext& context_;
   HandlePool& handles_;
+  FileRecords& records_;
+  Losses& losses_;
+  bool known_before_ = false;  // this source has run on this data_dir: start_at: end is past
   FileToken next_token_ = 1;
   std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
   std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
@@ -121,10 +133,8 @@ class FileCatalog {
   std::unordered_map<std::uint64_t, Remembered> remembered_;  // by file id
   std::unordered_map<FileKey, Remembered*, FileKeyHash> remembered_by_key_;
   PrefixIndex<Remembered*> remembered_index_;
-
-  std::mutex records_mutex_;
-  std::vector<FileRecord> records_;           // guarded by records_mutex_
-  std::vector<std::uint64_t> removed_files_;  // guarded by records_mutex_
+  // Inodes whose content was gone before the last run ended, and their birth.
+  std::unordered_map<FileKey, std::int64_t, FileKeyHash> gone_keys_;
 };
 
 }  // namespace logflume

@@ -40,6 +40,7 @@ Result<FileStatus> file_status(int fd) {
   status.size_bytes = s.stx_size;
   status.links = s.stx_nlink;
   status.modified_ns = s.stx_mtime.tv_sec * 1'000'000'000LL + s.stx_mtime.tv_nsec;
+  status.changed_ns = s.stx_ctime.tv_sec * 1'000'000'000LL + s.stx_ctime.tv_nsec;
   status.regular = S_ISREG(s.stx_mode);
   return status;
 }

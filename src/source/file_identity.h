@@ -31,6 +31,7 @@ struct FileStatus {
   std::uint64_t size_bytes = 0;
   std::uint64_t links = 0;  // 0: deleted
   std::int64_t modified_ns = 0;
+  std::int64_t changed_ns = 0;  // the inode: of a deleted file, at the earliest its deletion
   bool regular = false;
 };
 

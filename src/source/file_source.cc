@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <deque>
+#include <unordered_set>
 
 #include "base/units.h"
 #include "source/archive_gate.h"
@@ -36,7 +37,9 @@ class FileSource final : public Source, private DiscoveryListener {
         discovery_({config_.include, config_.exclude, config_.rescan_interval}, context_.name, context_.log,
                    *this),
         feeder_(context_, config_.strip_cr),
-        metrics_(context_) {
+        metrics_(context_),
+        records_(context_.mark_dirty),
+        losses_(context_, metrics_) {
     if (config_.rate_limit) rate_ = std::make_unique<TokenBucket>(*config_.rate_limit);
   }
 
@@ -50,7 +53,9 @@ class FileSource final : public Source, private DiscoveryListener {
     return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged();
   }
   std::uint64_t lag_bytes() const override { return metrics_.lag_bytes(); }
-  void collect(CheckpointChanges& changes) override { catalog_->collect(changes); }
+  SourceLegacy hand_over() override { return catalog_->hand_over(); }
+  bool left_something() const override { return left_something_.load(std::memory_order_relaxed); }
+  void collect(CheckpointChanges& changes) override { records_.collect(changes); }
 
  private:
   // Why a file is not read on now.
@@ -74,6 +79,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::optional<Turn> turn_of(ArchiveGate::Answer answer, TailedFile& file, TimePoint now);
   void keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePoint now);
   Turn failed(TailedFile& file, const Error& error, TimePoint now);
+  void recovered(const TailedFile& file);
   void truncated(TailedFile& file);
   std::array<TokenBucket*, 3> buckets(const TailedFile& file) const;
   bool rate_allows(TailedFile& file, TimePoint now);
@@ -97,6 +103,8 @@ class FileSource final : public Source, private DiscoveryListener {
   Discovery discovery_;
   Feeder feeder_;
   FileMetrics metrics_;
+  FileRecords records_;
+  Losses losses_;
   std::unique_ptr<TokenBucket> rate_;
 
   // Two queues, served in turn, so that a backlog never stands before a live line. A file is at most once in
@@ -106,6 +114,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::deque<FileToken> behind_;
   std::vector<FileToken> waiting_;
   std::vector<FileToken> orphans_;
+  std::unordered_set<FileToken> failing_;
   // Files with a multi-line event that may go on, by the time when it is over: all wait equally long.
   struct OpenEvent {
     TimePoint due;
@@ -121,10 +130,11 @@ class FileSource final : public Source, private DiscoveryListener {
   TimePoint next_close_ = kNever;
   TimePoint trim_at_ = kNever;
   bool events_pending_ = false;
-  bool first_scan_ = false;
+  bool first_scan_ = true;
   std::atomic<bool> stopped_{false};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> all_fed_{false};
+  std::atomic<bool> left_something_{false};
 };
 
 // -- Start and stop ---------------------------------------------------------------------------------------
@@ -150,7 +160,7 @@ Result<void> FileSource::make_block_reader() {
 Result<void> FileSource::open() {
   if (auto made = make_block_reader(); !made) return made;
   handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
-  catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_);
+  catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
   gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
   std::optional<StartPattern> start_pattern;
   if (!config_.multiline.start_pattern.empty()) {
@@ -164,15 +174,19 @@ Result<void> FileSource::open() {
   catalog_->restore(context_.checkpoint);
 
   now_ = steady_now();
-  first_scan_ = context_.first_start;
   discovery_.open();
   first_scan_ = false;
-  for (TailedFile* file : catalog_->find_rotated(now_)) {
+  std::vector<TailedFile*> unnamed;
+  if (context_.legacy != nullptr) unnamed = catalog_->inherit(*context_.legacy, now_);
+  const std::vector<TailedFile*> rotated = catalog_->find_rotated(now_);
+  unnamed.insert(unnamed.end(), rotated.begin(), rotated.end());
+  for (TailedFile* file : unnamed) {
     file->followed = discovery_.follow(file->fd.get(), file->token);
     orphans_.push_back(file->token);
     file->orphan = true;
     enqueue(*file);
   }
+  if (!orphans_.empty()) next_orphan_check_ = now_ + kOrphanCheck;
   if (discovery_.fd() >= 0) {
     auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET,
                                        [this](std::uint32_t) { events_pending_ = true; });
@@ -268,6 +282,8 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (stopped_) return 0;
   if (stop_requested_.load(std::memory_order_acquire)) {
     reader_->release();
+    losses_.settle(now, true);
+    catalog_->record_unread();
     if (discovery_.fd() >= 0) context_.loop.unwatch(discovery_.fd());
     stopped_.store(true, std::memory_order_release);
     return 1;
@@ -285,6 +301,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (!orphans_.empty() && now >= next_orphan_check_) look_after_orphans(now);
   if (!catalog_->held().empty()) look_after_held(now);
   if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
+  if (now >= losses_.next_due()) losses_.settle(now, false);
   if (feeder_.take_room_returned(now) || now >= retry_waiting_at_) wake_waiting();
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
@@ -470,7 +487,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
         file.open_event = true;
         open_events_.push_back({file.last_growth + config_.multiline.timeout, file.token});
       }
-      context_.health.ok();
+      if (!failing_.empty()) recovered(file);
       if (!file.archive) return Turn::kDone;
       gate_->leave(file);
       return Turn::kMore;  // another sink's position, or none: then it is closed
@@ -495,10 +512,6 @@ void FileSource::truncated(TailedFile& file) {
   context_.log.info(context_.name,
                     "{} was truncated or rewritten after byte {}: reading it from the beginning", file.path(),
                     file.content->fed_max());
-  if (file.partial_bytes > 0) {
-    context_.metrics.discarded("truncated_partial_line", 1);
-    metrics_.lost_bytes("truncated_partial_line", file.partial_bytes);
-  }
   catalog_->truncated(file);
   if (file.archive) file.size_known = file.archive->size_bytes();
 }
@@ -546,10 +559,20 @@ FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePo
   const std::string message = fmt::format("{}: {}", file.path(), error.text());
   context_.log.limited(LogLevel::kWarn, context_.name, file.path(), message + " (tried again each second)");
   context_.health.degraded(message);
-  if (context_.until_eof) return Turn::kDone;
+  failing_.insert(file.token);
+  if (context_.until_eof) {
+    left_something_.store(true, std::memory_order_relaxed);
+    return Turn::kDone;
+  }
   file.retry_at = now + kErrorRetry;
   wait(file, file.retry_at);
   return Turn::kWaiting;
+}
+
+void FileSource::recovered(const TailedFile& file) {
+  failing_.erase(file.token);
+  std::erase_if(failing_, [&](FileToken token) { return catalog_->get(token) == nullptr; });
+  if (failing_.empty()) context_.health.ok();
 }
 
 // -- What time brings -------------------------------------------------------------------------------------
@@ -654,7 +677,9 @@ void FileSource::refresh_lag(TimePoint now) {
 // When to run next without being woken, and whether everything is fed.
 void FileSource::plan(TimePoint now) {
   const bool reading = !live_.empty() || !behind_.empty();
-  TimePoint at = std::min({discovery_.next_rescan(), retry_waiting_at_, trim_at_});
+  const bool all_fed = !reading && !events_pending_ && waiting_.empty() && catalog_->held().empty();
+  if (all_fed && context_.until_eof) losses_.settle(now, true);
+  TimePoint at = std::min({discovery_.next_rescan(), retry_waiting_at_, trim_at_, losses_.next_due()});
   if (events_pending_) at = std::min(at, next_poll_);
   if (!orphans_.empty()) at = std::min(at, next_orphan_check_);
   if (!open_events_.empty()) at = std::min(at, open_events_.front().due);
@@ -667,8 +692,7 @@ void FileSource::plan(TimePoint now) {
   }
   if (!waiting_.empty() || metrics_.lagging()) at = std::min(at, next_lag_refresh_);
   deadline_ = reading ? now : at;
-  all_fed_.store(!reading && !events_pending_ && waiting_.empty() && catalog_->held().empty(),
-                 std::memory_order_release);
+  all_fed_.store(all_fed, std::memory_order_release);
 }
 
 }  // namespace

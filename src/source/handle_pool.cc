@@ -20,14 +20,18 @@ Result<void> HandlePool::open(TailedFile& file) {
     if (!status) return status.error();
     const bool same_birth = status->birth_ns == file.birth_ns || status->birth_ns == 0 || file.birth_ns == 0;
     if (status->key != file.key || !same_birth) continue;
-    file.fd = std::move(*fd);
     if (!file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
-    used_.push_front(&file);
-    file.lru = used_.begin();
-    open_count_.store(used_.size(), std::memory_order_relaxed);
+    adopt(file, std::move(*fd));
     return {};
   }
   return last;
+}
+
+void HandlePool::adopt(TailedFile& file, UniqueFd fd) {
+  file.fd = std::move(fd);
+  used_.push_front(&file);
+  file.lru = used_.begin();
+  open_count_.store(used_.size(), std::memory_order_relaxed);
 }
 
 void HandlePool::close(TailedFile& file) {

@@ -20,6 +20,8 @@ class HandlePool {
   // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to
   // another inode by now), kPermission, kIo, kUnsupported (no regular file).
   Result<void> open(TailedFile& file);
+  // Takes a descriptor that is open on `file`.
+  void adopt(TailedFile& file, UniqueFd fd);
   void close(TailedFile& file);
   // Closes what was not used since `before`.
   void close_unused(TimePoint before);

@@ -12,6 +12,7 @@ constexpr std::size_t kAlignBytes = 64;
 constexpr std::size_t kSharedRoomMin = 16 * 1024;
 // An unfinished event at least this long is scanned onwards instead of read again from its beginning.
 constexpr std::uint64_t kLongEventBytes = 64 * 1024;
+constexpr std::size_t kHeadBytes = 64;  // of a long event, kept to know it again
 
 Seam seam_before(const char* begin, const char* end) {
   return Seam::before(end, static_cast<std::size_t>(end - begin));
@@ -214,7 +215,8 @@ void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, 
   const std::size_t lines_end = end_of_last_line(text);
   // The first line begins the event; the one behind the last newline may begin the next.
   const bool in_line = !start_ || lines_end == 0;
-  file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end), in_line};
+  file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end),
+                     std::string(text.substr(0, kHeadBytes)), in_line};
   // An archive cannot go back to where the event began.
   if (file.archive) file.archive->pin(start.position - start.seam.size, start.seam.size + max_line_bytes_);
 }
@@ -306,6 +308,15 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
       blocks_of(file).read(file.fd.get(), start.position - start.seam.size, {slab->data(), whole});
   if (!got) return failed(got.error());
   if (*got < whole || std::memcmp(slab->data(), start.seam.bytes, start.seam.size) != 0) {
+    return status_only(ReadStatus::kTruncated);
+  }
+  // Truncated and grown again behind what was scanned: its first bytes differ, or it is no longer one line.
+  const std::string_view event(slab->data() + start.seam.size, take);
+  const std::string& head = file.long_event.head;
+  if (!event.starts_with(std::string_view(head).substr(0, std::min(head.size(), event.size()))) ||
+      (!start_ &&
+       event.substr(0, event.size() - (terminated && !truncated ? 1 : 0)).find('\n') != event.npos)) {
+    file.long_event = {};
     return status_only(ReadStatus::kTruncated);
   }
   Piece piece;

@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "checkpoint/checkpoint_store.h"
 #include "io/event_loop.h"
 #include "source/outlet.h"
@@ -16,6 +18,21 @@
 namespace logflume {
 
 class TokenBucket;
+
+// What a source leaves to the one that takes its place in a reload: files that may have no name any more, and
+// what only memory knows.
+struct SourceLegacy {
+  struct OpenFile {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t birth_ns = 0;
+    std::string path;    // last known
+    bool named = false;  // a name in the globs led to it
+    UniqueFd fd;
+  };
+  std::vector<OpenFile> files;
+  std::unordered_map<std::uint64_t, std::uint64_t> received_to;  // by file id: counted as received up to here
+};
 
 // What a source is given by the topology. Everything outlives the source.
 struct SourceContext {
@@ -32,7 +49,7 @@ struct SourceContext {
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
-  bool first_start = true;  // false after a reload that found this source running
+  const SourceLegacy* legacy = nullptr;  // of the source that ran under this name; read in open() only
 };
 
 // Lifecycle: open() on the thread that builds the topology, before the loop starts; do_work() on the loop;
@@ -48,6 +65,10 @@ class Source : public Agent {
   virtual bool exhausted() const = 0;
   // From any thread: bytes known to be there and not read, about.
   virtual std::uint64_t lag_bytes() const = 0;
+  // After its loop has stopped.
+  virtual SourceLegacy hand_over() = 0;
+  // From any thread, with until_eof, once exhausted(): something that matches could not be read.
+  virtual bool left_something() const = 0;
   // From the checkpointer's thread: what the checkpoint store has to know of files.
   virtual void collect(CheckpointChanges& changes) = 0;
 };

@@ -27,6 +27,8 @@ struct LogContent {
   std::uint64_t received_to =
       0;                       // events before it were counted as received: a sink that reads again, does not
   bool recorded = false;       // the checkpoint store has been told of it
+  bool revived = false;        // it was known to the checkpoint store at the start
+  std::int64_t gone_ns = 0;    // wall clock: since when it is no longer where it was; 0: it is
   bool nuls_may_lead = false;  // it began by a truncation: a writer without O_APPEND leaves a hole
   std::uint64_t nuls_to = 0;   // [0, nuls_to) is known to be NUL bytes only
 
@@ -63,8 +65,9 @@ struct TailedFile {
   struct LongEvent {
     std::uint64_t begin = 0;
     std::uint64_t to = 0;
-    bool in_line =
-        false;  // `to` is inside a line that does not begin an event; otherwise a line begins there
+    std::string head;  // its first bytes: they tell whether it was rewritten meanwhile
+    // `to` is inside a line that does not begin an event; otherwise a line begins there.
+    bool in_line = false;
     bool is_at(std::uint64_t position) const { return to > begin && begin == position; }
   };
   LongEvent long_event;
@@ -73,6 +76,7 @@ struct TailedFile {
   TimePoint last_growth{};            // when it last had new bytes
   TimePoint caught_up_at{};           // when it was last read to its end
   TimePoint lost_names_at{};
+  std::int64_t deleted_ns = 0;   // wall clock, as exactly as can be told; 0: it is not deleted
   TimePoint retry_at{};          // not opened before, after a failure
   TimePoint last_use{};          // of the handle
   std::int64_t modified_ns = 0;  // wall clock, when it was found

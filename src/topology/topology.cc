@@ -74,7 +74,7 @@ struct Topology::Impl {
   }
   Result<void> add_sinks(const Config& config, const CheckpointContent& loaded);
   Result<void> add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof,
-                           const Config* running);
+                           const Legacy& legacy);
   void place_threads(const Config& config);
   void watch_metrics();
   void give_up(SinkUnit& sink);
@@ -160,7 +160,7 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
 }
 
 Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded,
-                                         bool until_eof, const Config* running) {
+                                         bool until_eof, const Legacy& legacy) {
   for (const auto& unit : sources) {
     std::vector<Outlet> outlets;
     for (const auto& sink : sinks) {
@@ -181,8 +181,8 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
         .mark_dirty = [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); },
         .checkpoint = loaded,
         .until_eof = until_eof,
-        .first_start = running == nullptr || !running->sources.contains(unit->name),
     };
+    if (const auto left = legacy.find(unit->name); left != legacy.end()) context.legacy = &left->second;
     // A source that nobody reads from is not opened: it could never be acknowledged.
     if (context.outlets.empty()) continue;
     unit->source = make_source(config.sources.at(unit->name), std::move(context));
@@ -235,14 +235,14 @@ bool Topology::Impl::all_acknowledged() const {
 Topology::Topology() = default;
 
 Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof,
-                                                  const Config* running) {
+                                                  const Legacy& legacy) {
   Result<CheckpointContent> loaded = services.store.load();
   if (!loaded) return loaded.error();
   std::unique_ptr<Topology> topology(new Topology);
   topology->impl_ = std::make_unique<Impl>(config, services);
   Impl& impl = *topology->impl_;
   if (auto added = impl.add_sinks(config, *loaded); !added) return added.error();
-  if (auto added = impl.add_sources(config, *loaded, until_eof, running); !added) return added.error();
+  if (auto added = impl.add_sources(config, *loaded, until_eof, legacy); !added) return added.error();
   impl.watch_metrics();
   return topology;
 }
@@ -305,6 +305,17 @@ bool Topology::stop(Duration timeout) {
   const auto committed = impl_->services.checkpointer.commit_now();
   if (!committed) impl_->services.log.error("topology", "checkpoints: {}", committed.error().text());
   return clean && committed.has_value();
+}
+
+Topology::Legacy Topology::hand_over() {
+  Legacy legacy;
+  for (const auto& unit : impl_->sources) legacy.emplace(unit->name, unit->source->hand_over());
+  return legacy;
+}
+
+bool Topology::left_something() const {
+  return std::any_of(impl_->sources.begin(), impl_->sources.end(),
+                     [](const auto& unit) { return unit->source->left_something(); });
 }
 
 Topology::Progress Topology::progress() const {

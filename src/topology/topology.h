@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/checkpointer.h"
 #include "config/config.h"
+#include "source/source.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
@@ -32,13 +34,14 @@ struct Services {
 // Threads:   all calls from one.
 class Topology {
  public:
+  using Legacy = std::map<std::string, SourceLegacy>;  // by the source's name
+
   // Opens every component: what will never work fails here. Sources have made their first scan on return;
   // nothing moves yet.
+  // `legacy`: what the topology that ran until now has handed over, if there was one.
   // Errors: those of Source::open() and Sink::open(), the component named.
-  // `running`: the configuration that ran until now, if any. Its sources do not start anew: what they find is
-  // no longer a first scan.
   static Result<std::unique_ptr<Topology>> build(const Config& config, Services services, bool until_eof,
-                                                 const Config* running = nullptr);
+                                                 const Legacy& legacy = {});
   ~Topology();
 
   void start();
@@ -47,6 +50,10 @@ class Topology {
   // Stops reading, lets the sinks finish what was read, for at most `timeout`, and commits the checkpoints.
   // False when something that was read was not acknowledged: the next start reads it again.
   bool stop(Duration timeout);
+  // After stop(): what the next topology needs beyond the checkpoints.
+  Legacy hand_over();
+  // With until_eof, once exhausted(): something that matches could not be read.
+  bool left_something() const;
 
   struct Progress {
     std::uint64_t bytes_read = 0;

@@ -1,0 +1,48 @@
+#include "source/file_records.h"
+
+#include <iterator>
+#include <utility>
+
+namespace logflume {
+namespace {
+
+template <typename T>
+void move_all(std::vector<T>& from, std::vector<T>& to) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+  from.clear();
+}
+
+}  // namespace
+
+void FileRecords::put(FileRecord record) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.files.push_back(std::move(record));
+  }
+  mark_dirty_();
+}
+
+void FileRecords::remove(std::uint64_t file_id) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.removed_files.push_back(file_id);
+  }
+  mark_dirty_();
+}
+
+void FileRecords::put_state(SinkStateRecord state) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.states.push_back(std::move(state));
+  }
+  mark_dirty_();
+}
+
+void FileRecords::collect(CheckpointChanges& changes) {
+  const std::lock_guard lock(mutex_);
+  move_all(changes_.files, changes.files);
+  move_all(changes_.removed_files, changes.removed_files);
+  move_all(changes_.states, changes.states);
+}
+
+}  // namespace logflume

@@ -1,0 +1,48 @@
+// Bytes that may be lost: their file was truncated, replaced or deleted before they were read. A copy that is
+// found soon after (copytruncate, compression) has them; otherwise they are counted.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "source/file_metrics.h"
+#include "source/source.h"
+
+namespace logflume {
+
+struct Loss {
+  std::uint64_t file_id = 0;
+  std::string path;
+  FileRange range;                  // what the sink that is most behind has not got
+  std::uint64_t partial_bytes = 0;  // of it, behind the last whole event
+  std::string reason;
+};
+
+// Threads: the source's.
+class Losses {
+ public:
+  static constexpr Duration kGrace = std::chrono::seconds(5);  // as long as a copy may be held (semantics 4)
+
+  Losses(SourceContext& context, FileMetrics& metrics) : context_(context), metrics_(metrics) {}
+
+  void suspect(Loss loss, TimePoint now);
+  // The content of this file goes on elsewhere: nothing of it is lost.
+  void found(std::uint64_t file_id);
+  // Counts and logs what was not found in time; with `all`, everything.
+  void settle(TimePoint now, bool all);
+  TimePoint next_due() const { return pending_.empty() ? kNever : pending_.front().due; }
+
+ private:
+  struct Pending {
+    Loss loss;
+    TimePoint due;
+  };
+  void count(const Loss& loss);
+
+  SourceContext& context_;
+  FileMetrics& metrics_;
+  std::vector<Pending> pending_;  // in the order of their due times
+};
+
+}  // namespace logflume
