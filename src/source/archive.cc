@@ -85,13 +85,16 @@ bool Archive::near(std::uint64_t offset) const {
 
 Result<bool> Archive::advance(int fd, std::uint64_t offset, std::size_t bytes_max) {
   if (!decoder_ || offset < window_begin()) restart();
+  heading_for_ = offset;
   while (!near(offset) && bytes_max > 0) {
     const Result<Decoded> decoded = decode(fd, bytes_max);
     if (!decoded) return decoded.error();
     if (decoded->ended) return Error{Errc::kCorrupt, 0, "it ends before the position"};
     bytes_max -= std::min(bytes_max, std::max({decoded->bytes, decoded->consumed, std::size_t{1}}));
   }
-  return near(offset);
+  if (!near(offset)) return false;
+  heading_for_.reset();
+  return true;
 }
 
 void Archive::pin(std::uint64_t offset, std::size_t bytes) {
@@ -111,6 +114,7 @@ void Archive::release() {
   pin_ = {};
   pin_bytes_max_ = window_bytes_ = input_begin_ = input_end_ = 0;
   position_ = 0;
+  heading_for_.reset();
 }
 
 Result<std::size_t> Archive::read(int fd, std::uint64_t offset, std::span<char> to) {

@@ -75,6 +75,8 @@ class Archive final : public BlockReader {
   bool near(std::uint64_t offset) const;
   // Decodes towards `offset`, about `bytes_max` bytes. True when it is near().
   Result<bool> advance(int fd, std::uint64_t offset, std::size_t bytes_max);
+  // advance() is on its way to `offset`.
+  bool heading_for(std::uint64_t offset) const { return heading_for_ == offset; }
   // Keeps `bytes` bytes from `offset` on, for a line that is looked at again when its end was found.
   // REQUIRES: near(offset).
   void pin(std::uint64_t offset, std::size_t bytes);
@@ -124,6 +126,7 @@ class Archive final : public BlockReader {
   std::vector<char> window_;      // the last bytes before position_
   std::size_t window_bytes_ = 0;
   std::uint64_t position_ = 0;
+  std::optional<std::uint64_t> heading_for_;
   std::vector<char> pin_;
   std::size_t pin_bytes_max_ = 0;
   std::uint64_t pin_begin_ = 0;

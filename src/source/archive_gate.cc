@@ -153,7 +153,8 @@ bool ArchiveGate::busy_elsewhere(const TailedFile& file, std::uint64_t position,
   const Archive& archive = *file.archive;
   if (!archive.decoding() || now - archive.last_use >= kDecoderIdle) return false;
   const bool in_long_event = file.long_event.is_at(position);
-  return !in_long_event && !archive.near(position - seam_bytes);
+  const std::uint64_t begin = position - seam_bytes;
+  return !in_long_event && !archive.near(begin) && !archive.heading_for(begin);
 }
 
 void ArchiveGate::leave(TailedFile& file) {

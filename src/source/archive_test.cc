@@ -157,7 +157,9 @@ TEST_P(ArchiveTest, AdvancesInStepsAndKeepsWhatIsPinned) {
     const Result<bool> advanced = archive_.advance(fd.get(), 1'000'000, Archive::kStepBytes);
     ASSERT_TRUE(advanced);
     there = *advanced;
+    EXPECT_EQ(archive_.heading_for(1'000'000), !there);
   }
+  EXPECT_FALSE(archive_.heading_for(900'000));
   EXPECT_GT(steps, 2);
   EXPECT_EQ(read(archive_, fd.get(), 1'000'000, 10), text.substr(1'000'000, 10));
   archive_.pin(1'000'000, 500'000);

@@ -27,7 +27,8 @@ constexpr Duration kOrphanCheck = 100ms;
 constexpr Duration kPartialQuiet = 2s;  // semantics 7
 constexpr Duration kDeletedQuiet = 5s;  // semantics 6
 constexpr Duration kLagRefresh = 1s;
-constexpr Duration kTrimAfter = 2s;  // without data, unused slabs go back to the system
+constexpr Duration kLagRefreshSoon = 100ms;  // as long as an archive is verified
+constexpr Duration kTrimAfter = 2s;          // without data, unused slabs go back to the system
 
 class FileSource final : public Source, private DiscoveryListener {
  public:
@@ -662,7 +663,11 @@ void FileSource::refresh_lag(TimePoint now) {
   metrics_.begin_lag(now);
   const auto visit = [&](FileToken token) {
     TailedFile* file = catalog_->get(token);
-    if (file == nullptr || !file->content) return;
+    if (file == nullptr) return;
+    if (!file->content) {
+      if (file->archive && file->archive->decoding()) next_lag_refresh_ = now + kLagRefreshSoon;
+      return;
+    }
     if (file->fd.valid() && !file->archive) {
       if (const auto status = file_status(file->fd.get())) file->size_known = status->size_bytes;
     }

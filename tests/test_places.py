@@ -1,0 +1,38 @@
+"""Where the bytes of a file are found: behind other names, in other directories, through few descriptors, far
+inside an archive (docs/guarantees.md, Files)."""
+import gzip
+import os
+import time
+
+from harness import numbered, until
+
+
+# -- Archives -------------------------------------------------------------------------------------------------
+
+def test_an_archive_is_gone_on_with_far_from_its_beginning_at_once(world):
+    lines = 400_000  # 5.2 MB, known to 90 %
+    known = numbered(1, lines * 9 // 10)
+    world.config(include=[world.log('*')])
+    world.write('a.log', known)
+    world.run_to_end()
+    world.write('a.log.1.gz', gzip.compress(numbered(1, lines), 1))
+    os.unlink(world.log())
+    agent = world.start()
+    started = time.monotonic()
+    world.expect_out(numbered(1, lines), seconds=5)
+    assert time.monotonic() - started < 5
+    until(lambda: agent.metrics().get('logflume_source_lag_bytes') == 0, 'nothing is left')
+
+
+def test_lag_is_told_as_soon_as_an_archive_is_known(world):
+    lines = 400_000
+    known = numbered(1, lines * 9 // 10)
+    world.write('a.log', known)
+    world.config(include=[world.log('*')])
+    world.run_to_end()
+    world.config(include=[world.log('*')], file_rate_limit='50KB')
+    world.write('a.log.1.gz', gzip.compress(numbered(1, lines), 1))
+    os.unlink(world.log())
+    agent = world.start()
+    until(lambda: len(world.out()) > len(known), 'it is gone on with')
+    until(lambda: agent.metrics().get('logflume_source_lag_bytes') > 100_000, 'lag', seconds=0.8)
