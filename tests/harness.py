@@ -181,11 +181,12 @@ class World:
         os.rename(path + '.new', path)
         return path
 
-    def start(self, config=None, ready=True):
+    def start(self, config=None, ready=True, prepare=None):
+        """`prepare` is called in the new process, before the agent runs."""
         stderr = self.path('stderr')
         with open(stderr, 'ab') as errors, open(self.path('stdout'), 'ab') as out:
             process = subprocess.Popen([BINARY, 'run', '--config', config or self.path('logflume.yaml')],
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=errors, preexec_fn=prepare)
         agent = Agent(process, self.port, stderr)
         self.agents.append(agent)
         return agent.ready() if ready else agent

@@ -2,6 +2,7 @@
 inside an archive (docs/guarantees.md, Files)."""
 import gzip
 import os
+import resource
 import time
 
 from harness import numbered, until
@@ -36,3 +37,24 @@ def test_lag_is_told_as_soon_as_an_archive_is_known(world):
     agent = world.start()
     until(lambda: len(world.out()) > len(known), 'it is gone on with')
     until(lambda: agent.metrics().get('logflume_source_lag_bytes') > 100_000, 'lag', seconds=0.8)
+
+
+# -- Descriptors ----------------------------------------------------------------------------------------------
+
+def descriptors(limit):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def test_more_files_than_descriptors_are_read_in_turn(world):
+    world.config()
+    for n in range(400):
+        world.write(f'{n}.log', b'%d\n' % n)
+    agent = world.start(prepare=descriptors(256))
+    expected = b''.join(b'%d\n' % n for n in range(400))
+    world.expect_lines(expected)
+    for n in range(400):
+        world.append(f'{n}.log', b'again %d\n' % n)
+    world.expect_lines(expected + b''.join(b'again %d\n' % n for n in range(400)))
+    assert agent.get('/healthz')[0] == 200 and agent.health()['status'] == 'ok'
+    assert len(agent.open_files()) < 256 - 32
+    assert 'leaves room for 192' in agent.stderr()

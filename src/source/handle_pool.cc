@@ -1,6 +1,19 @@
 #include "source/handle_pool.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+
 namespace logflume {
+
+std::size_t open_files_allowed(std::size_t wanted) {
+  constexpr rlim_t kReserve = 64;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const rlim_t reserve = std::max(kReserve, limit.rlim_cur / 4);
+  const rlim_t room = limit.rlim_cur > reserve * 2 ? limit.rlim_cur - reserve : limit.rlim_cur / 2;
+  return std::min<std::size_t>(wanted, std::max<rlim_t>(room, 1));
+}
 
 Result<void> HandlePool::open(TailedFile& file) {
   file.last_use = steady_now();
@@ -8,10 +21,10 @@ Result<void> HandlePool::open(TailedFile& file) {
     used_.splice(used_.begin(), used_, file.lru);
     return {};
   }
-  if (used_.size() >= open_max_) evict();
+  if (used_.size() >= open_max_) (void)evict();
   Error last{Errc::kNotFound, 0, "no name leads to " + file.path() + " any more"};
   for (const std::string& name : file.names) {
-    Result<UniqueFd> fd = open_regular(name);
+    Result<UniqueFd> fd = open_or_make_room(name);
     if (!fd) {
       last = fd.error();
       continue;
@@ -50,12 +63,21 @@ void HandlePool::close_unused(TimePoint before) {
   for (TailedFile* file : unused) close(*file);
 }
 
-void HandlePool::evict() {
+// Others in this process or on this host may have taken what we counted on.
+Result<UniqueFd> HandlePool::open_or_make_room(const std::string& path) {
+  for (;;) {
+    Result<UniqueFd> fd = open_regular(path);
+    if (fd || (fd.error().os_errno != EMFILE && fd.error().os_errno != ENFILE) || !evict()) return fd;
+  }
+}
+
+bool HandlePool::evict() {
   for (auto it = used_.rbegin(); it != used_.rend(); ++it) {
     if ((*it)->place != TailedFile::Place::kNamed) continue;
     close(**it);
-    return;
+    return true;
   }
+  return false;
 }
 
 }  // namespace logflume

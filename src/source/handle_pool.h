@@ -11,6 +11,10 @@
 
 namespace logflume {
 
+// How many log files may be open, at most `wanted`: a part of what the system allows (RLIMIT_NOFILE) is kept
+// for sinks, connections, the checkpoint store and the kernel's interfaces.
+std::size_t open_files_allowed(std::size_t wanted);
+
 // Threads:   the source's; open_count() from any.
 // Invariant: a file without a name keeps its handle (there is no way back to it), even beyond the limit.
 class HandlePool {
@@ -18,7 +22,8 @@ class HandlePool {
   HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}
 
   // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to
-  // another inode by now), kPermission, kIo, kUnsupported (no regular file).
+  // another inode by now), kPermission, kIo (also when the process or the system has no descriptor left and
+  // none can be spared), kUnsupported (no regular file).
   Result<void> open(TailedFile& file);
   // Takes a descriptor that is open on `file`.
   void adopt(TailedFile& file, UniqueFd fd);
@@ -29,7 +34,8 @@ class HandlePool {
   std::size_t open_count() const { return open_count_.load(std::memory_order_relaxed); }
 
  private:
-  void evict();
+  Result<UniqueFd> open_or_make_room(const std::string& path);
+  bool evict();
 
   const std::size_t open_max_;
   BlockReader& blocks_;

@@ -6,6 +6,7 @@
 #include "event/slab.h"
 #include "io/event_loop.h"
 #include "sink/sink.h"
+#include "source/handle_pool.h"
 #include "source/source.h"
 #include "source/token_bucket.h"
 #include "topology/components.h"
@@ -161,6 +162,14 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
 
 Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded,
                                          bool until_eof, const Legacy& legacy) {
+  const std::size_t open_files = open_files_allowed(config.max_open_files);
+  if (open_files < config.max_open_files) {
+    services.log.warn(
+        "topology",
+        "max_open_files is {}, but the limit of open files (ulimit -n) leaves room for {}: more "
+        "log files than that are read in turn",
+        config.max_open_files, open_files);
+  }
   for (const auto& unit : sources) {
     std::vector<Outlet> outlets;
     for (const auto& sink : sinks) {
@@ -176,7 +185,7 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
         .loop = *unit->loop,
         .slabs = slabs,
         .global_rate = global_rate.get(),
-        .max_open_files = std::max<std::size_t>(1, config.max_open_files / config.sources.size()),
+        .max_open_files = std::max<std::size_t>(1, open_files / config.sources.size()),
         .next_file_id = [&store = services.store] { return store.next_file_id(); },
         .mark_dirty = [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); },
         .checkpoint = loaded,

@@ -1,0 +1,92 @@
+#include "source/handle_pool.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace logflume {
+namespace {
+
+class HandlePoolTest : public testing::Test {
+ protected:
+  HandlePoolTest() : blocks_(make_pread_reader()) {
+    root_ = std::filesystem::canonical(testing::TempDir()).string() + "/handles_XXXXXX";
+    EXPECT_NE(::mkdtemp(root_.data()), nullptr);
+  }
+  ~HandlePoolTest() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+  }
+
+  TailedFile& make(const std::string& name, const std::string& text = "line\n") {
+    std::ofstream(root_ + "/" + name) << text;
+    files_.push_back(std::make_unique<TailedFile>());
+    TailedFile& file = *files_.back();
+    const Result<UniqueFd> fd = open_regular(root_ + "/" + name);
+    file.key = file_status(fd->get())->key;
+    file.names = {root_ + "/" + name};
+    file.origin = std::make_shared<Origin>(Origin{"test", root_ + "/" + name, 0});
+    return file;
+  }
+
+  std::string root_;
+  std::unique_ptr<BlockReader> blocks_;
+  std::vector<std::unique_ptr<TailedFile>> files_;
+};
+
+TEST_F(HandlePoolTest, ClosesTheLeastRecentlyUsed) {
+  HandlePool pool(2, *blocks_);
+  TailedFile &a = make("a"), &b = make("b"), &c = make("c");
+  ASSERT_TRUE(pool.open(a));
+  ASSERT_TRUE(pool.open(b));
+  ASSERT_TRUE(pool.open(a));
+  ASSERT_TRUE(pool.open(c));
+  EXPECT_TRUE(a.fd.valid());
+  EXPECT_FALSE(b.fd.valid());
+  EXPECT_EQ(pool.open_count(), 2U);
+}
+
+TEST_F(HandlePoolTest, MakesDoWithTheDescriptorsThatAreLeft) {
+  HandlePool pool(100, *blocks_);
+  for (int i = 0; i < 40; ++i) make(std::to_string(i));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const UniqueFd lowest(::dup(0));
+  rlimit few = limit;
+  few.rlim_cur = static_cast<rlim_t>(lowest.get()) + 10;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<std::string> failures;
+  for (const auto& file : files_) {
+    if (const auto opened = pool.open(*file); !opened) failures.push_back(opened.error().text());
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(failures, std::vector<std::string>{});
+  EXPECT_LT(pool.open_count(), 10U);
+}
+
+TEST(OpenFilesAllowedTest, LeavesDescriptorsForTheRest) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const auto allowed = [&](rlim_t descriptors, std::size_t wanted) {
+    rlimit some = limit;
+    some.rlim_cur = descriptors;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &some), 0);
+    const std::size_t files = open_files_allowed(wanted);
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return files;
+  };
+  EXPECT_EQ(allowed(1024, 10), 10U);
+  EXPECT_EQ(allowed(1024, 1024), 768U);
+  EXPECT_EQ(allowed(256, 1024), 192U);
+  EXPECT_EQ(allowed(64, 1024), 32U);
+}
+
+}  // namespace
+}  // namespace logflume
