@@ -5,6 +5,8 @@ import os
 import resource
 import time
 
+import pytest
+
 from harness import numbered, until
 
 
@@ -58,3 +60,24 @@ def test_more_files_than_descriptors_are_read_in_turn(world):
     assert agent.get('/healthz')[0] == 200 and agent.health()['status'] == 'ok'
     assert len(agent.open_files()) < 256 - 32
     assert 'leaves room for 192' in agent.stderr()
+
+
+# -- Names ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('renamed', ['first', 'second'])
+def test_one_of_two_names_is_renamed_and_then_both_are_removed(world, renamed):
+    world.config()
+    world.write('x.log', b'one\n')
+    os.link(world.log('x.log'), world.log('y.log'))
+    agent = world.start()
+    world.expect_out(b'one\n')
+    old, other = ('x.log', 'y.log') if renamed == 'first' else ('y.log', 'x.log')
+    os.rename(world.log(old), world.log('z.log'))
+    world.append(other, b'two\nwithout an end')
+    world.expect_out(b'one\ntwo\n')
+    os.unlink(world.log(other))
+    world.append('z.log', b' and more')
+    time.sleep(0.3)
+    os.unlink(world.log('z.log'))
+    world.expect_out(b'one\ntwo\nwithout an end and more\n')
+    until(lambda: not any('.log' in link and 'logs/' in link for link in agent.open_files()), 'it is closed')

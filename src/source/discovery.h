@@ -43,7 +43,7 @@ class DiscoveryListener {
   // The file's bytes or size may have changed. May come more often than it did.
   virtual void on_changed(FileToken token) = 0;
   // A matching name was renamed to another matching name.
-  virtual void on_renamed(FileToken token, const std::string& new_path) = 0;
+  virtual void on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) = 0;
   // `path` no longer stands for the file: deleted, moved to where no glob matches, or replaced.
   virtual void on_lost(FileToken token, const std::string& path) = 0;
 };

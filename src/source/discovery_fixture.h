@@ -34,7 +34,8 @@ class Recorder : public DiscoveryListener {
     return ignored.contains(local(file.path)) ? 0 : token_;
   }
   void on_changed(FileToken token) override { events.push_back("changed " + name(token)); }
-  void on_renamed(FileToken token, const std::string& new_path) override {
+  void on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) override {
+    EXPECT_EQ(name(token), local(old_path));
     events.push_back("renamed " + name(token) + " " + local(new_path));
     names_[token] = local(new_path);
   }

@@ -131,7 +131,7 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
       if (std::find(file.names.begin(), file.names.end(), found.path) == file.names.end()) {
         file.names.push_back(found.path);
       }
-      if (file.place != TailedFile::Place::kNamed) renamed(file, found.path);
+      if (file.place != TailedFile::Place::kNamed) renamed(file, std::string(file.path()), found.path);
       if (!file.archive_name) file.size_known = std::max(file.size_known, found.size_bytes);
       return file;
     }
@@ -156,14 +156,15 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   return file;
 }
 
-void FileCatalog::renamed(TailedFile& file, const std::string& new_path) {
-  auto moved = std::make_shared<Origin>(*file.origin);
-  const std::string old_path = std::exchange(moved->path, new_path);
-  file.origin = std::move(moved);
+void FileCatalog::renamed(TailedFile& file, const std::string& old_path, const std::string& new_path) {
   std::erase(file.names, old_path);
   if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end())
     file.names.push_back(new_path);
   file.place = TailedFile::Place::kNamed;
+  if (file.path() != old_path) return;  // it goes by another of its names
+  auto moved = std::make_shared<Origin>(*file.origin);
+  moved->path = new_path;
+  file.origin = std::move(moved);
   if (!file.content && !file.archive) file.archive_name = archive_format_of(new_path).has_value();
   if (file.content && file.content->recorded) record(file, *file.content, false);
 }
@@ -171,7 +172,7 @@ void FileCatalog::renamed(TailedFile& file, const std::string& new_path) {
 bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now) {
   std::erase(file.names, path);
   if (!file.names.empty()) {
-    if (file.path() == path) renamed(file, std::string(file.names.front()));
+    if (file.path() == path) renamed(file, path, std::string(file.names.front()));
     return true;
   }
   file.lost_names_at = now;

@@ -40,7 +40,8 @@ class FileCatalog {
   // -- Names ----------------------------------------------------------------------------------------------
   // The inode that a matching name leads to; made when it is new.
   TailedFile& found(const FoundFile& found, bool first_scan, TimePoint now);
-  void renamed(TailedFile& file, const std::string& new_path);
+  // One of its names is another now.
+  void renamed(TailedFile& file, const std::string& old_path, const std::string& new_path);
   // False when the file has no name left: `place` says why.
   bool lost(TailedFile& file, const std::string& path, TimePoint now);
   TailedFile* get(FileToken token);

@@ -69,7 +69,7 @@ class FileSource final : public Source, private DiscoveryListener {
   // DiscoveryListener
   FileToken on_found(const FoundFile& found) override;
   void on_changed(FileToken token) override;
-  void on_renamed(FileToken token, const std::string& new_path) override;
+  void on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) override;
   void on_lost(FileToken token, const std::string& path) override;
 
   Result<void> make_block_reader();
@@ -225,8 +225,8 @@ void FileSource::on_changed(FileToken token) {
   enqueue(*file);
 }
 
-void FileSource::on_renamed(FileToken token, const std::string& new_path) {
-  if (TailedFile* file = catalog_->get(token)) catalog_->renamed(*file, new_path);
+void FileSource::on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) {
+  if (TailedFile* file = catalog_->get(token)) catalog_->renamed(*file, old_path, new_path);
 }
 
 void FileSource::on_lost(FileToken token, const std::string& path) {

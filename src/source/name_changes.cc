@@ -52,7 +52,7 @@ void NameChanges::tell_renames(std::vector<Rename>& renames, DiscoveryListener& 
       gained_[rename.to].holder->token = token;
       // The same path again: the way to it was replaced, and leads to the same file.
       if (gained_[rename.to].file.path != lost_[rename.from].path) {
-        listener.on_renamed(token, gained_[rename.to].file.path);
+        listener.on_renamed(token, lost_[rename.from].path, gained_[rename.to].file.path);
       }
       listener.on_changed(token);
     }
