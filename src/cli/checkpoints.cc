@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/printable.h"
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "checkpoint/checkpoint_store.h"
@@ -111,12 +112,6 @@ std::vector<Row> rows_of(const CheckpointContent& content) {
 bool matches(const std::string& pattern, const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   return ::fnmatch(pattern.c_str(), path.c_str(), 0) == 0 || ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-}
-
-std::string printable(std::string_view text) {
-  std::string out;
-  append_printable(out, text);
-  return out;
 }
 
 int fail(const Error& error) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "base/nearest_name.h"
 #include "base/units.h"
 
 namespace logflume {
@@ -111,7 +112,7 @@ void Binder::fields(const YamlNode& map, const ObjectDescription& description, v
   for (const YamlEntry& entry : map.entries) {
     const std::string& name = entry.key.text;
     if (const auto [first, fresh] = seen.emplace(name, &entry); !fresh) {
-      diagnostics_.error(entry.key.at, fmt::format("duplicate key \"{}\"", printable(prefix + name)), {},
+      diagnostics_.error(entry.key.at, fmt::format("duplicate key \"{}\"", excerpt(prefix + name)), {},
                          fmt::format("first defined at {}", first->second->key.at.text()));
       continue;
     }
@@ -123,7 +124,7 @@ void Binder::fields(const YamlNode& map, const ObjectDescription& description, v
     } else if (const auto why = description.unsupported.find(name); why != description.unsupported.end()) {
       diagnostics_.error(entry.key.at, fmt::format("{}{}: {}", prefix, name, why->second));
     } else {
-      unknown(entry.key.at, fmt::format("unknown key \"{}\" in {}", printable(prefix + name), what), name,
+      unknown(entry.key.at, fmt::format("unknown key \"{}\" in {}", excerpt(prefix + name), what), name,
               known);
     }
   }
@@ -195,7 +196,7 @@ bool Binder::value(const YamlNode& node, const FieldDescription& field, const st
       } else if (node.text == "false" || node.text == "False" || node.text == "FALSE") {
         out = false;
       } else {
-        diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not a truth value", key, printable(node.text)),
+        diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not a truth value", key, excerpt(node.text)),
                            form_of(field));
         return false;
       }
@@ -223,11 +224,11 @@ bool Binder::count(const YamlNode& node, const FieldDescription& field, const st
   if (error != std::errc() || stop != end) {
     if (is_number(node.text)) {
       diagnostics_.error(node.at,
-                         fmt::format("{}: {} is {}", key, printable(node.text),
+                         fmt::format("{}: {} is {}", key, excerpt(node.text),
                                      node.text.starts_with('-') ? "negative" : "too large"),
                          fmt::format("a whole number, at least {}", field.minimum));
     } else {
-      diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not a whole number", key, printable(node.text)),
+      diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not a whole number", key, excerpt(node.text)),
                          form_of(field));
     }
     return false;
@@ -248,7 +249,7 @@ bool Binder::bytes(const YamlNode& node, const FieldDescription& field, const st
   if (!parsed || fraction_of_a_byte) {
     diagnostics_.error(
         node.at,
-        fmt::format("{}: \"{}\" is {}", key, printable(node.text), negative ? "negative" : "not a size"),
+        fmt::format("{}: \"{}\" is {}", key, excerpt(node.text), negative ? "negative" : "not a size"),
         form_of(field));
     return false;
   }
@@ -263,11 +264,11 @@ bool Binder::duration(const YamlNode& node, const FieldDescription& field, const
   if (!parsed) {
     std::string message;
     if (node.text.starts_with('-')) {
-      message = fmt::format("{}: \"{}\" is negative", key, printable(node.text));
+      message = fmt::format("{}: \"{}\" is negative", key, excerpt(node.text));
     } else if (is_number(node.text)) {
-      message = fmt::format("{}: {} has no unit", key, printable(node.text));
+      message = fmt::format("{}: {} has no unit", key, excerpt(node.text));
     } else {
-      message = fmt::format("{}: \"{}\" is not a time", key, printable(node.text));
+      message = fmt::format("{}: \"{}\" is not a time", key, excerpt(node.text));
     }
     diagnostics_.error(node.at, std::move(message), form_of(field));
     return false;
@@ -282,7 +283,7 @@ bool Binder::in_range(const YamlNode& node, const FieldDescription& field, const
   if (number >= field.minimum && number <= field.maximum) return true;
   const bool low = number < field.minimum;
   diagnostics_.error(node.at,
-                     fmt::format("{}: {} is too {}", key, printable(node.text), low ? "small" : "large"),
+                     fmt::format("{}: {} is too {}", key, excerpt(node.text), low ? "small" : "large"),
                      fmt::format("at {} {}", low ? "least" : "most",
                                  format_limit(field, low ? field.minimum : field.maximum)));
   return false;
@@ -299,7 +300,7 @@ bool Binder::choice(const YamlNode& node, const FieldDescription& field, const s
     return false;
   }
   const std::string near = nearest_name(node.text, field.choices);
-  diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not known", key, printable(node.text)),
+  diagnostics_.error(node.at, fmt::format("{}: \"{}\" is not known", key, excerpt(node.text)),
                      quoted_list(field.choices),
                      near.empty() ? "" : fmt::format("did you mean \"{}\"?", near));
   return false;
@@ -345,7 +346,7 @@ bool Binder::text_map(const YamlNode& node, const FieldDescription& field, const
   std::unordered_map<std::string_view, Position> seen;
   bool fine = true;
   for (const YamlEntry& entry : node.entries) {
-    const std::string inner = fmt::format("{}.{}", key, printable(entry.key.text));
+    const std::string inner = fmt::format("{}.{}", key, excerpt(entry.key.text));
     if (const auto [first, fresh] = seen.emplace(entry.key.text, entry.key.at); !fresh) {
       diagnostics_.error(entry.key.at, fmt::format("duplicate key \"{}\"", inner), {},
                          fmt::format("first defined at {}", first->second.text()));

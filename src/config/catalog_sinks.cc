@@ -166,7 +166,7 @@ ObjectDescription describe_file_sink() {
     if (config.path.empty()) return;
     check_template(config.path, config, true, "path", findings);
     if (config.path.back() == '/') {
-      findings.error("path", fmt::format("path: {} names a directory", printable(config.path)),
+      findings.error("path", fmt::format("path: {} names a directory", excerpt(config.path)),
                      "the name of a file");
     } else if (findings.check_paths() && is_constant(config.path)) {
       if (std::string wrong = check_output_file(config.path); !wrong.empty())

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace logflume {
 namespace {
@@ -17,22 +16,6 @@ std::string indent_like(std::string_view line, std::size_t bytes) {
     if (!is_continuation(line[i])) indent += line[i] == '\t' ? '\t' : ' ';
   }
   return indent;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + change});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return cost[a.size()][b.size()];
 }
 
 struct Paint {
@@ -78,46 +61,11 @@ std::string render(const std::vector<Diagnostic>& diagnostics, bool colours) {
   return out;
 }
 
-std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  if (name.empty() || name.size() > 200) return {};
-  std::string best;
-  std::size_t best_distance = std::numeric_limits<std::size_t>::max();
-  for (const std::string& candidate : candidates) {
-    if (candidate.size() > 200) continue;
-    const std::size_t distance = edit_distance(name, candidate);
-    // A third of the letters may differ: more is another word, not a slip.
-    const std::size_t allowed = std::max<std::size_t>(1, std::max(name.size(), candidate.size()) / 3);
-    if (distance <= allowed && distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
-
 std::string quoted_list(const std::vector<std::string>& names, std::string_view last_word) {
   std::string out;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (i > 0) out += i + 1 == names.size() ? fmt::format(" {} ", last_word) : std::string(", ");
     out += '"' + names[i] + '"';
-  }
-  return out;
-}
-
-std::string printable(std::string_view text, std::size_t bytes_max) {
-  std::string out;
-  for (const char c : text) {
-    if (out.size() >= bytes_max && !is_continuation(c)) return out + "...";
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte == '\n') {
-      out += "\\n";
-    } else if (byte == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
   }
   return out;
 }

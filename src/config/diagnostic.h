@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
+
 namespace logflume {
 
 enum class Severity { kError, kWarning };
@@ -29,13 +31,10 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics);
 // "FILE:LINE:COLUMN: error: MESSAGE", the line with a caret, what was expected, the nearest name.
 std::string render(const std::vector<Diagnostic>& diagnostics, bool colours = false);
 
-// The candidate nearest to `name` by edit distance (transpositions count once); empty when none is near.
-std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
-
 // `"a", "b" or "c"`
 std::string quoted_list(const std::vector<std::string>& names, std::string_view last_word = "or");
 
-// Control characters made visible and the text cut to what fits a message.
-std::string printable(std::string_view text, std::size_t bytes_max = 80);
+// Fit for a message: printable (base/printable.h), and cut.
+inline std::string excerpt(std::string_view text) { return printable(text, 80); }
 
 }  // namespace logflume

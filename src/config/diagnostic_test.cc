@@ -42,15 +42,5 @@ TEST(DiagnosticTest, NoEscapeSequenceFromTheFileReachesTheTerminal) {
   EXPECT_THAT(shown, HasSubstr("\"\\x1b[31m\" is not known"));
 }
 
-TEST(NearestNameTest, FindsSlipsButNotOtherWords) {
-  const std::vector<std::string> names{"include", "exclude", "inputs", "type"};
-  EXPECT_EQ(nearest_name("inclde", names), "include");
-  EXPECT_EQ(nearest_name("icnlude", names), "include");
-  EXPECT_EQ(nearest_name("input", names), "inputs");
-  EXPECT_EQ(nearest_name("typo", names), "type");
-  EXPECT_EQ(nearest_name("compression", names), "");
-  EXPECT_EQ(nearest_name("", names), "");
-}
-
 }  // namespace
 }  // namespace logflume

@@ -127,7 +127,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   static void check_tag(const std::string& tag, const Position& at) {
     if (tag.empty() || tag == "?" || tag == "!" || tag.starts_with("tag:yaml.org,2002:")) return;
-    throw Rejected{at, fmt::format("the tag \"{}\" has no meaning here", printable(tag))};
+    throw Rejected{at, fmt::format("the tag \"{}\" has no meaning here", excerpt(tag))};
   }
 
   void account(const YamlNode& node, const Position& at) {

@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "base/nearest_name.h"
+
 namespace logflume {
 namespace {
 
@@ -55,7 +57,7 @@ class Expander {
     const std::string name(inside.substr(0, length));
     const std::string_view rest = inside.substr(length);
     if (name.empty() || (!rest.empty() && !rest.starts_with(":-"))) {
-      fail(node, offset, fmt::format("\"${{{}}}\" is not a variable", printable(inside)),
+      fail(node, offset, fmt::format("\"${{{}}}\" is not a variable", excerpt(inside)),
            "${VAR}, ${VAR:-default}, or $$ for a dollar sign");
       return false;
     }

@@ -95,7 +95,7 @@ class Loader {
     diagnostics_.error(
         entry.value.at,
         fmt::format("version: {} is not known", entry.value.kind == YamlNode::Kind::kScalar
-                                                    ? "\"" + printable(entry.value.text) + "\""
+                                                    ? "\"" + excerpt(entry.value.text) + "\""
                                                     : std::string(describe_kind(entry.value.kind))),
         "1");
   }
@@ -112,12 +112,12 @@ class Loader {
       const std::string& name = component.key.text;
       if (const auto [first, fresh] = group.names.emplace(name, component.key.at); !fresh) {
         diagnostics_.error(component.key.at,
-                           fmt::format("duplicate name \"{}\" in {}", printable(name), group.key), {},
+                           fmt::format("duplicate name \"{}\" in {}", excerpt(name), group.key), {},
                            fmt::format("first defined at {}", first->second.text()));
         continue;
       }
       if (!is_component_name(name)) {
-        diagnostics_.error(component.key.at, fmt::format("\"{}\" is not a component's name", printable(name)),
+        diagnostics_.error(component.key.at, fmt::format("\"{}\" is not a component's name", excerpt(name)),
                            fmt::format("letters, digits, \"_\", \".\" and \"-\", at most {}", kNameBytesMax));
       }
       group.entries.push_back(std::move(component));
@@ -154,14 +154,13 @@ class Loader {
     std::vector<std::string> names;
     for (const auto& type : types) names.push_back(type.name);
     for (const YamlEntry& entry : group.entries) {
-      const std::string who = fmt::format("{} \"{}\"", role, printable(entry.key.text));
+      const std::string who = fmt::format("{} \"{}\"", role, excerpt(entry.key.text));
       const YamlNode* type_node = type_of(entry, who, names);
       if (type_node == nullptr) continue;
       const auto type = std::find_if(types.begin(), types.end(),
                                      [&](const auto& one) { return one.name == type_node->text; });
       if (type == types.end()) {
-        binder_.unknown(type_node->at,
-                        fmt::format("unknown {} type \"{}\"", role, printable(type_node->text)),
+        binder_.unknown(type_node->at, fmt::format("unknown {} type \"{}\"", role, excerpt(type_node->text)),
                         type_node->text, names);
         continue;
       }
@@ -192,10 +191,10 @@ class Loader {
   }
 
   void refuse_transform(const YamlEntry& entry) {
-    const std::string who = fmt::format("transform \"{}\"", printable(entry.key.text));
+    const std::string who = fmt::format("transform \"{}\"", excerpt(entry.key.text));
     const YamlNode* type = type_of(entry, who, {});
     if (type == nullptr) return;
-    diagnostics_.error(type->at, fmt::format("unknown transform type \"{}\"", printable(type->text)), {},
+    diagnostics_.error(type->at, fmt::format("unknown transform type \"{}\"", excerpt(type->text)), {},
                        "this version has no transforms yet: sinks take sources as their inputs");
   }
 
@@ -208,7 +207,7 @@ class Loader {
                                 : transform != transforms_.names.end() ? &transform->second
                                                                        : nullptr;
         if (other == nullptr) continue;
-        diagnostics_.error(at, fmt::format("the name \"{}\" is taken", printable(name)),
+        diagnostics_.error(at, fmt::format("the name \"{}\" is taken", excerpt(name)),
                            "a name of its own for each component",
                            fmt::format("first defined at {}", other->text()));
       }
@@ -247,17 +246,17 @@ class Loader {
           if (!seen.emplace(input->text, input).second) {
             diagnostics_.error(input->at,
                                fmt::format("inputs: \"{}\" stands twice: its events would be sent twice",
-                                           printable(input->text)));
+                                           excerpt(input->text)));
           } else if (input->text == entry.key.text) {
             diagnostics_.error(input->at,
-                               fmt::format("inputs: \"{}\" is its own input", printable(input->text)));
+                               fmt::format("inputs: \"{}\" is its own input", excerpt(input->text)));
           } else if (sinks_.names.contains(input->text) && !sources_.names.contains(input->text)) {
             diagnostics_.error(input->at,
                                fmt::format("inputs: \"{}\" is a sink, and nothing comes out of a sink",
-                                           printable(input->text)),
+                                           excerpt(input->text)),
                                "the name of a source");
           } else if (!sources_.names.contains(input->text) && !transforms_.names.contains(input->text)) {
-            binder_.unknown(input->at, fmt::format("inputs: unknown input \"{}\"", printable(input->text)),
+            binder_.unknown(input->at, fmt::format("inputs: unknown input \"{}\"", excerpt(input->text)),
                             input->text, known);
           }
         }
@@ -292,9 +291,9 @@ class Loader {
         const auto found = by_name.find(input->text);
         if (found == by_name.end() || found->second == step.entry) continue;
         if (marks[found->second] == Mark::kOnPath) {
-          std::string ring = printable(found->second->key.text);
+          std::string ring = excerpt(found->second->key.text);
           for (auto back = path.rbegin(); back != path.rend() && ring.size() < 500; ++back) {
-            ring += " <- " + printable(back->entry->key.text);
+            ring += " <- " + excerpt(back->entry->key.text);
             if (back->entry == found->second) break;
           }
           diagnostics_.error(input->at, fmt::format("inputs form a cycle: {}", ring));
@@ -315,9 +314,9 @@ class Loader {
     }
     for (const YamlEntry& entry : sources_.entries) {
       if (used.contains(entry.key.text)) continue;
-      diagnostics_.warning(entry.key.at,
-                           fmt::format("source \"{}\" is not used: no sink has it among its inputs",
-                                       printable(entry.key.text)));
+      diagnostics_.warning(
+          entry.key.at,
+          fmt::format("source \"{}\" is not used: no sink has it among its inputs", excerpt(entry.key.text)));
     }
   }
 
@@ -332,11 +331,11 @@ class Loader {
       const auto [first, fresh] = owners.emplace(file->path, &entry);
       if (fresh) continue;
       const YamlNode* path = entry.value.find("path");
-      diagnostics_.error(path == nullptr ? entry.key.at : path->at,
-                         fmt::format("path: {} is written by sink \"{}\" too", printable(file->path),
-                                     first->second->key.text),
-                         "a file of its own for each sink",
-                         fmt::format("first defined at {}", first->second->key.at.text()));
+      diagnostics_.error(
+          path == nullptr ? entry.key.at : path->at,
+          fmt::format("path: {} is written by sink \"{}\" too", excerpt(file->path), first->second->key.text),
+          "a file of its own for each sink",
+          fmt::format("first defined at {}", first->second->key.at.text()));
     }
   }
 
@@ -354,7 +353,7 @@ class Loader {
       diagnostics_.error(
           path->at,
           fmt::format("path: {} is among the files of source \"{}\": its events would come back for ever",
-                      printable(file->path), *source),
+                      excerpt(file->path), *source),
           {}, "write elsewhere, or name the file in the source's \"exclude\"");
     }
   }

@@ -23,7 +23,7 @@ constexpr Duration kDefaultLinger = 500ms;
 constexpr Duration kRetryAfterMax = 60s;
 // What is read of an answer, and what is shown of it.
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
-constexpr std::size_t kShownBytesMax = kPrintableBytesMax;
+constexpr std::size_t kShownBytesMax = kAsciiLineBytesMax;
 constexpr std::size_t kDeliveriesPerPass = 64;
 
 struct CurlEasyFree {
@@ -238,7 +238,7 @@ std::size_t HttpSink::on_header(char* data, std::size_t size, std::size_t count,
     // Of the last answer: 1xx and the proxy's CONNECT come before it.
     const std::size_t space = line.find(' ');
     answer = {};
-    if (space != std::string_view::npos) answer.status = printable(line.substr(space + 1));
+    if (space != std::string_view::npos) answer.status = ascii_line(line.substr(space + 1));
   }
   return size * count;
 }
@@ -291,7 +291,7 @@ std::string HttpSink::describe(const Lane& lane, CURLcode result, long status) c
   if (status == 0) {
     const char* const detail =
         lane.curl_error[0] != '\0' ? lane.curl_error.c_str() : ::curl_easy_strerror(result);
-    return request + ": " + printable(detail);
+    return request + ": " + ascii_line(detail);
   }
   std::string message =
       request + " answered " + (lane.answer.status.empty() ? std::to_string(status) : lane.answer.status);
@@ -299,10 +299,10 @@ std::string HttpSink::describe(const Lane& lane, CURLcode result, long status) c
     const char* location = nullptr;
     ::curl_easy_getinfo(lane.easy.get(), CURLINFO_REDIRECT_URL, &location);
     message += " (redirects are not followed";
-    if (location != nullptr) message += "; should uri be " + printable(location) + "?";
+    if (location != nullptr) message += "; should uri be " + ascii_line(location) + "?";
     message += ")";
   }
-  if (!lane.answer.body.empty()) message += ": \"" + printable(lane.answer.body) + "\"";
+  if (!lane.answer.body.empty()) message += ": \"" + ascii_line(lane.answer.body) + "\"";
   return message;
 }
 

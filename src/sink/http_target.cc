@@ -40,15 +40,15 @@ long milliseconds(Duration duration) {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string ascii_line(std::string_view text) {
   std::string result;
-  for (const char c : text.substr(0, kPrintableBytesMax)) {
+  for (const char c : text.substr(0, kAsciiLineBytesMax)) {
     const bool blank = c == '\n' || c == '\r' || c == '\t' || c == ' ';
     if (blank && (result.empty() || result.back() == ' ')) continue;
     result += blank ? ' ' : c > ' ' && c < 0x7f ? c : '?';
   }
   while (!result.empty() && result.back() == ' ') result.pop_back();
-  if (text.size() > kPrintableBytesMax) result += "...";
+  if (text.size() > kAsciiLineBytesMax) result += "...";
   return result;
 }
 
@@ -94,7 +94,7 @@ Result<void> HttpTarget::check_settings() const {
       !config_.method.empty() && std::all_of(config_.method.begin(), config_.method.end(), [](char c) {
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
       });
-  if (!token) return invalid("method: \"" + printable(config_.method) + "\" is not an HTTP method");
+  if (!token) return invalid("method: \"" + ascii_line(config_.method) + "\" is not an HTTP method");
   for (const std::string_view bodyless : {"HEAD", "CONNECT", "TRACE"}) {
     if (equal_ignoring_case(config_.method, bodyless))
       return invalid("method: " + config_.method + " takes no body");
@@ -103,7 +103,7 @@ Result<void> HttpTarget::check_settings() const {
     const bool clean_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
       return c > ' ' && c < 0x7f && c != ':' && c != ';';
     });
-    if (!clean_name) return invalid("headers: \"" + printable(name) + "\" is not a header's name");
+    if (!clean_name) return invalid("headers: \"" + ascii_line(name) + "\" is not a header's name");
     if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       return invalid("headers: the value of " + name + " holds a line break");
     }

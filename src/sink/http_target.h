@@ -43,9 +43,9 @@ class HttpTarget {
   CurlList connect_to_list_;
 };
 
-// The first kPrintableBytesMax bytes as one line of printable ASCII: an answer may hold anything, and goes
+// The first kAsciiLineBytesMax bytes as one line of printable ASCII: an answer may hold anything, and goes
 // into a log.
-inline constexpr std::size_t kPrintableBytesMax = 200;
-std::string printable(std::string_view text);
+inline constexpr std::size_t kAsciiLineBytesMax = 200;
+std::string ascii_line(std::string_view text);
 
 }  // namespace logflume

@@ -7,8 +7,9 @@
 #include <chrono>
 #include <ctime>
 #include <iterator>
-#include <numeric>
 #include <utility>
+
+#include "base/nearest_name.h"
 
 namespace logflume {
 namespace {
@@ -23,35 +24,9 @@ Error parse_error(std::size_t at, std::string message) {
   return Error{Errc::kInvalidArgument, 0, fmt::format("{} at character {}", message, at + 1)};
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-Error unknown_field(std::size_t at, std::string_view name, const std::vector<std::string_view>& known) {
-  std::string message = fmt::format("unknown field \"{}\"", name);
-  std::string_view nearest;
-  std::size_t best = std::string_view::npos;
-  for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(name.substr(0, 64), candidate);
-    // Two slips, or a third of the letters: more is another word.
-    const std::size_t allowed =
-        std::min(std::max<std::size_t>(2, candidate.size() / 3), candidate.size() - 1);
-    if (distance <= allowed && distance < best) {
-      best = distance;
-      nearest = candidate;
-    }
-  }
-  Error error = parse_error(at, std::move(message));
+Error unknown_field(std::size_t at, std::string_view name, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(name, known);
+  Error error = parse_error(at, fmt::format("unknown field \"{}\"", name));
   error.message += nearest.empty() ? fmt::format(": expected one of {}", fmt::join(known, ", "))
                                    : fmt::format(": did you mean \"{}\"?", nearest);
   return error;
@@ -126,8 +101,8 @@ Result<Template> Template::parse(std::string_view text, const std::map<std::stri
       } else if (field != kFields.end()) {
         result.add(field->second, {});
       } else {
-        std::vector<std::string_view> known;
-        for (const auto& [fixed, kind] : kFields) known.push_back(fixed);
+        std::vector<std::string> known;
+        for (const auto& [fixed, kind] : kFields) known.emplace_back(fixed);
         for (const auto& [key, value] : labels) {
           if (!key.empty()) known.push_back(key);
         }

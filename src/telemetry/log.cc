@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/printable.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {
@@ -120,9 +121,9 @@ std::string format_log_line(LogFormat format, std::int64_t wall_ns, LogLevel lev
     line += ' ';
     line += padded_name(level);
     line += ' ';
-    append_printable(line, component);
+    line += printable(component);
     line += ": ";
-    append_printable(line, message);
+    line += printable(message);
   }
   return line;
 }

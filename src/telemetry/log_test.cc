@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/printable.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {
