@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/host_port.h"
+
 namespace logflume {
 namespace {
 
@@ -156,29 +158,6 @@ Error listen_error(const beast::error_code& error, const std::string& listen) {
   return Error{Errc::kNotFound, 0, "api: cannot listen on " + listen + ": " + error.message()};
 }
 
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-
-std::optional<HostPort> split(const std::string& listen) {
-  const auto colon = listen.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == listen.size() || listen.size() - colon > 6) {
-    return std::nullopt;
-  }
-  HostPort parts{listen.substr(0, colon), listen.substr(colon + 1)};
-  if (parts.port.find_first_not_of("0123456789") != std::string::npos || std::stoul(parts.port) > 65535) {
-    return std::nullopt;
-  }
-  if (parts.host.front() == '[' && parts.host.back() == ']') {
-    parts.host = parts.host.substr(1, parts.host.size() - 2);
-  } else if (parts.host.find(':') != std::string::npos) {
-    return std::nullopt;  // IPv6 without brackets
-  }
-  if (parts.host.empty()) return std::nullopt;
-  return parts;
-}
-
 }  // namespace
 
 struct ApiServer::Impl {
@@ -192,13 +171,14 @@ struct ApiServer::Impl {
   std::jthread thread;  // last: ends before what it uses
 
   Result<void> bind(const std::string& listen) {
-    const auto parts = split(listen);
+    const auto parts = parse_host_port(listen, PortRule::kOrAny);
     if (!parts) {
-      return Error{Errc::kInvalidArgument, 0, "api: listen is \"" + listen + "\", expected \"host:port\""};
+      return Error{Errc::kInvalidArgument, 0,
+                   "api: listen is \"" + listen + "\", expected \"host:port\": " + parts.error().message};
     }
     beast::error_code error;
     tcp::resolver resolver(context);
-    const auto found = resolver.resolve(parts->host, parts->port,
+    const auto found = resolver.resolve(parts->host, std::to_string(parts->port),
                                         tcp::resolver::passive | tcp::resolver::numeric_service, error);
     if (error || found.empty()) return listen_error(error, listen);
     const tcp::endpoint endpoint = found.begin()->endpoint();

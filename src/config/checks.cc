@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
+
+#include "base/host_port.h"
 
 namespace logflume {
 namespace {
@@ -17,58 +18,10 @@ namespace {
 bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 bool is_blank_or_control(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
 
-std::string check_port(std::string_view text, unsigned least) {
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || port < least ||
-      port > 65535) {
-    return fmt::format("the port \"{}\" is not a number from {} to 65535", text, least);
-  }
-  return {};
-}
-
-// A name, an IPv4 address, or an IPv6 address in brackets.
-std::string check_host(std::string_view host) {
-  if (host.empty()) return "the host is missing";
-  if (host.front() == '[') {
-    if (host.back() != ']' || host.size() < 4) return "an IPv6 address stands in brackets, as in [::1]";
-    for (const char c : host.substr(1, host.size() - 2)) {
-      if (std::isxdigit(static_cast<unsigned char>(c)) == 0 && c != ':' && c != '.' && c != '%' &&
-          !is_alnum(c)) {
-        return fmt::format("\"{}\" is not an IPv6 address", host);
-      }
-    }
-    return {};
-  }
-  for (const char c : host) {
-    if (!is_alnum(c) && c != '.' && c != '-' && c != '_')
-      return fmt::format("\"{}\" is not a host name", host);
-  }
-  return {};
-}
-
-struct HostPort {
-  std::string_view host;
-  std::string_view port;
-  bool has_port = false;
-};
-
-HostPort split(std::string_view text) {
-  const std::size_t bracket = text.rfind(']');
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket))
-    return {text, {}, false};
-  return {text.substr(0, colon), text.substr(colon + 1), true};
-}
-
-std::string check_address(std::string_view text, unsigned least_port, bool port_needed) {
-  const HostPort parts = split(text);
-  if (!parts.has_port && port_needed) return fmt::format("\"{}\" has no port", text);
-  if (parts.host.front() != '[' && parts.host.find(':') != std::string_view::npos) {
-    return "an IPv6 address stands in brackets, as in [::1]:514";
-  }
-  if (std::string wrong = check_host(parts.host); !wrong.empty()) return wrong;
-  return parts.has_port ? check_port(parts.port, least_port) : std::string();
+// What is wrong with it; nothing when it is fine.
+std::string check_address(std::string_view text, PortRule rule) {
+  const Result<HostPort> parsed = parse_host_port(text, rule);
+  return parsed ? std::string() : parsed.error().message;
 }
 
 std::string reason(int error) {
@@ -102,13 +55,9 @@ std::string check_no_nul(const std::string& text) {
   return text.find('\0') == std::string::npos ? "" : "a NUL byte";
 }
 
-std::string check_host_port(const std::string& text) {
-  return text.empty() ? "an empty text" : check_address(text, 1, true);
-}
+std::string check_host_port(const std::string& text) { return check_address(text, PortRule::kNeeded); }
 
-std::string check_listen_address(const std::string& text) {
-  return text.empty() ? "an empty text" : check_address(text, 0, true);
-}
+std::string check_listen_address(const std::string& text) { return check_address(text, PortRule::kOrAny); }
 
 std::string check_kafka_servers(const std::string& text) {
   if (text.empty()) return "an empty text";
@@ -121,7 +70,7 @@ std::string check_kafka_servers(const std::string& text) {
     if (const std::size_t scheme = one.find("://"); scheme != std::string_view::npos)
       one.remove_prefix(scheme + 3);
     if (one.empty()) return "the name of a server is missing";
-    if (std::string wrong = check_address(one, 1, false); !wrong.empty()) return wrong;
+    if (std::string wrong = check_address(one, PortRule::kOptional); !wrong.empty()) return wrong;
     if (comma == std::string_view::npos) return {};
     rest.remove_prefix(comma + 1);
   }
@@ -141,7 +90,7 @@ std::string check_http_uri(const std::string& text) {
   std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
     authority.remove_prefix(at + 1);
-  return authority.empty() ? "the host is missing" : check_address(authority, 1, false);
+  return authority.empty() ? "the host is missing" : check_address(authority, PortRule::kOptional);
 }
 
 std::string check_http_method(const std::string& text) {

@@ -30,7 +30,7 @@ int look_up(const HostPort& address, int flags, AddressInfo& result) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | flags;
-  return ::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &result.first);
+  return ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &result.first);
 }
 
 std::string tls_error() {
@@ -41,24 +41,6 @@ std::string tls_error() {
 }
 
 }  // namespace
-
-Result<HostPort> parse_host_port(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  HostPort parsed;
-  if (colon != std::string::npos) {
-    parsed = {address.substr(0, colon), address.substr(colon + 1)};
-    if (parsed.host.size() > 2 && parsed.host.front() == '[' && parsed.host.back() == ']') {
-      parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
-    }
-  }
-  const bool digits =
-      !parsed.port.empty() && parsed.port.size() <= 5 &&
-      std::all_of(parsed.port.begin(), parsed.port.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (parsed.host.empty() || !digits || std::stoi(parsed.port) > 65535 || std::stoi(parsed.port) == 0) {
-    return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not host:port", address)};
-  }
-  return parsed;
-}
 
 bool is_numeric(const HostPort& address) {
   AddressInfo info;
@@ -100,7 +82,6 @@ Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& ad
   if (const int code = look_up(address, 0, info); code != 0) {
     return Error{Errc::kNotFound, 0, fmt::format("{}: {}", address.host, ::gai_strerror(code))};
   }
-  const std::string name = address.host + ":" + address.port;
   std::unique_ptr<TcpConnection> connection(new TcpConnection);
   connection->fd_ = UniqueFd(::socket(info.first->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int fd = connection->fd_.get();
@@ -122,7 +103,7 @@ Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& ad
     ::SSL_set_connect_state(connection->ssl_);
   }
   if (::connect(fd, info.first->ai_addr, info.first->ai_addrlen) != 0 && errno != EINPROGRESS) {
-    return errno_error("connect to " + name);
+    return errno_error("connect to " + address.text());
   }
   return connection;
 }

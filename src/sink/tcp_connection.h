@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/host_port.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sink/sink_config.h"
@@ -21,12 +22,6 @@ typedef struct ssl_st SSL;
 
 namespace logflume {
 
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-// "host:port", "[::1]:port". Errors: kInvalidArgument.
-Result<HostPort> parse_host_port(const std::string& address);
 // The host is an address, not a name: no look-up can block.
 bool is_numeric(const HostPort& address);
 

@@ -98,8 +98,8 @@ class TcpSink final : public Sink {
 Result<void> TcpSink::open() {
   for (const std::string& address : config_.addresses) {
     auto parsed = parse_host_port(address);
-    if (!parsed) return parsed.error();
-    addresses_.push_back(*parsed);
+    if (!parsed) return Error{parsed.error().code, 0, "address: " + parsed.error().message};
+    addresses_.push_back(*std::move(parsed));
   }
   if (addresses_.empty()) return Error{Errc::kInvalidArgument, 0, "no address"};
   if (config_.tls.enabled) {
@@ -122,8 +122,7 @@ std::size_t TcpSink::do_work(TimePoint now) {
     was_open_ = true;
     connect_by_ = kNever;
     context_.health.ok();
-    context_.log.info(context_.name, "connected to {}:{}", addresses_[next_address_].host,
-                      addresses_[next_address_].port);
+    context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
   }
   while (may_take() && take_one(now)) ++work;
   if (connection_) work += send_some(now);
@@ -269,8 +268,7 @@ void TcpSink::disconnect() {
 }
 
 void TcpSink::lost_connection(TimePoint now, const std::string& why) {
-  const HostPort& address = addresses_[next_address_];
-  const std::string message = fmt::format("{}:{}: {}", address.host, address.port, why);
+  const std::string message = fmt::format("{}: {}", addresses_[next_address_].text(), why);
   std::uint64_t acknowledged = 0;
   if (connection_) {
     connection_->refresh();
