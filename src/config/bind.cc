@@ -61,11 +61,12 @@ class Binder::ObjectFindings : public Findings {
       : binder_(binder), map_(map), at_(at), prefix_(prefix) {}
 
   void error(std::string_view key, std::string message, std::string expected, std::string hint) override {
-    for (const std::string& failed : binder_.failed_) {
-      if (failed == full(key) || failed.starts_with(full(key) + ".")) return;
-    }
-    binder_.diagnostics_.error(place(key), std::move(message), std::move(expected), std::move(hint));
-    binder_.failed_.insert(full(key));
+    report(place(key), key, std::move(message), std::move(expected), std::move(hint));
+  }
+  void misnamed(std::string_view key, std::string message, std::string expected, std::string hint) override {
+    const YamlEntry* entry = find(key);
+    report(entry == nullptr ? at_ : entry->key.at, key, std::move(message), std::move(expected),
+           std::move(hint));
   }
   void warning(std::string_view key, std::string message, std::string hint) override {
     binder_.diagnostics_.warning(place(key), std::move(message), {}, std::move(hint));
@@ -76,19 +77,30 @@ class Binder::ObjectFindings : public Findings {
  private:
   std::string full(std::string_view key) const { return prefix_ + std::string(key); }
 
-  const YamlNode* find(std::string_view key) const {
-    const YamlNode* node = &map_;
-    while (node != nullptr && !key.empty()) {
-      const std::size_t dot = std::min(key.find('.'), key.size());
-      node = node->find(key.substr(0, dot));
-      key.remove_prefix(std::min(dot + 1, key.size()));
+  void report(const Position& at, std::string_view key, std::string message, std::string expected,
+              std::string hint) {
+    for (const std::string& failed : binder_.failed_) {
+      if (failed == full(key) || failed.starts_with(full(key) + ".")) return;
     }
-    return node;
+    binder_.diagnostics_.error(at, std::move(message), std::move(expected), std::move(hint));
+    binder_.failed_.insert(full(key));
+  }
+
+  const YamlEntry* find(std::string_view key) const {
+    const YamlNode* map = &map_;
+    while (map != nullptr) {
+      if (const YamlEntry* whole = map->find_entry(key)) return whole;
+      const std::size_t dot = key.find('.');
+      if (dot == std::string_view::npos) return nullptr;
+      map = map->find(key.substr(0, dot));
+      key.remove_prefix(dot + 1);
+    }
+    return nullptr;
   }
 
   Position place(std::string_view key) const {
-    const YamlNode* node = find(key);
-    return node == nullptr ? at_ : node->at;
+    const YamlEntry* entry = find(key);
+    return entry == nullptr ? at_ : entry->value.at;
   }
 
   Binder& binder_;

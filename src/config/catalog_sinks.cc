@@ -4,6 +4,7 @@
 #include "config/catalog.h"
 #include "config/checks.h"
 #include "config/diagnostic.h"
+#include "sink/http_check.h"
 #include "sink/template.h"
 
 namespace logflume {
@@ -53,10 +54,20 @@ ObjectDescription describe_retry() {
   return std::move(retry).done();
 }
 
-// `by_scheme`: the URI says whether TLS is spoken, `enabled` need not.
-ObjectDescription describe_tls(bool by_scheme = false) {
+// Keys that not every sink has: why this one has not.
+struct TlsWithout {
+  std::string enabled;
+  std::string server_name;
+};
+
+ObjectDescription describe_tls(TlsWithout without = {}) {
+  const bool has_switch = without.enabled.empty();
   Describe<TlsConfig> tls("TLS to the peer.");
-  tls.field("enabled", &TlsConfig::enabled, "Speak TLS.");
+  if (has_switch) {
+    tls.field("enabled", &TlsConfig::enabled, "Speak TLS.");
+  } else {
+    tls.unsupported("enabled", std::move(without.enabled));
+  }
   tls.field("ca_file", &TlsConfig::ca_file, "Authorities that may have signed the peer's certificate, PEM.")
       .absent_is("the system's authorities")
       .example_is("/etc/ssl/certs/ca.pem");
@@ -67,15 +78,19 @@ ObjectDescription describe_tls(bool by_scheme = false) {
       .absent_is("none")
       .example_is("/etc/logflume/agent.key");
   tls.field("verify", &TlsConfig::verify, "Check the peer's certificate and name. Off only for tests.");
-  tls.field("server_name", &TlsConfig::server_name, "The name that the peer's certificate must bear.")
-      .absent_is("the host that is connected to")
-      .example_is("logs.example.com");
-  tls.check([by_scheme](const TlsConfig& config, Findings& findings) {
+  if (without.server_name.empty()) {
+    tls.field("server_name", &TlsConfig::server_name, "The name that the peer's certificate must bear.")
+        .absent_is("the host that is connected to")
+        .example_is("logs.example.com");
+  } else {
+    tls.unsupported("server_name", std::move(without.server_name));
+  }
+  tls.check([has_switch](const TlsConfig& config, Findings& findings) {
     if (config.cert_file.empty() != config.key_file.empty()) {
       findings.error(config.cert_file.empty() ? "key_file" : "cert_file",
                      "tls.cert_file and tls.key_file need each other");
     }
-    if (!by_scheme && !config.enabled && (findings.given("ca_file") || findings.given("cert_file")) &&
+    if (has_switch && !config.enabled && (findings.given("ca_file") || findings.given("cert_file")) &&
         !findings.given("enabled")) {
       findings.warning("ca_file", "TLS is not enabled", "add \"enabled: true\"");
     }
@@ -117,6 +132,13 @@ void describe_common(Describe<T>& sink) {
                       config.buffer.max_bytes));
     }
   });
+}
+
+void report(const std::vector<SettingFault>& faults, Findings& findings) {
+  for (const SettingFault& fault : faults) {
+    fault.of_name ? findings.misnamed(fault.key, fault.message, fault.expected, fault.hint)
+                  : findings.error(fault.key, fault.message, fault.expected, fault.hint);
+  }
 }
 
 // `text` must be a template that `labels` allow.
@@ -232,18 +254,14 @@ ObjectDescription describe_http_sink() {
              "Requests under way at a time, of different files: each file's order is kept.")
       .at_least(1)
       .at_most(1000);
-  sink.object("tls", &HttpSinkConfig::tls, describe_tls(true),
-              "TLS for `https://`; the URI decides whether it is used.");
+  sink.object(
+      "tls", &HttpSinkConfig::tls,
+      describe_tls({.enabled = "the URI decides: https:// speaks TLS, http:// does not", .server_name = {}}),
+      "TLS for `https://`; the URI decides whether it is used.");
   sink.check([](const HttpSinkConfig& config, Findings& findings) {
-    for (const auto& [name, value] : config.headers) {
-      if (std::string wrong = check_http_header_name(name); !wrong.empty())
-        findings.error("headers", "headers: " + wrong);
-    }
-    if (config.tls.enabled && config.uri.starts_with("http://")) {
-      findings.error("uri", "uri: tls is enabled, but the URI begins with http://", "https://");
-    }
-    if (config.body == HttpBody::kJsonArray && config.encoding == Encoding::kRaw) {
-      findings.error("body", "body: a JSON array needs \"encoding: json\"");
+    report(http_faults(config), findings);
+    if (findings.given("tls") && config.uri.starts_with("http://")) {
+      findings.warning("tls", "tls has no effect: the URI begins with http://");
     }
   });
   return std::move(sink).done();
@@ -305,7 +323,10 @@ ObjectDescription describe_kafka_sink() {
   sink.field("headers", &KafkaSinkConfig::headers, "Message headers; the values are templates.")
       .example_is("{origin: \"{{ host }}\"}");
   sink.object("sasl", &KafkaSinkConfig::sasl, std::move(sasl).done(), "Authentication with the brokers.");
-  sink.object("tls", &KafkaSinkConfig::tls, describe_tls(), "TLS to the brokers.");
+  sink.object(
+      "tls", &KafkaSinkConfig::tls,
+      describe_tls({.enabled = {}, .server_name = "brokers are verified by the names that they advertise"}),
+      "TLS to the brokers.");
   sink.field("options", &KafkaSinkConfig::options, "Any other property of librdkafka, by its name.")
       .example_is("{socket.keepalive.enable: \"true\"}");
   sink.check([](const KafkaSinkConfig& config, Findings& findings) {

@@ -16,7 +16,6 @@ namespace logflume {
 namespace {
 
 bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
-bool is_blank_or_control(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
 
 // What is wrong with it; nothing when it is fine.
 std::string check_address(std::string_view text, PortRule rule) {
@@ -74,50 +73,6 @@ std::string check_kafka_servers(const std::string& text) {
     if (comma == std::string_view::npos) return {};
     rest.remove_prefix(comma + 1);
   }
-}
-
-std::string check_http_uri(const std::string& text) {
-  std::string_view rest = text;
-  if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else if (rest.starts_with("https://")) {
-    rest.remove_prefix(8);
-  } else {
-    return fmt::format("\"{}\" does not begin with http:// or https://", text);
-  }
-  if (std::any_of(text.begin(), text.end(), is_blank_or_control))
-    return "a blank or a control character in it";
-  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
-    authority.remove_prefix(at + 1);
-  return authority.empty() ? "the host is missing" : check_address(authority, PortRule::kOptional);
-}
-
-std::string check_http_method(const std::string& text) {
-  if (text.empty()) return "an empty text";
-  for (const char c : text) {
-    if (c < 'A' || c > 'Z') return fmt::format("\"{}\" is not an HTTP method", text);
-  }
-  return {};
-}
-
-std::string check_http_header_name(std::string_view name) {
-  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  if (name.empty()) return "a header needs a name";
-  for (const char c : name) {
-    if (!is_alnum(c) && kMarks.find(c) == std::string_view::npos) {
-      return fmt::format("\"{}\" is not a header name", name);
-    }
-  }
-  return {};
-}
-
-std::string check_http_header_value(std::string_view value) {
-  // A line break would begin another header.
-  for (const char c : value) {
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) return "a control character in it";
-  }
-  return {};
 }
 
 std::string check_topic_name(const std::string& text) {

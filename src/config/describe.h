@@ -78,7 +78,8 @@ struct FieldDescription {
   }
 };
 
-// What a rule that spans fields may ask and say. Keys are relative to the object: "sasl.username".
+// What a rule that spans fields may ask and say. Keys are relative to the object: "sasl.username"; the last
+// part may be a name with dots in it: "options.linger.ms".
 class Findings {
  public:
   virtual ~Findings() = default;
@@ -86,6 +87,9 @@ class Findings {
   // already.
   virtual void error(std::string_view key, std::string message, std::string expected = {},
                      std::string hint = {}) = 0;
+  // The same at the name of `key`, which should not be there.
+  virtual void misnamed(std::string_view key, std::string message, std::string expected = {},
+                        std::string hint = {}) = 0;
   virtual void warning(std::string_view key, std::string message, std::string hint = {}) = 0;
   virtual bool given(std::string_view key) const = 0;
   // May the file system be asked?

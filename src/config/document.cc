@@ -291,11 +291,16 @@ std::string Position::text() const {
   return fmt::format("{}:{}:{}", source == nullptr ? "" : source->name(), line, column);
 }
 
-const YamlNode* YamlNode::find(std::string_view key) const {
+const YamlEntry* YamlNode::find_entry(std::string_view key) const {
   for (const YamlEntry& entry : entries) {
-    if (entry.key.text == key) return &entry.value;
+    if (entry.key.text == key) return &entry;
   }
   return nullptr;
+}
+
+const YamlNode* YamlNode::find(std::string_view key) const {
+  const YamlEntry* entry = find_entry(key);
+  return entry == nullptr ? nullptr : &entry->value;
 }
 
 std::string_view describe_kind(YamlNode::Kind kind) {

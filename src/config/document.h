@@ -61,6 +61,8 @@ struct YamlNode {
   std::vector<YamlEntry> entries;  // duplicates kept, in order
 
   // The first entry of that name; nullptr when there is none.
+  const YamlEntry* find_entry(std::string_view key) const;
+  // Its value.
   const YamlNode* find(std::string_view key) const;
 };
 struct YamlEntry {

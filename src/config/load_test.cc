@@ -100,7 +100,7 @@ sinks:
     partitioner: murmur2
     headers: {h: "{{ host }}"}
     sasl: {mechanism: PLAIN, username: u, password: p}
-    tls: {enabled: true, verify: false, server_name: s}
+    tls: {enabled: true, verify: false}
     options: {linger.ms: 7}
 )");
   ASSERT_TRUE(loaded.config) << render(loaded.diagnostics);
@@ -259,14 +259,16 @@ TEST(LoadTest, MistakesBesideRequiredKeysOfASink) {
        "11:18: compression: \"snappy\" is not known [\"none\", \"gzip\" or \"zstd\"]"},
       {"file", "path: /x\n    max_open_files: 0", "11:21: max_open_files: 0 is too small"},
       {"http", "uri: http://h\n    method: get it", "11:13: method: \"get it\" is not an HTTP method"},
-      {"http", "uri: http://h\n    headers: {\"a b\": c}", "11:14: headers: \"a b\" is not a header name"},
+      {"http", "uri: http://h\n    method: HEAD", "11:13: method: a HEAD request has no body"},
+      {"http", "uri: http://h\n    method: post", "11:13: method: \"post\" is not an HTTP method"},
+      {"http", "uri: http://h\n    headers: {\"a b\": c}", "11:15: headers: \"a b\" is not a header name"},
       {"http", "uri: http://h\n    headers: {a: \"b\\r\\nc: d\"}",
        "11:18: headers.a: a control character in it"},
       {"http", "uri: http://h\n    auth: {user: u, token: t}",
        "11:28: auth takes a user and password, or a token, not both"},
       {"http", "uri: http://h\n    auth: {password: p}", "11:22: auth.password needs auth.user"},
-      {"http", "uri: http://h\n    tls: {enabled: true}",
-       "10:10: uri: tls is enabled, but the URI begins with http://"},
+      {"http", "uri: https://h\n    tls: {enabled: true}", "11:11: tls.enabled: the URI decides"},
+      {"http", "uri: http://h\n    tls: {verify: false}", "11:10: warning: tls has no effect"},
       {"http", "uri: http://h\n    compression: lz4", "11:18: compression: \"lz4\" is not known"},
       {"http", "uri: http://h\n    encoding: raw\n    body: json_array",
        "12:11: body: a JSON array needs \"encoding: json\""},
@@ -286,6 +288,8 @@ TEST(LoadTest, MistakesBesideRequiredKeysOfASink) {
        "12:5: sasl.password is missing"},
       {"kafka", "bootstrap_servers: a\n    topic: t\n    sasl: {username: u}",
        "12:5: sasl.mechanism is missing"},
+      {"kafka", "bootstrap_servers: a\n    topic: t\n    tls: {enabled: true, server_name: s}",
+       "12:26: tls.server_name: brokers are verified by the names that they advertise"},
       {"kafka", "bootstrap_servers: a\n    topic: \"{{ host\"", "11:12: topic: "},
       {"kafka", "bootstrap_servers: a\n    topic: t\n    key: \"{{ hots }}\"", "12:10: key: "},
   };

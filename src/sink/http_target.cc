@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sink/compress.h"
+#include "sink/http_check.h"
 
 namespace logflume {
 namespace {
@@ -53,9 +54,10 @@ std::string ascii_line(std::string_view text) {
 }
 
 Result<void> HttpTarget::open(const HttpSinkConfig& config) {
+  if (const auto faults = http_faults(config); !faults.empty()) return first_error(faults);
   config_ = config;
   if (auto parsed = parse_uri(); !parsed) return parsed;
-  if (auto checked = check_settings(); !checked) return checked;
+  if (auto checked = check_files(); !checked) return checked;
   return build_headers();
 }
 
@@ -66,9 +68,6 @@ Result<void> HttpTarget::parse_uri() {
     return Error{Errc::kInvalidArgument, 0, "uri: not a URL: " + std::string(::curl_url_strerror(code))};
   }
   const std::string scheme = url_part(url.get(), CURLUPART_SCHEME);
-  if (scheme != "http" && scheme != "https") {
-    return Error{Errc::kInvalidArgument, 0, "uri: expected http:// or https://, not " + scheme + "://"};
-  }
   const std::string host = url_part(url.get(), CURLUPART_HOST);
   const std::string explicit_port = url_part(url.get(), CURLUPART_PORT);
   const std::string authority = explicit_port.empty() ? host : host + ":" + explicit_port;
@@ -86,36 +85,7 @@ Result<void> HttpTarget::parse_uri() {
   return {};
 }
 
-Result<void> HttpTarget::check_settings() const {
-  const auto invalid = [](std::string message) {
-    return Error{Errc::kInvalidArgument, 0, std::move(message)};
-  };
-  const bool token =
-      !config_.method.empty() && std::all_of(config_.method.begin(), config_.method.end(), [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
-      });
-  if (!token) return invalid("method: \"" + ascii_line(config_.method) + "\" is not an HTTP method");
-  for (const std::string_view bodyless : {"HEAD", "CONNECT", "TRACE"}) {
-    if (equal_ignoring_case(config_.method, bodyless))
-      return invalid("method: " + config_.method + " takes no body");
-  }
-  for (const auto& [name, value] : config_.headers) {
-    const bool clean_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return c > ' ' && c < 0x7f && c != ':' && c != ';';
-    });
-    if (!clean_name) return invalid("headers: \"" + ascii_line(name) + "\" is not a header's name");
-    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return invalid("headers: the value of " + name + " holds a line break");
-    }
-  }
-  if (config_.auth_token.find_first_of("\r\n") != std::string::npos)
-    return invalid("auth: the token holds a line break");
-  if (config_.body == HttpBody::kJsonArray && config_.encoding != Encoding::kJson) {
-    return invalid("body: json_array needs encoding: json");
-  }
-  if (config_.compression != Compression::kNone && content_encoding(config_.compression).empty()) {
-    return Error{Errc::kUnsupported, 0, "compression: http takes none, gzip or zstd"};
-  }
+Result<void> HttpTarget::check_files() const {
   for (const std::string* file : {&config_.tls.ca_file, &config_.tls.cert_file, &config_.tls.key_file}) {
     if (!file->empty() && ::access(file->c_str(), R_OK) != 0) return errno_error("tls: open " + *file);
   }

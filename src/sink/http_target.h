@@ -15,8 +15,7 @@ namespace logflume {
 // Threads: one.
 class HttpTarget {
  public:
-  // Errors: kInvalidArgument (uri, method, header), kNotFound and kPermission (certificate file),
-  // kUnsupported.
+  // Errors: kInvalidArgument (http_faults()), kNotFound and kPermission (certificate file).
   Result<void> open(const HttpSinkConfig& config);
   // Sets all of a transfer but its body and its callbacks. It refers to this target: keep it as long.
   Result<void> apply(CURL* easy) const;
@@ -30,7 +29,7 @@ class HttpTarget {
   using CurlList = std::unique_ptr<curl_slist, CurlListFree>;
 
   Result<void> parse_uri();
-  Result<void> check_settings() const;
+  Result<void> check_files() const;
   bool has_header(std::string_view name) const;
   Result<void> build_headers();
 
