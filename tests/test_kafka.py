@@ -3,6 +3,7 @@ import collections
 import json
 import os
 import random
+import re
 import time
 import uuid
 
@@ -164,12 +165,16 @@ def test_refused_connection_is_degraded_with_its_reason_and_loses_nothing(world,
 
 def test_configuration_errors_name_the_property(world, broker, topic):
     world.write('a.log', 'x\n')
-    for options, words in (({'linger.mss': '5'}, ['linger.mss']), ({'acks': 'maybe'}, ['acks']),
-                           ({'transactional.id': 'x'}, ['transactional.id'])):
+    for options, words in (({'linger.mss': '5'}, ['linger.mss', 'linger.ms']), ({'acks': 'maybe'}, ['options.acks']),
+                           ({'transactional.id': 'x'}, ['transactional.id']),
+                           ({'acks': '1', 'enable.idempotence': 'true'}, ['enable.idempotence'])):
         world.config(sinks={'bus': sink(broker, topic, options=options)})
-        done = world.call('run', '--config', world.path('logflume.yaml'), '--until-eof')
-        assert done.returncode in (1, 78), (options, done)
-        assert all(word in done.stderr for word in words), done.stderr
+        for command in (('validate', world.path('logflume.yaml')),
+                        ('run', '--config', world.path('logflume.yaml'), '--until-eof')):
+            done = world.call(*command)
+            assert done.returncode == 78, (options, done)
+            assert all(word in done.stderr for word in words), done.stderr
+            assert re.match(r'.*logflume\.yaml:\d+:\d+: error: ', done.stderr), done.stderr
 
 
 # -- Outages ----------------------------------------------------------------------------------------------

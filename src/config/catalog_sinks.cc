@@ -5,6 +5,8 @@
 #include "config/checks.h"
 #include "config/diagnostic.h"
 #include "sink/http_check.h"
+#include "sink/kafka_check.h"
+#include "sink/tcp_connection.h"
 #include "sink/template.h"
 
 namespace logflume {
@@ -95,13 +97,21 @@ ObjectDescription describe_tls(TlsWithout without = {}) {
       findings.warning("ca_file", "TLS is not enabled", "add \"enabled: true\"");
     }
     if (!findings.check_paths()) return;
+    bool readable = true;
     for (const auto& [key, path] :
          {std::pair{"ca_file", &config.ca_file}, std::pair{"cert_file", &config.cert_file},
           std::pair{"key_file", &config.key_file}}) {
       if (path->empty()) continue;
       if (std::string wrong = check_readable_file(*path); !wrong.empty()) {
         findings.error(key, fmt::format("tls.{}: {}", key, wrong));
+        readable = false;
       }
+    }
+    if (!readable || (has_switch && !config.enabled)) return;
+    if (const auto loaded = TlsContext::make(config); !loaded) {
+      const std::string& message = loaded.error().message;  // "tls.ca_file /etc/x.pem: ..."
+      const std::size_t dot = message.find('.') + 1;
+      findings.error(message.substr(dot, message.find(' ') - dot), message);
     }
   });
   return std::move(tls).done();
@@ -138,14 +148,6 @@ void report(const std::vector<SettingFault>& faults, Findings& findings) {
   for (const SettingFault& fault : faults) {
     fault.of_name ? findings.misnamed(fault.key, fault.message, fault.expected, fault.hint)
                   : findings.error(fault.key, fault.message, fault.expected, fault.hint);
-  }
-}
-
-// `text` must be a template that `labels` allow.
-void check_template(const std::string& text, const SinkConfig& config, bool with_time, std::string_view key,
-                    Findings& findings) {
-  if (const Result<Template> parsed = Template::parse(text, config.labels, with_time); !parsed) {
-    findings.error(key, fmt::format("{}: {}", key, parsed.error().message));
   }
 }
 
@@ -186,7 +188,8 @@ ObjectDescription describe_file_sink() {
       .at_most(1'000'000);
   sink.check([](const FileSinkConfig& config, Findings& findings) {
     if (config.path.empty()) return;
-    check_template(config.path, config, true, "path", findings);
+    const Result<Template> parsed = Template::parse(config.path, config.labels, /*with_time=*/true);
+    if (!parsed) findings.error("path", "path: " + parsed.error().message);
     if (config.path.back() == '/') {
       findings.error("path", fmt::format("path: {} names a directory", excerpt(config.path)),
                      "the name of a file");
@@ -298,7 +301,9 @@ ObjectDescription describe_kafka_sink() {
       .required()
       .must(check_kafka_servers, "host:port, as in kafka-1.example.com:9092")
       .example_is("\"127.0.0.1:9092\"");
-  sink.field("topic", &KafkaSinkConfig::topic, std::string("Where to write.") + kTemplateDoc + ".")
+  sink.field("topic", &KafkaSinkConfig::topic,
+             std::string("Where to write.") + kTemplateDoc +
+                 ", and strftime's `%Y-%m-%d` in UTC. What a topic's name must not have in it becomes `_`.")
       .required()
       .must(check_not_empty, "a topic name or a template")
       .example_is("logs-raw");
@@ -330,19 +335,9 @@ ObjectDescription describe_kafka_sink() {
   sink.field("options", &KafkaSinkConfig::options, "Any other property of librdkafka, by its name.")
       .example_is("{socket.keepalive.enable: \"true\"}");
   sink.check([](const KafkaSinkConfig& config, Findings& findings) {
-    if (!config.topic.empty()) {
-      check_template(config.topic, config, false, "topic", findings);
-      if (config.topic.find("{{") == std::string::npos) {
-        if (std::string wrong = check_topic_name(config.topic); !wrong.empty()) {
-          findings.error("topic", "topic: " + wrong,
-                         "letters, digits, \".\", \"_\" and \"-\", or a template");
-        }
-      }
-    }
-    check_template(config.key, config, false, "key", findings);
-    for (const auto& [name, value] : config.headers) {
-      check_template(value, config, false, "headers", findings);
-    }
+    std::vector<SettingFault> faults = kafka_faults(config);
+    if (faults.empty() && findings.check_paths()) faults = kafka_start_faults(config);
+    report(faults, findings);
   });
   return std::move(sink).done();
 }

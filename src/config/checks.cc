@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,8 +12,6 @@
 
 namespace logflume {
 namespace {
-
-bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
 // What is wrong with it; nothing when it is fine.
 std::string check_address(std::string_view text, PortRule rule) {
@@ -73,17 +69,6 @@ std::string check_kafka_servers(const std::string& text) {
     if (comma == std::string_view::npos) return {};
     rest.remove_prefix(comma + 1);
   }
-}
-
-std::string check_topic_name(const std::string& text) {
-  if (text.empty()) return "an empty text";
-  if (text.size() > 249) return "longer than 249 characters";
-  if (text == "." || text == "..") return fmt::format("\"{}\" is not a topic name", text);
-  for (const char c : text) {
-    if (!is_alnum(c) && c != '.' && c != '_' && c != '-')
-      return fmt::format("\"{}\" is not a topic name", text);
-  }
-  return {};
 }
 
 std::string check_data_dir(const std::string& path) {

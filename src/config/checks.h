@@ -14,7 +14,6 @@ std::string check_host_port(const std::string& text);
 std::string check_listen_address(const std::string& text);
 // "host", "host:port", "PLAINTEXT://host:port"; several with commas between.
 std::string check_kafka_servers(const std::string& text);
-std::string check_topic_name(const std::string& text);
 std::string check_not_empty(const std::string& text);
 std::string check_no_nul(const std::string& text);
 

@@ -291,6 +291,17 @@ TEST(LoadTest, MistakesBesideRequiredKeysOfASink) {
       {"kafka", "bootstrap_servers: a\n    topic: t\n    tls: {enabled: true, server_name: s}",
        "12:26: tls.server_name: brokers are verified by the names that they advertise"},
       {"kafka", "bootstrap_servers: a\n    topic: \"{{ host\"", "11:12: topic: "},
+      {"kafka", "bootstrap_servers: a\n    topic: \"logs-{{ source }}-%Q\"",
+       "11:12: topic: unknown time specifier \"%Q\""},
+      {"kafka", "bootstrap_servers: a\n    topic: \"50%%\"", "11:12: topic: \"50%\" is not a topic name"},
+      {"kafka", "bootstrap_servers: a\n    topic: t\n    headers: {a.b: \"{{ hots }}\"}",
+       "12:20: headers.a.b: unknown field \"hots\""},
+      {"kafka", "bootstrap_servers: a\n    topic: t\n    options: {acks: maybe}",
+       "12:21: options.acks: \"maybe\": "},
+      {"kafka", "bootstrap_servers: a\n    topic: t\n    options: {linger.mss: 5}",
+       "12:15: unknown option \"linger.mss\": librdkafka has no such property [did you mean \"linger.ms\"?]"},
+      {"kafka", "bootstrap_servers: a\n    topic: t\n    options: {transactional.id: x}",
+       "12:15: options.transactional.id cannot be set: transactions are not supported"},
       {"kafka", "bootstrap_servers: a\n    topic: t\n    key: \"{{ hots }}\"", "12:10: key: "},
   };
   for (const SinkMistake& mistake : mistakes) {
@@ -325,6 +336,15 @@ TEST(LoadTest, EachMistakeAtTheTopIsPlacedAndNamed) {
   for (const auto& [text, expected] : mistakes) {
     EXPECT_THAT(said(load_text(std::string(text) + "\n" + with())), ElementsAre(StartsWith(expected)))
         << text;
+  }
+}
+
+TEST(LoadTest, ATopicMayHaveTheTimeInIt) {
+  for (const char* topic : {"logs-%Y.%m.%d", "{{ source }}-%F", "logs-%s"}) {
+    EXPECT_TRUE(
+        load_text(with("", std::string("bootstrap_servers: a\n    topic: \"") + topic + "\"", "kafka"))
+            .config)
+        << topic;
   }
 }
 
@@ -534,6 +554,8 @@ TEST_F(LoadFilesTest, OutputFilesAndCertificatesThatCannotWorkAreNamed) {
   EXPECT_THAT(sink_says("type: file, path: " + path("file/x/y")), ElementsAre(HasSubstr("ot a directory")));
   EXPECT_THAT(sink_says("type: tcp, address: \"h:1\", tls: {enabled: true, ca_file: " + path("none") + "}"),
               ElementsAre(HasSubstr("tls.ca_file: " + path("none") + ": No such file")));
+  EXPECT_THAT(sink_says("type: tcp, address: \"h:1\", tls: {enabled: true, ca_file: " + path("file") + "}"),
+              ElementsAre(AllOf(StartsWith("3:85: tls.ca_file " + path("file") + ": "))));
 }
 
 }  // namespace

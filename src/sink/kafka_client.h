@@ -41,9 +41,9 @@ KafkaBatching kafka_batching(const KafkaSinkConfig& config);
 // Messages that may wait in the client: bounds its memory beside the payloads.
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config);
 
-// In the order in which they are set: ours, then `options`, which override them.
-// Errors: kInvalidArgument: an option that would break what the sink relies on; kUnsupported.
-Result<KafkaProperties> kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching);
+// In the order in which they are set: ours, then `options`, which override them. What librdkafka may not
+// accept is found by kafka_faults() (sink/kafka_check.h).
+KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching);
 
 // Sentences for the log about options that weaken what the sink guarantees.
 std::vector<std::string> kafka_option_warnings(const KafkaSinkConfig& config);

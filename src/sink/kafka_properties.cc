@@ -1,6 +1,5 @@
 // Our configuration as librdkafka's properties.
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <optional>
@@ -32,21 +31,6 @@ const char* codec(Compression compression) {
   }
   return "none";
 }
-
-// What the sink cannot work with, or that has a key of its own.
-struct Forbidden {
-  const char* name;
-  const char* why;
-};
-constexpr std::array kForbidden{
-    Forbidden{"bootstrap.servers", "use the key bootstrap_servers"},
-    Forbidden{"metadata.broker.list", "use the key bootstrap_servers"},
-    Forbidden{"delivery.report.only.error", "the sink acknowledges by delivery reports"},
-    Forbidden{"transactional.id", "transactions are not supported"},
-    Forbidden{"log.queue", "librdkafka's log goes to the agent's own"},
-    Forbidden{"enabled_events", "it is set by the sink"},
-    Forbidden{"plugin.library.paths", "plugins are not loaded"},
-};
 
 const std::string* option(const KafkaSinkConfig& config, std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -114,22 +98,7 @@ std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
                     kQueueMessagesMax);
 }
 
-Result<KafkaProperties> kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching) {
-  for (const Forbidden& forbidden : kForbidden) {
-    if (config.options.contains(forbidden.name)) {
-      return Error{Errc::kInvalidArgument, 0,
-                   std::string("kafka option ") + forbidden.name + " cannot be set: " + forbidden.why};
-    }
-  }
-  if (config.bootstrap_servers.empty()) {
-    return Error{Errc::kInvalidArgument, 0,
-                 "kafka: bootstrap_servers is empty; expected host:port, host:port ..."};
-  }
-  if (!config.tls.server_name.empty()) {
-    return Error{
-        Errc::kUnsupported, 0,
-        "kafka: tls.server_name is not supported: brokers are verified by the names that they advertise"};
-  }
+KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching) {
   const auto milliseconds = [](Duration duration) {
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
   };

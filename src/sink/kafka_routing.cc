@@ -1,8 +1,9 @@
 #include "sink/kafka_routing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
-#include <map>
 
 namespace logflume {
 namespace {
@@ -21,38 +22,38 @@ std::string as_topic_name(std::string name) {
   return name.empty() || name == "." || name == ".." ? "_" : name;
 }
 
-Result<Template> parse_template(const std::string& key, const std::string& text,
-                                const std::map<std::string, std::string>& labels, bool with_time) {
-  auto parsed = Template::parse(text, labels, with_time);
-  if (!parsed)
-    return Error{parsed.error().code, parsed.error().os_errno, key + ": " + parsed.error().message};
-  return parsed;
+// The template, or an empty one and a fault more.
+Template parse_template(const std::string& key, const std::string& text, const KafkaSinkConfig& config,
+                        bool with_time, std::vector<SettingFault>& faults) {
+  auto parsed = Template::parse(text, config.labels, with_time);
+  if (parsed) return *std::move(parsed);
+  faults.push_back({key, key + ": " + parsed.error().message, {}, {}, false});
+  return {};
 }
 
 }  // namespace
 
-Result<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, std::string host) {
-  auto topic = parse_template("topic", config.topic, config.labels, true);
-  if (!topic) return std::move(topic).error();
-  KafkaRouting routing(std::move(*topic), std::move(host));
-  if (routing.topic_.is_constant()) {
+std::optional<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, std::string host,
+                                                std::vector<SettingFault>& faults) {
+  const std::size_t before = faults.size();
+  KafkaRouting routing(std::move(host));
+  routing.topic_ = parse_template("topic", config.topic, config, true, faults);
+  if (faults.size() == before && routing.topic_.is_constant()) {
     const std::string name = routing.render(routing.topic_, *BatchRef(new Batch));
     if (name != as_topic_name(name)) {
-      return Error{
-          Errc::kInvalidArgument, 0,
-          "topic \"" + name + "\": 1 to 249 letters, digits, '.', '_' and '-', and not \".\" or \"..\""};
+      faults.push_back(
+          {"topic",
+           fmt::format("topic: \"{}\" is not a topic name", name),
+           fmt::format("1 to {} letters, digits, \".\", \"_\" and \"-\", or a template", kTopicBytesMax),
+           {},
+           false});
     }
   }
-  if (!config.key.empty()) {
-    auto key = parse_template("key", config.key, config.labels, false);
-    if (!key) return std::move(key).error();
-    routing.key_.push_back(std::move(*key));
-  }
+  if (!config.key.empty()) routing.key_.push_back(parse_template("key", config.key, config, false, faults));
   for (const auto& [name, text] : config.headers) {
-    auto value = parse_template("headers." + name, text, config.labels, false);
-    if (!value) return std::move(value).error();
-    routing.headers_.emplace_back(name, std::move(*value));
+    routing.headers_.emplace_back(name, parse_template("headers." + name, text, config, false, faults));
   }
+  if (faults.size() > before) return std::nullopt;
   return routing;
 }
 

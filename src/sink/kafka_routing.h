@@ -2,12 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/result.h"
 #include "sink/kafka_window.h"
+#include "sink/setting_fault.h"
 #include "sink/sink_config.h"
 #include "sink/template.h"
 
@@ -16,13 +17,14 @@ namespace logflume {
 // Threads: one.
 class KafkaRouting {
  public:
-  // Errors: kInvalidArgument: the template that cannot work, or a constant topic that is no topic's name.
-  static Result<KafkaRouting> parse(const KafkaSinkConfig& config, std::string host);
+  // Nothing, with the faults appended, when a template cannot work or a constant topic is no topic's name.
+  static std::optional<KafkaRouting> parse(const KafkaSinkConfig& config, std::string host,
+                                           std::vector<SettingFault>& faults);
 
   std::shared_ptr<KafkaShipment> ship(Delivery&& delivery) const;
 
  private:
-  KafkaRouting(Template topic, std::string host) : topic_(std::move(topic)), host_(std::move(host)) {}
+  explicit KafkaRouting(std::string host) : host_(std::move(host)) {}
   std::string render(const Template& part, const Batch& batch) const;
 
   Template topic_;

@@ -10,6 +10,7 @@
 
 #include "sink/backoff.h"
 #include "sink/encode.h"
+#include "sink/kafka_check.h"
 #include "sink/kafka_client.h"
 #include "sink/kafka_error.h"
 #include "sink/kafka_routing.h"
@@ -150,9 +151,9 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
 // -- Start ------------------------------------------------------------------------------------------------
 
 Result<void> KafkaSink::open() {
-  auto routing = KafkaRouting::parse(config_, context_.host);
-  if (!routing) return std::move(routing).error();
-  routing_.emplace(std::move(*routing));
+  std::vector<SettingFault> faults = kafka_faults(config_);
+  if (!faults.empty()) return first_error(faults);
+  routing_ = KafkaRouting::parse(config_, context_.host, faults);
   for (const std::string& warning : kafka_option_warnings(config_)) {
     context_.log.warn(context_.name, "option weakens delivery: {}", warning);
   }
@@ -167,12 +168,10 @@ Result<void> KafkaSink::restart_client() {
     batching.linger = Duration{};
   }
   if (draining_) batching.linger = Duration{};
-  auto properties = kafka_properties(config_, batching);
-  if (!properties) return std::move(properties).error();
   // What the old client asked is not answered any more.
   for (auto& [topic, limit] : limits_) limit = limit == Limit::kAsked ? Limit::kUnknown : limit;
   client_.reset();  // its threads end before the next one's begin
-  auto client = KafkaClient::create(*properties, context_.loop.parker());
+  auto client = KafkaClient::create(kafka_properties(config_, batching), context_.loop.parker());
   if (!client) return std::move(client).error();
   client_ = std::move(*client);
   return {};

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "sink/kafka_check.h"
 #include "sink/kafka_client.h"
 #include "sink/kafka_test_cluster.h"
 #include "sink/sink_test_fixture.h"
@@ -24,6 +25,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 std::vector<std::string> values(const std::vector<KafkaRecord>& records) {
   std::vector<std::string> out;
@@ -384,7 +386,7 @@ TEST_F(KafkaSinkOpenTest, NamesWhatIsWrong) {
   EXPECT_THAT(error_of(partitioner), HasSubstr("partitioner"));
   KafkaSinkConfig topic = config();
   topic.topic = "a/b";
-  EXPECT_THAT(error_of(topic), HasSubstr("topic \"a/b\""));
+  EXPECT_THAT(error_of(topic), HasSubstr("topic: \"a/b\""));
   KafkaSinkConfig field = config();
   field.key = "{{ fiel }}";
   EXPECT_THAT(error_of(field), HasSubstr("key"));
@@ -392,6 +394,26 @@ TEST_F(KafkaSinkOpenTest, NamesWhatIsWrong) {
   ca.tls.enabled = true;
   ca.tls.ca_file = "/nonexistent/ca.pem";
   EXPECT_THAT(error_of(ca), HasSubstr("ssl.ca.location"));
+}
+
+TEST_F(KafkaSinkOpenTest, WhatOnlyAStartFindsOutNamesItsKey) {
+  const auto faults_of = [](KafkaSinkConfig config) {
+    std::string all;
+    for (const SettingFault& fault : kafka_start_faults(config))
+      all += fault.key + " | " + fault.message + "\n";
+    return all;
+  };
+  EXPECT_EQ(faults_of(config()), "");
+  KafkaSinkConfig options = config();
+  options.options = {{"acks", "1"}};
+  EXPECT_EQ(faults_of(options), "");
+  options.options = {{"acks", "1"}, {"enable.idempotence", "true"}};
+  EXPECT_THAT(faults_of(options),
+              StartsWith("options.enable.idempotence | options.enable.idempotence: `acks` must"));
+  KafkaSinkConfig ca = config();
+  ca.tls.enabled = true;
+  ca.tls.ca_file = "/nonexistent/ca.pem";
+  EXPECT_THAT(faults_of(ca), StartsWith("tls.ca_file | tls.ca_file: ssl.ca.location failed"));
 }
 
 TEST_F(KafkaSinkOpenTest, WarnsOfOptionsThatWeakenDelivery) {
