@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace logflume {
 namespace {
@@ -26,7 +27,7 @@ struct AddressInfo {
   }
 };
 
-int look_up(const HostPort& address, int flags, AddressInfo& result) {
+int get_address_info(const HostPort& address, int flags, AddressInfo& result) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | flags;
@@ -44,7 +45,32 @@ std::string tls_error() {
 
 bool is_numeric(const HostPort& address) {
   AddressInfo info;
-  return look_up(address, AI_NUMERICHOST, info) == 0;
+  return get_address_info(address, AI_NUMERICHOST, info) == 0;
+}
+
+std::string SocketAddress::text() const {
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  if (::getnameinfo(reinterpret_cast<const sockaddr*>(&address), bytes, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return "an unknown address";
+  }
+  return address.ss_family == AF_INET6 ? fmt::format("[{}]:{}", host, port)
+                                       : fmt::format("{}:{}", host, port);
+}
+
+Result<std::vector<SocketAddress>> look_up(const HostPort& address) {
+  AddressInfo info;
+  if (const int code = get_address_info(address, 0, info); code != 0) {
+    return Error{Errc::kNotFound, 0, fmt::format("{}: {}", address.host, ::gai_strerror(code))};
+  }
+  std::vector<SocketAddress> found;
+  for (const addrinfo* one = info.first; one != nullptr; one = one->ai_next) {
+    SocketAddress& place = found.emplace_back();
+    std::memcpy(&place.address, one->ai_addr, one->ai_addrlen);
+    place.bytes = one->ai_addrlen;
+  }
+  return found;
 }
 
 Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsConfig& config) {
@@ -76,14 +102,12 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsConfig& config) {
 
 TlsContext::~TlsContext() { ::SSL_CTX_free(context_); }
 
-Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& address,
+Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const SocketAddress& address,
+                                                              const std::string& host,
                                                               const TlsContext* tls) {
-  AddressInfo info;
-  if (const int code = look_up(address, 0, info); code != 0) {
-    return Error{Errc::kNotFound, 0, fmt::format("{}: {}", address.host, ::gai_strerror(code))};
-  }
   std::unique_ptr<TcpConnection> connection(new TcpConnection);
-  connection->fd_ = UniqueFd(::socket(info.first->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  connection->fd_ =
+      UniqueFd(::socket(address.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int fd = connection->fd_.get();
   if (fd < 0) return errno_error("socket");
   const int on = 1;
@@ -95,15 +119,16 @@ Result<std::unique_ptr<TcpConnection>> TcpConnection::connect(const HostPort& ad
     if (connection->ssl_ == nullptr || ::SSL_set_fd(connection->ssl_, fd) != 1) {
       return Error{Errc::kNoMemory, 0, "TLS: " + tls_error()};
     }
-    const std::string& server = tls->config().server_name.empty() ? address.host : tls->config().server_name;
+    const std::string& server = tls->config().server_name.empty() ? host : tls->config().server_name;
     ::SSL_set_tlsext_host_name(connection->ssl_, server.c_str());
     X509_VERIFY_PARAM* verify = ::SSL_get0_param(connection->ssl_);
     if (::X509_VERIFY_PARAM_set1_ip_asc(verify, server.c_str()) != 1)
       ::SSL_set1_host(connection->ssl_, server.c_str());
     ::SSL_set_connect_state(connection->ssl_);
   }
-  if (::connect(fd, info.first->ai_addr, info.first->ai_addrlen) != 0 && errno != EINPROGRESS) {
-    return errno_error("connect to " + address.text());
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address.address), address.bytes) != 0 &&
+      errno != EINPROGRESS) {
+    return errno_error("connect");
   }
   return connection;
 }

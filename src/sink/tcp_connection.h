@@ -3,6 +3,7 @@
 // tcpEStatsAppHCThruOctetsAcked) tells what arrived. Optional TLS.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/host_port.h"
@@ -25,6 +27,16 @@ namespace logflume {
 // The host is an address, not a name: no look-up can block.
 bool is_numeric(const HostPort& address);
 
+// One place that a host's name stands for.
+struct SocketAddress {
+  sockaddr_storage address{};
+  socklen_t bytes = 0;
+
+  std::string text() const;  // "127.0.0.1:5140", "[::1]:5140"
+};
+// All of them, best first (RFC 6724). Blocks unless is_numeric(). Errors: kNotFound.
+Result<std::vector<SocketAddress>> look_up(const HostPort& address);
+
 // The client's side of TLS, shared by all connections of a sink. Errors: certificates that cannot be loaded.
 class TlsContext {
  public:
@@ -39,7 +51,7 @@ class TlsContext {
   SSL_CTX* context_ = nullptr;
 };
 
-// Threads: one. Never blocks, but for the look-up of a name in connect().
+// Threads: one. Never blocks.
 class TcpConnection {
  public:
   enum class State {
@@ -49,8 +61,10 @@ class TcpConnection {
     kBroken,
   };
 
-  // Begins to connect. Errors: the name is not known, no socket.
-  static Result<std::unique_ptr<TcpConnection>> connect(const HostPort& address, const TlsContext* tls);
+  // Begins to connect. With `tls` the peer's certificate must bear `host`, unless tls.server_name says
+  // otherwise. Errors: no socket, no route.
+  static Result<std::unique_ptr<TcpConnection>> connect(const SocketAddress& address, const std::string& host,
+                                                        const TlsContext* tls);
   ~TcpConnection();
 
   int fd() const { return fd_.get(); }

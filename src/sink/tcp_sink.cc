@@ -7,7 +7,6 @@
 
 #include "sink/backoff.h"
 #include "sink/encode.h"
-#include "sink/tcp_connection.h"
 
 namespace logflume {
 namespace {
@@ -21,9 +20,10 @@ constexpr Duration kFinWait = 1s;  // for acknowledgements of what was sent befo
 
 class TcpSink final : public Sink {
  public:
-  TcpSink(TcpSinkConfig config, SinkContext context)
+  TcpSink(TcpSinkConfig config, SinkContext context, TcpLookUp look_up_name)
       : config_(std::move(config)),
         context_(std::move(context)),
+        look_up_(std::move(look_up_name)),
         encoder_(config_.encoding, context_.host, config_.labels),
         backoff_(config_.retry),
         reconnects_(context_.metrics.registry.counter("logflume_component_retries_total",
@@ -68,11 +68,13 @@ class TcpSink final : public Sink {
 
   TcpSinkConfig config_;
   SinkContext context_;
+  TcpLookUp look_up_;
   BatchEncoder encoder_;
   Backoff backoff_;
   Counter& reconnects_;
   std::vector<HostPort> addresses_;
   std::size_t next_address_ = 0;
+  std::deque<SocketAddress> places_;  // that addresses_[next_address_] stands for; the first is tried
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<TcpConnection> connection_;
   bool was_open_ = false;     // this connection
@@ -243,7 +245,15 @@ void TcpSink::finish(Pending& pending) {
 
 void TcpSink::connect(TimePoint now) {
   const HostPort& address = addresses_[next_address_];
-  auto connection = TcpConnection::connect(address, tls_.get());
+  if (places_.empty()) {
+    auto found = look_up_(address);
+    if (!found) {
+      lost_connection(now, found.error().text());
+      return;
+    }
+    places_.assign(found->begin(), found->end());
+  }
+  auto connection = TcpConnection::connect(places_.front(), address.host, tls_.get());
   if (!connection) {
     lost_connection(now, connection.error().text());
     return;
@@ -268,7 +278,10 @@ void TcpSink::disconnect() {
 }
 
 void TcpSink::lost_connection(TimePoint now, const std::string& why) {
-  const std::string message = fmt::format("{}: {}", addresses_[next_address_].text(), why);
+  const std::string name = addresses_[next_address_].text();
+  const std::string place = places_.empty() ? name : places_.front().text();
+  const std::string message =
+      place == name ? fmt::format("{}: {}", name, why) : fmt::format("{} ({}): {}", name, place, why);
   std::uint64_t acknowledged = 0;
   if (connection_) {
     connection_->refresh();
@@ -299,16 +312,21 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
     unsent_bytes_ += pending.size() - pending.skip;
     unsent_events_ += pending.delivery.batch->events;
   }
-  if (was_open_) backoff_.reset();
+  if (was_open_) {
+    backoff_.reset();
+    places_.clear();  // the name may stand for others by now
+  } else if (!places_.empty()) {
+    places_.pop_front();
+  }
   was_open_ = false;
   disconnect();
   connect_by_ = close_by_ = next_ack_check_ = kNever;
   reconnects_.add();
   context_.metrics.error("connection");
   context_.health.degraded(message);
-  next_address_ = (next_address_ + 1) % addresses_.size();
-  // All addresses are tried before it waits.
-  const bool tried_all = next_address_ == 0;
+  // All addresses are tried before it waits, and of each all that its name stands for.
+  if (places_.empty()) next_address_ = (next_address_ + 1) % addresses_.size();
+  const bool tried_all = places_.empty() && next_address_ == 0;
   const Duration pause = tried_all ? backoff_.next() : Duration::zero();
   retry_at_ = now + pause;
   context_.log.limited(LogLevel::kWarn, context_.name, "connection", message + "; trying again");
@@ -336,8 +354,8 @@ void TcpSink::plan(TimePoint now) {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_tcp_sink(TcpSinkConfig config, SinkContext context) {
-  return std::make_unique<TcpSink>(std::move(config), std::move(context));
+std::unique_ptr<Sink> make_tcp_sink(TcpSinkConfig config, SinkContext context, TcpLookUp look_up_name) {
+  return std::make_unique<TcpSink>(std::move(config), std::move(context), std::move(look_up_name));
 }
 
 bool tcp_never_blocks(const TcpSinkConfig& config) {

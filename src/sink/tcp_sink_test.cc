@@ -1,0 +1,106 @@
+// What a peer's kernel acknowledges is tested with the whole agent (tests/test_tcp.py); here: whom it
+// connects to.
+#include "sink/tcp_sink.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "sink/sink_test_fixture.h"
+
+namespace logflume {
+namespace {
+
+// A port of 127.0.0.1, listened at or not. Whoever connects to it is in the backlog: its kernel acknowledges.
+class Place {
+ public:
+  explicit Place(bool listens) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+    EXPECT_TRUE(!listens || ::listen(fd_.get(), 8) == 0);
+    address_.bytes = sizeof address_.address;
+    EXPECT_EQ(::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address_.address), &address_.bytes), 0);
+  }
+  const SocketAddress& address() const { return address_; }
+
+ private:
+  UniqueFd fd_;
+  SocketAddress address_;
+};
+
+class TcpSinkTest : public testing::Test {
+ protected:
+  ~TcpSinkTest() override {
+    harness_.loop.stop();
+    sink_.reset();
+  }
+
+  void start(std::vector<std::string> addresses, TcpLookUp look_up_name) {
+    TcpSinkConfig config;
+    config.addresses = std::move(addresses);
+    config.encoding = Encoding::kRaw;
+    config.retry = {1ms, 10ms};
+    sink_ = make_tcp_sink(std::move(config), harness_.context(), std::move(look_up_name));
+    const auto opened = sink_->open();
+    ASSERT_TRUE(opened) << opened.error().text();
+    harness_.loop.add(*sink_);
+    harness_.loop.start();
+  }
+  bool all_acked() {
+    const TimePoint end = steady_now() + 30s;
+    while (!harness_.all_acked()) {
+      if (steady_now() > end) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  }
+
+  SinkHarness harness_;
+  std::unique_ptr<Sink> sink_;
+};
+
+TEST_F(TcpSinkTest, TriesAllThatANameStandsFor) {
+  const Place dead(false);
+  const Place live(true);
+  start({"both.example:1"}, [&](const HostPort&) -> Result<std::vector<SocketAddress>> {
+    return std::vector{dead.address(), live.address()};
+  });
+  harness_.send("line\n");
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(harness_.health().status, HealthStatus::kOk);
+  EXPECT_EQ(harness_.errors("connection"), 1u);
+}
+
+TEST_F(TcpSinkTest, GoesOnToTheNextAddressWhenNothingOfANameAnswers) {
+  const Place dead(false);
+  const Place live(true);
+  start({"dead.example:1", "unknown.example:1", "live.example:1"},
+        [&](const HostPort& name) -> Result<std::vector<SocketAddress>> {
+          if (name.host == "unknown.example")
+            return Error{Errc::kNotFound, 0, "unknown.example: no such name"};
+          if (name.host == "live.example") return std::vector{live.address()};
+          return std::vector{dead.address(), dead.address()};
+        });
+  harness_.send("line\n");
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(harness_.errors("connection"), 3u);
+}
+
+TEST(SocketAddressTest, NumericHostsAreLookedUpAsThemselves) {
+  for (const char* text : {"127.0.0.1:5140", "[::1]:5140"}) {
+    const auto found = look_up(*parse_host_port(text));
+    ASSERT_TRUE(found) << found.error().text();
+    ASSERT_EQ(found->size(), 1u);
+    EXPECT_EQ(found->front().text(), text);
+  }
+}
+
+}  // namespace
+}  // namespace logflume
