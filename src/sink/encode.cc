@@ -145,9 +145,14 @@ void BatchEncoder::append(const Batch& batch, std::string& out) {
   }
   begin(batch);
   // What most batches need, at once; quotes and the like beyond it grow the string as usual.
-  const std::size_t expected = out.size() + batch.bytes + events() * (json_.overhead_bytes() + 1) + 64;
+  const std::size_t expected = out.size() + expected_bytes(0);
   if (out.capacity() < expected) out.reserve(std::max(expected, 2 * out.capacity()));
   for (std::size_t i = 0; i < events(); ++i) append_event(i, out);
+}
+
+std::size_t BatchEncoder::expected_bytes(std::size_t first) const {
+  const std::size_t each = encoding_ == Encoding::kJson ? json_.overhead_bytes() + 1 : 1;
+  return index_.bytes_from(first) + (events() - first) * each + 64;
 }
 
 std::size_t BatchEncoder::append_event(std::size_t index, std::string& out) const {

@@ -22,6 +22,10 @@ class EventIndex {
   std::size_t size() const { return ends_.size(); }
   // REQUIRES: the batch that was built for is still there; index < size().
   std::string_view operator[](std::size_t index) const;
+  // Of the text from that event on. REQUIRES: as above.
+  std::size_t bytes_from(std::size_t index) const {
+    return text_.size() - (index == 0 ? 0 : std::size_t{ends_[index - 1]} + 1);
+  }
 
  private:
   std::string_view text_;
@@ -73,6 +77,8 @@ class BatchEncoder {
   // The same event by event. The batch must stay until the next begin().
   void begin(const Batch& batch);
   std::size_t events() const { return index_.size(); }
+  // What the events from `first` on most likely become; more with quotes and the like. REQUIRES: begin().
+  std::size_t expected_bytes(std::size_t first) const;
   // Its newline included; returns the bytes appended. REQUIRES: begin(); index < events().
   std::size_t append_event(std::size_t index, std::string& out) const;
   // True when `batch.text()` (and a newline if it is unterminated) is the encoding: no copy is needed.

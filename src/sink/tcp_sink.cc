@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kPartsMax = 64;                // of one system call
 constexpr std::size_t kUnsentBytesMax = 512 * 1024;  // taken from the inbox ahead of the socket
+// Encoded at a time: an event of one byte becomes some hundred in JSON, so a whole batch has no good bound.
+constexpr std::size_t kPieceBytes = 64 * 1024;
 constexpr std::size_t kSendsPerPass = 8;
 constexpr Duration kAckCheckMin = 1ms;  // nothing tells when an acknowledgement arrives
 constexpr Duration kAckCheckMax = 50ms;
@@ -29,20 +31,26 @@ class TcpSink final : public Sink {
         reconnects_(context_.metrics.registry.counter("logflume_component_retries_total",
                                                       "Requests or connections tried again.",
                                                       {{"component", context_.name}})) {}
-  ~TcpSink() override { disconnect(); }
+  ~TcpSink() override {
+    disconnect();
+    for (const Pending& pending : pending_) context_.budget.release(pending.reserved);
+  }
 
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;
-  bool has_input() const override { return may_take() && !context_.inbox.empty(); }
+  bool has_input() const override {
+    return may_take() && !starved_ && (encoding_.batch || !context_.inbox.empty());
+  }
   TimePoint deadline() const override { return deadline_; }
   void drain() override { draining_ = true; }
-  bool drained() const override { return pending_.empty(); }
+  bool drained() const override { return pending_.empty() && !encoding_.batch; }
 
  private:
-  // A delivery on its way: unsent, or sent and not acknowledged.
+  // A delivery on its way, or a piece of one: unsent, or sent and not acknowledged.
   struct Pending {
-    Delivery delivery;
+    Delivery delivery;         // done with this piece; none when more pieces of it follow
     std::string encoded;       // empty: the batch's own text is sent
+    std::uint64_t events = 0;  // in it
     std::uint64_t end = 0;     // of the stream of this connection, once sent entirely
     std::size_t sent = 0;      // bytes of it that this connection took
     std::size_t skip = 0;      // leading bytes that an earlier connection has acknowledged
@@ -57,6 +65,8 @@ class TcpSink final : public Sink {
 
   bool may_take() const { return unsent_bytes_ < kUnsentBytesMax; }
   bool take_one(TimePoint now);
+  bool encode_piece(TimePoint now);
+  void add(Pending pending, TimePoint now);
   std::size_t send_some(TimePoint now);
   std::size_t settle(TimePoint now);
   void finish(Pending& pending);
@@ -79,6 +89,11 @@ class TcpSink final : public Sink {
   std::unique_ptr<TcpConnection> connection_;
   bool was_open_ = false;     // this connection
   std::uint64_t stream_ = 0;  // bytes given to this connection
+
+  Delivery encoding_;  // what of it has no piece yet begins at next_event_; none when its batch is null
+  std::size_t next_event_ = 0;
+  bool starved_ = false;                // no memory for the next piece before an earlier one is acknowledged
+  std::uint64_t acked_wire_bytes_ = 0;  // of the pieces of a delivery that is not done
 
   std::deque<Pending> pending_;
   std::size_t first_unsent_ = 0;  // in pending_
@@ -126,6 +141,7 @@ std::size_t TcpSink::do_work(TimePoint now) {
     context_.health.ok();
     context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
   }
+  starved_ = false;
   while (may_take() && take_one(now)) ++work;
   if (connection_) work += send_some(now);
   if (connection_ && now >= next_ack_check_) {
@@ -151,22 +167,68 @@ std::size_t TcpSink::do_work(TimePoint now) {
 }
 
 bool TcpSink::take_one(TimePoint now) {
-  Pending pending;
   if (first_unsent_ == 0 && pending_.empty()) last_progress_ = now;
-  if (!context_.inbox.try_pop(pending.delivery)) return false;
-  context_.outcome.taken(pending.delivery);
-  const Batch& batch = *pending.delivery.batch;
-  if (!encoder_.is_identity(batch)) {
-    encoder_.append(batch, pending.encoded);
-    // What is already taken has to be sent: the budget stops the readers, not this.
-    pending.reserved = pending.encoded.capacity();
-    if (!context_.budget.try_reserve(pending.reserved)) pending.reserved = 0;
+  if (encoding_.batch) return encode_piece(now);
+  Delivery delivery;
+  if (!context_.inbox.try_pop(delivery)) return false;
+  context_.outcome.taken(delivery);
+  const Batch& batch = *delivery.batch;
+  if (batch.events == 0) {
+    context_.outcome.finish(std::move(delivery));
+  } else if (encoder_.is_identity(batch)) {
+    Pending pending;
+    pending.events = batch.events;
+    pending.delivery = std::move(delivery);
+    add(std::move(pending), now);
+  } else {
+    encoder_.begin(batch);
+    next_event_ = 0;
+    encoding_ = std::move(delivery);
+    return encode_piece(now);
   }
+  return true;
+}
+
+// False when its memory has to come from earlier pieces first.
+bool TcpSink::encode_piece(TimePoint now) {
+  const std::size_t wanted = std::min(kPieceBytes, encoder_.expected_bytes(next_event_));
+  Pending pending;
+  // A quarter of the memory stays for reading: a peer that hangs must not stop the others' sources. One piece
+  // goes in any case, or nothing would ever move.
+  MemoryBudget& budget = context_.budget;
+  const auto reserve = [&] {
+    return budget.used_bytes() + wanted <= budget.limit_bytes() / 4 * 3 && budget.try_reserve(wanted);
+  };
+  bool fits = reserve();
+  if (!fits) {
+    context_.slabs.trim();
+    fits = reserve();
+  }
+  if (!fits && !pending_.empty()) {
+    starved_ = true;
+    return false;
+  }
+  pending.reserved = fits ? wanted : 0;
+  pending.encoded.reserve(wanted);
+  const std::size_t first = next_event_;
+  while (next_event_ < encoder_.events() && pending.encoded.size() < kPieceBytes) {
+    encoder_.append_event(next_event_++, pending.encoded);
+  }
+  const std::size_t capacity = pending.encoded.capacity();
+  if (capacity > pending.reserved && budget.try_reserve(capacity - pending.reserved)) {
+    pending.reserved = capacity;
+  }
+  pending.events = next_event_ - first;
+  if (next_event_ == encoder_.events()) pending.delivery = std::exchange(encoding_, {});
+  add(std::move(pending), now);
+  return true;
+}
+
+void TcpSink::add(Pending pending, TimePoint now) {
   if (unsent_bytes_ == 0) oldest_unsent_ = now;
   unsent_bytes_ += pending.size();
-  unsent_events_ += batch.events;
+  unsent_events_ += pending.events;
   pending_.push_back(std::move(pending));
-  return true;
 }
 
 bool TcpSink::lingering(TimePoint now) const {
@@ -212,7 +274,7 @@ std::size_t TcpSink::send_some(TimePoint now) {
       taken -= part;
       if (part == rest) {
         pending.end = position;
-        unsent_events_ -= pending.delivery.batch->events;
+        unsent_events_ -= pending.events;
         ++first_unsent_;
       }
     }
@@ -238,9 +300,11 @@ std::size_t TcpSink::settle(TimePoint now) {
 }
 
 void TcpSink::finish(Pending& pending) {
-  context_.outcome.sent(pending.delivery.batch->events, pending.size());
-  context_.outcome.finish(std::move(pending.delivery));
+  acked_wire_bytes_ += pending.size();
   context_.budget.release(pending.reserved);
+  if (!pending.delivery.batch) return;
+  context_.outcome.sent(pending.delivery.batch->events, std::exchange(acked_wire_bytes_, 0));
+  context_.outcome.finish(std::move(pending.delivery));
 }
 
 void TcpSink::connect(TimePoint now) {
@@ -310,7 +374,7 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
   unsent_events_ = 0;
   for (const Pending& pending : pending_) {
     unsent_bytes_ += pending.size() - pending.skip;
-    unsent_events_ += pending.delivery.batch->events;
+    unsent_events_ += pending.events;
   }
   if (was_open_) {
     backoff_.reset();
