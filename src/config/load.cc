@@ -320,15 +320,19 @@ class Loader {
     }
   }
 
-  // Two sinks that append to one file would tear each other's lines.
+  // Two sinks that append to one file would tear each other's lines. What only the file system can tell
+  // (links, rendered templates) the sinks find out when they open it.
   void check_shared_outputs() {
+    std::error_code ignored;
+    const std::filesystem::path directory = std::filesystem::current_path(ignored);
     std::map<std::string, const YamlEntry*> owners;
     for (const YamlEntry& entry : sinks_.entries) {
       const auto sink = config_.sinks.find(entry.key.text);
       if (sink == config_.sinks.end()) continue;
       const auto* file = std::get_if<FileSinkConfig>(&sink->second);
       if (file == nullptr || file->path.empty()) continue;
-      const auto [first, fresh] = owners.emplace(file->path, &entry);
+      const auto [first, fresh] =
+          owners.emplace((directory / file->path).lexically_normal().string(), &entry);
       if (fresh) continue;
       const YamlNode* path = entry.value.find("path");
       diagnostics_.error(

@@ -414,6 +414,13 @@ TEST(LoadTest, TwoSinksNeverShareAFile) {
   EXPECT_THAT(
       said(load_text(with("", "path: /x/y", "file") + "  two: {type: file, inputs: app, path: /x/y}\n")),
       ElementsAre(StartsWith("11:40: path: /x/y is written by sink \"out\" too")));
+  EXPECT_THAT(said(load_text(with("", "path: /x/y", "file") +
+                             "  two: {type: file, inputs: app, path: /x/z/.././y}\n")),
+              ElementsAre(StartsWith("11:40: path: /x/z/.././y is written by sink \"out\" too")));
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_THAT(said(load_text(with("", "path: " + here + "/y", "file") +
+                             "  two: {type: file, inputs: app, path: y}\n")),
+              ElementsAre(StartsWith("11:40: path: y is written by sink \"out\" too")));
 }
 
 TEST(LoadTest, ASinkNeverFeedsItsOwnSource) {

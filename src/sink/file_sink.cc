@@ -42,10 +42,12 @@ class FileSink final : public Sink {
   TimePoint deadline() const override;
   void drain() override { draining_ = true; }
   bool drained() const override { return group_.empty() && !held_; }
+  void at_rest() override;
 
  private:
   struct OpenOutput {
     FileOutput file;
+    OutputRegistry::Claim claim;
     std::list<std::string>::iterator used;  // its place in by_use_
   };
 
@@ -82,6 +84,7 @@ class FileSink final : public Sink {
   void record(const std::string& path, std::string value) {
     states_.push_back({context_.name, path, std::move(value)});
   }
+  void flush();
   void commit_records();
 
   const FileSinkConfig config_;
@@ -101,6 +104,9 @@ class FileSink final : public Sink {
   // Of files that could not be cut at the start; nothing is appended to their paths before.
   std::unordered_map<std::string, OutputRecord> unsettled_;
   std::vector<SinkStateRecord> states_;  // to be flushed next
+  bool commit_due_ = false;              // before anything is written
+  // Of files that were closed: whoever writes them next must find the end of their records flushed.
+  std::vector<OutputRegistry::Claim> closed_;
 
   std::vector<Part> group_;
   std::unordered_map<std::string, std::size_t> part_of_;  // path -> index in group_
@@ -170,12 +176,17 @@ void FileSink::settle_all() {
       ++it;
     }
   }
-  context_.outcome.flush(states_);
-  states_.clear();
+  flush();
   if (!unsettled_.empty() || !outputs_.empty()) next_sweep_ = steady_now() + kSweepInterval;
 }
 
 Result<void> FileSink::settle(const std::string& path, const OutputRecord& record) {
+  auto claim = context_.outputs.claim(record.device, record.inode, "sink " + context_.name + " as " + path);
+  if (!claim) {
+    context_.log.warn(context_.name, "{}: not cut back to {} bytes: {}", path, record.length,
+                      claim.error().message);
+    return {};
+  }
   std::uint64_t cut_bytes = 0;
   auto cut = cut_to_record(path, record, cut_bytes);
   if (!cut) return std::move(cut).error();
@@ -277,8 +288,7 @@ void FileSink::commit_group(TimePoint now) {
     return;
   }
   for (Part& part : group_) acknowledge(part);
-  context_.outcome.flush(states_);
-  states_.clear();
+  flush();
 
   group_.clear();
   part_of_.clear();
@@ -332,11 +342,13 @@ Result<FileOutput*> FileSink::prepare(const std::string& path) {
         context_.log.limited(LogLevel::kWarn, context_.name, path + " changed",
                              path + ": somebody else truncated it or wrote to it");
         record(path, file.record().encode());
+        commit_due_ = true;
       }
       return &file;
     }
     context_.log.debug(context_.name, "{}: rotated away, opening a new file", path);
     close(path);
+    flush();  // the new one may get the number of the old one
   }
 
   if (const auto unsettled = unsettled_.find(path); unsettled != unsettled_.end()) {
@@ -347,16 +359,25 @@ Result<FileOutput*> FileSink::prepare(const std::string& path) {
   }
   auto file = FileOutput::open(path);
   if (!file) return std::move(file).error();
+  const OutputRecord& found = file->record();
+  auto claim = context_.outputs.claim(found.device, found.inode, "sink " + context_.name + " as " + path);
+  if (!claim) return Error{claim.error().code, 0, path + ": " + claim.error().message};
   record(path, file->record().encode());
-  const auto [it, inserted] =
-      outputs_.emplace(path, OpenOutput{std::move(*file), by_use_.insert(by_use_.end(), path)});
+  commit_due_ = true;
+  const auto [it, inserted] = outputs_.emplace(
+      path, OpenOutput{std::move(*file), std::move(*claim), by_use_.insert(by_use_.end(), path)});
   return &it->second.file;
 }
 
-void FileSink::commit_records() {
-  if (states_.empty()) return;
+void FileSink::flush() {
   context_.outcome.flush(states_);
   states_.clear();
+  closed_.clear();
+}
+
+void FileSink::commit_records() {
+  if (!std::exchange(commit_due_, false)) return;
+  flush();
   if (auto committed = context_.commit_now(); !committed) {
     // Delivery goes on: the store is tried again by its owner. Until then a crash may repeat lines.
     context_.metrics.error("checkpoint");
@@ -462,8 +483,15 @@ void FileSink::close(const std::string& path) {
                        cut.error().text());
   }
   by_use_.erase(it->second.used);
+  closed_.push_back(std::move(it->second.claim));
   outputs_.erase(it);
   record(path, {});
+}
+
+// Nothing is to be cut at the next start: what others append while the agent is stopped stays.
+void FileSink::at_rest() {
+  while (!outputs_.empty()) close(std::string(by_use_.front()));
+  flush();
 }
 
 // Closes the longest unused outputs, so that the group's own can be open.

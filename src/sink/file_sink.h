@@ -12,7 +12,10 @@ namespace logflume {
 // with the files' new lengths, in one commit of the checkpoint store. At the start what lies beyond a
 // recorded length is cut off. A file without a record is only appended to: its length is recorded, durably,
 // before the first write. An output that was rotated away is left as it is and a new one opened under its
-// path.
+// path. After a stop that left nothing unacknowledged there is no record either: what others append meanwhile
+// is not cut off.
+//
+// A file has one writer: an output that is, under whatever name, another sink's file already is not opened.
 //
 // Blocks its thread on the disk: give it one of its own.
 // Errors of open(): kInvalidArgument (path template).

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "checkpoint/checkpoint_store.h"
 #include "sink/decompress_for_test.h"
@@ -175,6 +176,48 @@ TEST_F(FileSinkTest, AFileOfSomebodyElseIsNeverCut) {
   harness.send("appended\n");
   run(*sink);
   EXPECT_EQ(read_file(out_), "a file that somebody else put here\nappended\n");
+}
+
+TEST_F(FileSinkTest, AfterACleanStopNothingIsCut) {
+  SinkHarness harness;
+  const auto sink = start(harness, raw_config());
+  harness.send("one\n");
+  run(*sink);
+  sink->at_rest();
+  ASSERT_TRUE(harness.commit());
+  EXPECT_TRUE(harness.durable_states().empty());
+  append_file(out_, "by hand\n");
+
+  SinkHarness next(harness.durable_states());
+  next.start_at(4);
+  const auto again = start(next, raw_config());
+  next.send("two\n");
+  run(*again);
+  EXPECT_EQ(read_file(out_), "one\nby hand\ntwo\n");
+}
+
+TEST_F(FileSinkTest, AFileHasOneWriter) {
+  SinkHarness first;
+  SinkHarness second({}, "second");
+  second.shared_outputs = &first.outputs;
+  fs::create_directory_symlink(directory_, directory_ + "/link");
+  const auto writer = start(first, raw_config());
+  const auto other = start(second, raw_config(directory_ + "/link/out.log"));
+  first.send("one\n");
+  run(*writer);
+  second.send("never\n");
+  run(*other);
+  EXPECT_FALSE(second.all_acked());
+  EXPECT_EQ(second.health().status, HealthStatus::kDegraded);
+  EXPECT_NE(second.health().message.find("is written by sink out as " + out_), std::string::npos)
+      << second.health().message;
+  EXPECT_EQ(read_file(out_), "one\n");
+
+  writer->at_rest();  // its lines are safe now: it has no record any more
+  std::this_thread::sleep_for(2ms);
+  run(*other);
+  EXPECT_TRUE(second.all_acked());
+  EXPECT_EQ(read_file(out_), "one\nnever\n");
 }
 
 TEST_F(FileSinkTest, CutsAFileThatWasRotatedWhileStopped) {

@@ -14,6 +14,7 @@
 #include "checkpoint/sink_ledger.h"
 #include "io/event_loop.h"
 #include "ring/spsc_ring.h"
+#include "sink/output_registry.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
@@ -76,6 +77,7 @@ struct SinkContext {
   EventLoop& loop;  // the thread that runs the sink; its descriptors are watched here
   SlabPool& slabs;
   MemoryBudget& budget;
+  OutputRegistry& outputs;
   std::string host;  // of the `host` field
   // Makes what was flushed to the ledger durable before it returns (the file sink, before it changes files).
   std::function<Result<void>()> commit_now;
@@ -97,6 +99,9 @@ class Sink : public Agent {
   virtual void drain() = 0;
   // Nothing taken from the inbox is unfinished.
   virtual bool drained() const = 0;
+  // Leaves what it writes as a start finds it best: all that it was given is acknowledged, and its loop has
+  // stopped. At most once, before it is destroyed, on any thread.
+  virtual void at_rest() {}
 };
 
 }  // namespace logflume

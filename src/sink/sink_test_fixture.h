@@ -51,6 +51,7 @@ class SinkHarness {
                        loop,
                        slabs,
                        budget,
+                       shared_outputs != nullptr ? *shared_outputs : outputs,
                        "host.example",
                        [this] { return commit_result ? commit_result() : commit(); },
                        {},
@@ -149,6 +150,8 @@ class SinkHarness {
 
   MetricRegistry registry;
   MemoryBudget budget;
+  OutputRegistry outputs;
+  OutputRegistry* shared_outputs = nullptr;  // instead of outputs: another sink of the same agent
   SlabPool slabs;
   HealthBoard board;
   Log log{LogLevel::kError};

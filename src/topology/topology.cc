@@ -83,6 +83,7 @@ struct Topology::Impl {
 
   Services services;
   MemoryBudget budget;
+  OutputRegistry outputs;
   SlabPool slabs;
   std::unique_ptr<TokenBucket> global_rate;
   std::vector<std::unique_ptr<EventLoop>> loops;
@@ -143,6 +144,7 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
                         *unit->loop,
                         slabs,
                         budget,
+                        outputs,
                         host,
                         [this] { return services.checkpointer.commit_now(); },
                         [this, sink = unit.get()] { give_up(*sink); },
@@ -310,6 +312,9 @@ bool Topology::stop(Duration timeout) {
           unit->name, "{} bytes in {} batches were not acknowledged: the next start reads them again",
           unit->ledger.inflight_bytes(), unit->ledger.inflight_batches());
     }
+  }
+  for (const auto& unit : impl_->sinks) {
+    if (unit->ledger.inflight_batches() == 0) unit->sink->at_rest();
   }
   const auto committed = impl_->services.checkpointer.commit_now();
   if (!committed) impl_->services.log.error("topology", "checkpoints: {}", committed.error().text());
