@@ -1,10 +1,12 @@
 #include "sink/file_sink.h"
 
+#include <deque>
 #include <filesystem>
 #include <list>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,8 @@ constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 constexpr std::size_t kGroupDeliveries = 4096;
 // Encoded and compressed text is written in pieces of about this size.
 constexpr std::size_t kPieceBytes = 256 * 1024;
+// What waits behind outputs that cannot be written: more than this, and nothing is taken in any more.
+constexpr std::size_t kStalledDeliveriesMax = 8192;
 // How often outputs without traffic are looked at: a rotated one is let go, so that its space can be freed.
 constexpr Duration kSweepInterval = 30s;
 
@@ -32,7 +36,6 @@ class FileSink final : public Sink {
         context_(std::move(context)),
         encoder_(config_.encoding, context_.host, config_.labels),
         compressor_(Compressor::make(config_.compression)),
-        backoff_(config_.retry),
         linger_(config_.batch.linger.value_or(Duration::zero())),
         open_max_(std::max<std::size_t>(config_.max_open_files, 1)) {}
 
@@ -41,7 +44,7 @@ class FileSink final : public Sink {
   bool has_input() const override { return can_collect() && !context_.inbox.empty(); }
   TimePoint deadline() const override;
   void drain() override { draining_ = true; }
-  bool drained() const override { return group_.empty() && !held_; }
+  bool drained() const override { return group_.empty() && !held_ && stalled_.empty(); }
   void at_rest() override;
 
  private:
@@ -54,32 +57,67 @@ class FileSink final : public Sink {
   // The deliveries of a group that go to one output.
   struct Part {
     std::string path;
-    std::vector<Delivery> deliveries;
-    std::uint64_t wire_bytes = 0;  // encoded, before compression
-    FileOutput* output = nullptr;  // where it goes in this attempt
+    std::vector<std::size_t> members;  // of the group's deliveries
+    std::uint64_t wire_bytes = 0;      // encoded, before compression
+    FileOutput* output = nullptr;      // where it goes in this attempt
+    std::optional<Error> error;
   };
 
+  struct Group {
+    std::vector<Delivery> deliveries;  // in the order of their arrival
+    std::vector<Part> parts;
+    std::unordered_map<std::string, std::size_t> part_of;  // path -> index in parts
+    std::size_t bytes = 0;
+
+    bool empty() const { return deliveries.empty(); }
+    bool full() const { return bytes >= kGroupBytes || deliveries.size() >= kGroupDeliveries; }
+    void clear() {
+      deliveries.clear();
+      parts.clear();
+      part_of.clear();
+      bytes = 0;
+    }
+  };
+
+  // What an output that cannot be written holds up: what goes there, and whatever else comes of the same
+  // source files, whose cursors cannot pass what is missing. Tried again by itself; the rest of the sink goes
+  // on.
+  struct Stalled {
+    explicit Stalled(const RetryConfig& retry) : backoff(retry) {}
+    std::deque<Delivery> deliveries;
+    Backoff backoff;
+    TimePoint retry_at{};
+    std::string reason;
+  };
+  using StalledAt = std::list<Stalled>::iterator;
+
   bool can_collect() const {
-    return group_.empty() || (retry_at_ == TimePoint{} && !held_ && group_bytes_ < kGroupBytes &&
-                              group_deliveries_ < kGroupDeliveries);
+    return (group_.empty() || (!held_ && !group_.full())) && stalled_deliveries_ < kStalledDeliveriesMax;
   }
   std::size_t collect(TimePoint now);
-  bool assign(Delivery& delivery);
+  bool place(Delivery& delivery, TimePoint now);
+  bool assign(Group& group, const Delivery& delivery);
   std::string_view output_path(const Batch& batch);
 
   void commit_group(TimePoint now);
-  Result<void> write_group();
+  void write_group(Group& group);
   Result<FileOutput*> prepare(const std::string& path);
-  Result<void> write(Part& part);
+  Result<void> write(const Group& group, Part& part);
   Result<void> write_piece(FileOutput& output, std::string_view text);
-  void acknowledge(Part& part);
-  void failed(const Error& error);
+  Result<void> sync(Part& part);
+  void acknowledge(Group& group, Part& part);
+  void roll_back(Part& part);
+
+  void set_aside(Group& group, Part& failed);
+  void stall(StalledAt stalled, Delivery delivery);
+  StalledAt retry(StalledAt stalled);
+  void failed(Stalled& stalled, const Error& error);
 
   void settle_all();
   Result<void> settle(const std::string& path, const OutputRecord& record);
   void touch(OpenOutput& output) { by_use_.splice(by_use_.end(), by_use_, output.used); }
   void close(const std::string& path);
-  void make_room();
+  void make_room(const Group& group);
   void sweep(TimePoint now);
   void record(const std::string& path, std::string value) {
     states_.push_back({context_.name, path, std::move(value)});
@@ -91,7 +129,6 @@ class FileSink final : public Sink {
   SinkContext context_;
   BatchEncoder encoder_;
   const std::unique_ptr<Compressor> compressor_;
-  Backoff backoff_;
   const Duration linger_;
   const std::size_t open_max_;
   std::optional<Template> template_;
@@ -108,13 +145,13 @@ class FileSink final : public Sink {
   // Of files that were closed: whoever writes them next must find the end of their records flushed.
   std::vector<OutputRegistry::Claim> closed_;
 
-  std::vector<Part> group_;
-  std::unordered_map<std::string, std::size_t> part_of_;  // path -> index in group_
-  std::size_t group_bytes_ = 0;
-  std::size_t group_deliveries_ = 0;
+  Group group_;
   TimePoint group_due_{};
   std::optional<Delivery> held_;  // does not fit into the group
-  TimePoint retry_at_{};
+  std::list<Stalled> stalled_;
+  std::unordered_map<const Cursor*, StalledAt> stalled_cursors_;
+  std::unordered_map<std::string, StalledAt> stalled_paths_;  // those that could not be written
+  std::size_t stalled_deliveries_ = 0;
   TimePoint next_sweep_ = kNever;
   bool draining_ = false;
 
@@ -212,10 +249,16 @@ Result<void> FileSink::settle(const std::string& path, const OutputRecord& recor
 // -- Collecting a group -----------------------------------------------------------------------------------
 
 std::size_t FileSink::do_work(TimePoint now) {
-  if (now < retry_at_) return 0;
-  std::size_t count = retry_at_ == TimePoint{} ? collect(now) : 0;
-  const bool full = held_ || group_bytes_ >= kGroupBytes || group_deliveries_ >= kGroupDeliveries;
-  if (!group_.empty() && (full || draining_ || retry_at_ != TimePoint{} || now >= group_due_)) {
+  std::size_t count = collect(now);
+  for (auto stalled = stalled_.begin(); stalled != stalled_.end();) {
+    if (now < stalled->retry_at) {
+      ++stalled;
+      continue;
+    }
+    stalled = retry(stalled);
+    ++count;
+  }
+  if (!group_.empty() && (held_ || group_.full() || draining_ || now >= group_due_)) {
     commit_group(now);
     ++count;
   }
@@ -224,40 +267,55 @@ std::size_t FileSink::do_work(TimePoint now) {
 }
 
 TimePoint FileSink::deadline() const {
-  if (group_.empty()) return next_sweep_;
-  return std::min(retry_at_ == TimePoint{} ? group_due_ : retry_at_, next_sweep_);
+  TimePoint at = group_.empty() ? next_sweep_ : std::min(group_due_, next_sweep_);
+  for (const Stalled& stalled : stalled_) at = std::min(at, stalled.retry_at);
+  return at;
 }
 
 std::size_t FileSink::collect(TimePoint now) {
   std::size_t count = 0;
   if (held_ && group_.empty()) {
-    assign(*held_);
+    place(*held_, now);
     held_.reset();
-    group_due_ = now + linger_;
     ++count;
   }
   Delivery delivery;
   while (can_collect() && context_.inbox.try_pop(delivery)) {
     context_.outcome.taken(delivery);
-    if (group_.empty()) group_due_ = now + linger_;
-    if (!assign(delivery)) held_ = std::move(delivery);
+    if (!place(delivery, now)) held_ = std::move(delivery);
     ++count;
   }
   return count;
 }
 
-// False, leaving `delivery`, when the group would need more outputs than may be open.
-bool FileSink::assign(Delivery& delivery) {
-  const std::string_view path = output_path(*delivery.batch);
-  auto it = part_of_.find(path_);
-  if (it == part_of_.end()) {
-    if (group_.size() >= open_max_) return false;
-    it = part_of_.emplace(path, group_.size()).first;
-    group_.push_back({std::string(path), {}, 0, nullptr});
+// False when the group would need more outputs than may be open.
+bool FileSink::place(Delivery& delivery, TimePoint now) {
+  if (!stalled_.empty()) {
+    if (const auto known = stalled_cursors_.find(delivery.cursor.get()); known != stalled_cursors_.end()) {
+      stall(known->second, std::move(delivery));
+      return true;
+    }
+    const std::string path(output_path(*delivery.batch));
+    if (const auto known = stalled_paths_.find(path); known != stalled_paths_.end()) {
+      stall(known->second, std::move(delivery));
+      return true;
+    }
   }
-  group_bytes_ += delivery.batch->bytes;
-  ++group_deliveries_;
-  group_[it->second].deliveries.push_back(std::move(delivery));
+  if (group_.empty()) group_due_ = now + linger_;
+  return assign(group_, delivery);
+}
+
+bool FileSink::assign(Group& group, const Delivery& delivery) {
+  const std::string_view path = output_path(*delivery.batch);
+  auto it = group.part_of.find(path_);
+  if (it == group.part_of.end()) {
+    if (group.parts.size() >= open_max_) return false;
+    it = group.part_of.emplace(path, group.parts.size()).first;
+    group.parts.push_back({std::string(path), {}, 0, nullptr, {}});
+  }
+  group.bytes += delivery.batch->bytes;
+  group.parts[it->second].members.push_back(group.deliveries.size());
+  group.deliveries.push_back(delivery);
   return true;
 }
 
@@ -271,63 +329,147 @@ std::string_view FileSink::output_path(const Batch& batch) {
 
 // -- Group commit -----------------------------------------------------------------------------------------
 
-// All or nothing: the outputs' lengths and the cursors of the source files move in one step. Were some
-// outputs acknowledged without the others, a crash could repeat their lines, for a cursor cannot pass what is
-// missing.
 void FileSink::commit_group(TimePoint now) {
-  if (auto written = write_group(); !written) {
-    // Cut back at once, so that no torn line stands in a file for the time of the wait.
-    for (Part& part : group_) {
-      const auto output = outputs_.find(part.path);
-      if (output == outputs_.end()) continue;
-      if (auto cut = output->second.file.rollback(); !cut) {
-        context_.log.limited(LogLevel::kError, context_.name, "rollback", cut.error().text());
-      }
-    }
-    failed(written.error());
-    return;
+  write_group(group_);
+  for (Part& part : group_.parts) {
+    if (part.error) set_aside(group_, part);
   }
-  for (Part& part : group_) acknowledge(part);
+  for (Part& part : group_.parts) {
+    if (part.output != nullptr) acknowledge(group_, part);
+  }
   flush();
-
   group_.clear();
-  part_of_.clear();
-  group_bytes_ = group_deliveries_ = 0;
-  retry_at_ = {};
-  if (backoff_.failures() != 0) {
-    backoff_.reset();
-    context_.health.ok();
-    context_.log.info(context_.name, "writing again");
-  }
   if (next_sweep_ == kNever) next_sweep_ = now + kSweepInterval;
 }
 
-Result<void> FileSink::write_group() {
-  make_room();
-  std::optional<Error> error;
-  for (Part& part : group_) {
+// Writes and syncs each part, or notes its error.
+void FileSink::write_group(Group& group) {
+  make_room(group);
+  for (Part& part : group.parts) {
     auto output = prepare(part.path);
-    if (!output) {
-      error = std::move(output).error();
-      break;
+    if (output) {
+      part.output = *output;
+    } else {
+      part.error = std::move(output).error();
     }
-    part.output = *output;
   }
   // From here on a crash cuts what is not acknowledged.
   commit_records();
-  if (error) return std::move(*error);
+  const auto each = [&](auto&& step) {
+    for (Part& part : group.parts) {
+      if (part.error) continue;
+      if (auto done = step(part); !done) part.error = std::move(done).error();
+    }
+  };
+  each([&](Part& part) { return write(group, part); });
+  each([&](Part& part) { return sync(part); });
+}
 
-  for (Part& part : group_) {
-    if (auto written = write(part); !written) return written;
+// Cut back at once, so that no torn line stands in a file for the time of the wait.
+void FileSink::roll_back(Part& part) {
+  if (part.output == nullptr) return;
+  if (auto cut = part.output->rollback(); !cut) {
+    context_.log.limited(LogLevel::kError, context_.name, "rollback", cut.error().text());
   }
-  for (Part& part : group_) {
-    if (auto synced = part.output->sync(); !synced) return synced;
-    if (part.output->unlinked()) {
-      return Error{Errc::kNotFound, 0, part.path + " was deleted while it was written"};
+  part.output = nullptr;
+}
+
+// -- Outputs that cannot be written -----------------------------------------------------------------------
+
+// Takes out of the group what `failed` holds up. An output's length and the cursors of its source files move
+// in one step, and a cursor cannot pass what is missing: were a later line of the same file acknowledged
+// elsewhere, a crash would repeat it there. So the parts that share a file with it, or with one that does,
+// fail with it.
+void FileSink::set_aside(Group& group, Part& failed_part) {
+  const Error error = std::move(*failed_part.error);
+  const auto stalled = stalled_.emplace(stalled_.end(), config_.retry);
+  stalled_paths_.emplace(failed_part.path, stalled);
+
+  std::vector<bool> chosen(group.parts.size());
+  std::unordered_set<const Cursor*> cursors;
+  std::vector<std::size_t> members;
+  const auto choose = [&](Part& part) {
+    chosen[static_cast<std::size_t>(&part - group.parts.data())] = true;
+    for (const std::size_t member : part.members) cursors.insert(group.deliveries[member].cursor.get());
+    members.insert(members.end(), part.members.begin(), part.members.end());
+    roll_back(part);
+    part.error.reset();
+  };
+  choose(failed_part);
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t i = 0; i < group.parts.size(); ++i) {
+      Part& part = group.parts[i];
+      const auto shares = [&](std::size_t member) {
+        return group.deliveries[member].cursor && cursors.contains(group.deliveries[member].cursor.get());
+      };
+      if (chosen[i] || std::none_of(part.members.begin(), part.members.end(), shares)) continue;
+      choose(part);
+      more = true;
     }
   }
-  return {};
+  std::sort(members.begin(), members.end());
+  for (const std::size_t member : members) stall(stalled, std::move(group.deliveries[member]));
+  failed(*stalled, error);
 }
+
+void FileSink::stall(StalledAt stalled, Delivery delivery) {
+  stalled_cursors_.emplace(delivery.cursor.get(), stalled);
+  stalled->deliveries.push_back(std::move(delivery));
+  ++stalled_deliveries_;
+}
+
+// Returns the next one.
+FileSink::StalledAt FileSink::retry(StalledAt stalled) {
+  Group group;
+  for (const Delivery& delivery : stalled->deliveries) {
+    if (group.full() || !assign(group, delivery)) break;
+  }
+  write_group(group);
+  const auto wrong = std::find_if(group.parts.begin(), group.parts.end(),
+                                  [](const Part& part) { return part.error.has_value(); });
+  if (wrong != group.parts.end()) {
+    for (Part& part : group.parts) roll_back(part);
+    failed(*stalled, *wrong->error);
+    return std::next(stalled);
+  }
+  const std::size_t count = group.deliveries.size();
+  for (Part& part : group.parts) acknowledge(group, part);
+  flush();
+  stalled->deliveries.erase(stalled->deliveries.begin(),
+                            stalled->deliveries.begin() + static_cast<std::ptrdiff_t>(count));
+  stalled_deliveries_ -= count;
+  stalled->backoff.reset();
+  stalled->retry_at = {};
+  if (!stalled->deliveries.empty()) return std::next(stalled);
+
+  const auto is_its = [&](const auto& entry) { return entry.second == stalled; };
+  std::erase_if(stalled_cursors_, is_its);
+  std::erase_if(stalled_paths_, is_its);
+  const auto next = stalled_.erase(stalled);
+  if (stalled_.empty()) {
+    context_.health.ok();
+    context_.log.info(context_.name, "writing again");
+  } else {
+    context_.health.degraded(stalled_.front().reason);
+  }
+  return next;
+}
+
+void FileSink::failed(Stalled& stalled, const Error& error) {
+  stalled.reason = error.text();
+  context_.metrics.error("write");
+  context_.metrics.registry
+      .counter("logflume_component_retries_total", "Attempts that were repeated.",
+               {{"component", context_.name}})
+      .add();
+  context_.health.degraded(stalled.reason);
+  context_.log.limited(LogLevel::kError, context_.name, "write",
+                       stalled.reason + "; trying again, nothing that goes there is acknowledged");
+  stalled.retry_at = steady_now() + std::max<Duration>(stalled.backoff.next(), 1ms);
+}
+
+// -- One output -------------------------------------------------------------------------------------------
 
 // The open output of a path, its record in states_ where it is not durable yet.
 Result<FileOutput*> FileSink::prepare(const std::string& path) {
@@ -387,7 +529,7 @@ void FileSink::commit_records() {
   }
 }
 
-Result<void> FileSink::write(Part& part) {
+Result<void> FileSink::write(const Group& group, Part& part) {
   FileOutput& output = *part.output;
   part.wire_bytes = 0;
   piece_.clear();
@@ -395,8 +537,8 @@ Result<void> FileSink::write(Part& part) {
   pieces_.clear();
   if (compressor_) compressor_->reset();
   static const char newline = '\n';
-  for (const Delivery& delivery : part.deliveries) {
-    const Batch& batch = *delivery.batch;
+  for (const std::size_t member : part.members) {
+    const Batch& batch = *group.deliveries[member].batch;
     if (encoder_.is_identity(batch)) {
       part.wire_bytes += batch.bytes + (batch.unterminated ? 1 : 0);
       if (compressor_) {
@@ -447,28 +589,21 @@ Result<void> FileSink::write_piece(FileOutput& output, std::string_view text) {
   return written;
 }
 
-void FileSink::acknowledge(Part& part) {
+Result<void> FileSink::sync(Part& part) {
+  if (auto synced = part.output->sync(); !synced) return synced;
+  if (!part.output->unlinked()) return {};
+  return Error{Errc::kNotFound, 0, part.path + " was deleted while it was written"};
+}
+
+void FileSink::acknowledge(Group& group, Part& part) {
   std::uint64_t events = 0;
-  for (Delivery& delivery : part.deliveries) {
-    events += delivery.batch->events;
-    context_.outcome.finish(std::move(delivery));
+  for (const std::size_t member : part.members) {
+    events += group.deliveries[member].batch->events;
+    context_.outcome.finish(std::move(group.deliveries[member]));
   }
   context_.outcome.sent(events, part.wire_bytes);
   part.output->accept();
   record(part.path, part.output->record().encode());
-}
-
-void FileSink::failed(const Error& error) {
-  const std::string reason = error.text();
-  context_.metrics.error("write");
-  context_.metrics.registry
-      .counter("logflume_component_retries_total", "Attempts that were repeated.",
-               {{"component", context_.name}})
-      .add();
-  context_.health.degraded(reason);
-  context_.log.limited(LogLevel::kError, context_.name, "write",
-                       reason + "; trying again, nothing is acknowledged");
-  retry_at_ = steady_now() + std::max<Duration>(backoff_.next(), 1ms);
 }
 
 // -- Open outputs -----------------------------------------------------------------------------------------
@@ -495,9 +630,9 @@ void FileSink::at_rest() {
 }
 
 // Closes the longest unused outputs, so that the group's own can be open.
-void FileSink::make_room() {
+void FileSink::make_room(const Group& group) {
   std::size_t wanted = 0;
-  for (const Part& part : group_) {
+  for (const Part& part : group.parts) {
     const auto it = outputs_.find(part.path);
     if (it == outputs_.end()) {
       ++wanted;

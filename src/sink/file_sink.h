@@ -19,8 +19,9 @@ namespace logflume {
 //
 // Blocks its thread on the disk: give it one of its own.
 // Errors of open(): kInvalidArgument (path template).
-// An output that cannot be written (disk full) is tried again for ever, a torn write cut off first; the whole
-// sink waits for it.
+// An output that cannot be written (disk full, no permission) is tried again for ever, a torn write cut off
+// first. What goes there waits, and with it what else comes of the same source files; other files' lines flow
+// on, as long as what waits leaves room in the sink's buffer.
 std::unique_ptr<Sink> make_file_sink(FileSinkConfig config, SinkContext context);
 
 }  // namespace logflume

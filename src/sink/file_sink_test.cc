@@ -338,21 +338,63 @@ TEST_F(FileSinkTest, ADiskThatIsFullIsTriedAgainWithoutTornLines) {
   EXPECT_EQ(harness.health().status, HealthStatus::kOk);
 }
 
-// One bad output must not let the others run ahead: their cursors could not follow.
-TEST_F(FileSinkTest, AGroupIsAcknowledgedAsAWholeOrNotAtAll) {
+TEST_F(FileSinkTest, AnOutputThatCannotBeOpenedHoldsUpOnlyItsOwn) {
   SinkHarness harness;
   const auto sink = start(harness, raw_config(directory_ + "/{{ file_name }}"));
   fs::create_directory(directory_ + "/bad.log");  // no file can be written there
   harness.send("good\n", 1, "/var/log/good.log");
   harness.send("bad\n", 2, "/var/log/bad.log");
-  sink->do_work(steady_now());
-  EXPECT_EQ(harness.acked(1), 0u);
-  EXPECT_EQ(read_file(directory_ + "/good.log"), "");
-  fs::remove(directory_ + "/bad.log");
-  sink->do_work(steady_now() + 1s);
-  EXPECT_TRUE(harness.all_acked());
+  TimePoint now = steady_now();
+  for (int i = 0; i < 3; ++i) sink->do_work(now += 1s);
+  EXPECT_EQ(harness.acked(1), 5u);
   EXPECT_EQ(read_file(directory_ + "/good.log"), "good\n");
-  EXPECT_EQ(read_file(directory_ + "/bad.log"), "bad\n");
+  EXPECT_EQ(harness.health().status, HealthStatus::kDegraded);
+  EXPECT_FALSE(sink->drained());
+  harness.send("better\n", 1, "/var/log/good.log");
+  harness.send("worse\n", 2, "/var/log/bad.log");
+  harness.send("new\n", 3, "/var/log/new.log");
+  sink->do_work(now += 1s);
+  EXPECT_EQ(read_file(directory_ + "/good.log"), "good\nbetter\n");
+  EXPECT_EQ(read_file(directory_ + "/new.log"), "new\n");
+  EXPECT_EQ(harness.acked(2), 0u);
+
+  fs::remove(directory_ + "/bad.log");
+  sink->do_work(now += 1s);
+  EXPECT_TRUE(harness.all_acked());
+  EXPECT_TRUE(sink->drained());
+  EXPECT_EQ(read_file(directory_ + "/bad.log"), "bad\nworse\n");
+  EXPECT_EQ(harness.health().status, HealthStatus::kOk);
+  EXPECT_EQ(harness.metrics.sent_events.value(), 5u);
+}
+
+// Two days' outputs of one file: the later one must not run ahead of the first, for the file's cursor could
+// not follow and a crash would repeat its lines.
+TEST_F(FileSinkTest, AnOutputThatCannotBeOpenedHoldsUpTheRestOfItsFile) {
+  constexpr std::int64_t kDayNs = 86'400'000'000'000;
+  SinkHarness harness;
+  const auto sink = start(harness, raw_config(directory_ + "/%Y-%m-%d.log"));
+  fs::create_directory(directory_ + "/1970-01-02.log");
+  TimePoint now = steady_now();
+  for (int day = 1; day <= 3; ++day) {
+    ASSERT_TRUE(
+        harness.send(harness.make_delivery(fmt::format("{}\n", day), 1, "/var/log/a.log", day * kDayNs)));
+  }
+  ASSERT_TRUE(harness.send(harness.make_delivery("other\n", 2, "/var/log/b.log", 4 * kDayNs)));
+  sink->do_work(now);
+  EXPECT_EQ(harness.acked(1), 0u);
+  EXPECT_EQ(read_file(directory_ + "/1970-01-03.log"), "");
+  EXPECT_EQ(harness.acked(2), 6u);
+  ASSERT_TRUE(harness.send(harness.make_delivery("5\n", 1, "/var/log/a.log", 5 * kDayNs)));
+  sink->do_work(now += 1s);
+  EXPECT_EQ(read_file(directory_ + "/1970-01-06.log"), "");
+
+  fs::remove(directory_ + "/1970-01-02.log");
+  sink->do_work(now += 1s);
+  EXPECT_TRUE(harness.all_acked());
+  for (int day = 1; day <= 5; ++day) {
+    if (day == 4) continue;
+    EXPECT_EQ(read_file(directory_ + fmt::format("/1970-01-{:02}.log", day + 1)), fmt::format("{}\n", day));
+  }
 }
 
 TEST_F(FileSinkTest, AFifoUnderThePathDoesNotHangIt) {
