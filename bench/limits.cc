@@ -6,6 +6,7 @@
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
 //   limits receive PORT                one connection: count newlines until its end
 //   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
+//   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
 //   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
 //
 // Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
@@ -218,6 +219,41 @@ int receive_stamped(const char* port, std::uint64_t lines_expected) {
   return 0;
 }
 
+// Few lines are marked; to find them costs a memchr, so that a fast stream is not slowed down.
+int receive_marked(const char* port) {
+  constexpr std::size_t kMarkBytes = 1 + kStampBytes;
+  const int peer = ::accept(listen_on(port), nullptr, nullptr);
+  if (peer < 0) fail("accept");
+  const Block block;
+  Report report;
+  std::string marked;
+  std::size_t kept = 0;  // the beginning of a mark that is not whole yet
+  for (;;) {
+    const ssize_t n = ::recv(peer, block.data + kept, kBlockBytes, 0);
+    if (n <= 0) break;
+    report.last_ns = now_ns();
+    if (report.first_ns == 0) report.first_ns = report.last_ns;
+    report.bytes += static_cast<std::uint64_t>(n);
+    report.lines += logflume::count_newlines({block.data + kept, static_cast<std::size_t>(n)});
+    std::string_view text(block.data, kept + static_cast<std::size_t>(n));
+    kept = 0;
+    for (std::size_t at; (at = text.find('\x01')) != text.npos; text.remove_prefix(kMarkBytes)) {
+      text.remove_prefix(at);
+      if (text.size() < kMarkBytes) {
+        kept = text.size();
+        std::memmove(block.data, text.data(), kept);
+        break;
+      }
+      const std::uint64_t stamp =
+          std::strtoull(std::string(text.substr(1, kStampBytes)).c_str(), nullptr, 10);
+      marked += (marked.empty() ? "[" : ", [") + std::to_string(stamp) + ", " +
+                std::to_string((report.last_ns - stamp) / 1000) + "]";
+    }
+  }
+  report.print(", \"marked\": [" + marked + "]");
+  return 0;
+}
+
 int write_stamped(const char* path, double bytes_a_second, double seconds, std::size_t line_bytes) {
   const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) fail(path);
@@ -256,6 +292,7 @@ int main(int argc, char** argv) {
   if (what == "receive" && argc == 3) return receive(argv[2]);
   if (what == "receive-stamped" && argc == 4)
     return receive_stamped(argv[2], std::strtoull(argv[3], nullptr, 10));
+  if (what == "receive-marked" && argc == 3) return receive_marked(argv[2]);
   if (what == "write" && argc == 6) {
     return write_stamped(argv[2], std::atof(argv[3]), std::atof(argv[4]),
                          static_cast<std::size_t>(std::atol(argv[5])));
