@@ -1,6 +1,6 @@
 # The front door. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench format format-check lint docs install clean
+.PHONY: help deps build demo test bench nightly format format-check lint docs install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -24,9 +24,13 @@ test: ## everything that CI checks; tools/test.py --help for parts of it
 	@tools/deps.sh test bench
 	@python3 tools/test.py
 
-bench: ## the benchmarks, against the limit of this machine
+bench: ## the benchmarks, against the limit of this machine, into docs/benchmarks.md
 	@tools/deps.sh test bench
-	@bench/run
+	@bench/run --write
+
+nightly: ## what takes long: 100,000 files, a 10 GB backlog, a sink that hangs for 5 minutes
+	@tools/deps.sh test bench
+	@bench/nightly --write
 
 format: ## format the C++ sources
 	@tools/format.sh

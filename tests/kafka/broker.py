@@ -264,6 +264,10 @@ class Broker:
         run(*self._java(jars(), 'org.apache.kafka.tools.TopicCommand', '--bootstrap-server', self.address(), '--create',
                         '--topic', name, '--partitions', partitions, *options))
 
+    def delete_topic(self, name):
+        run(*self._java(jars(), 'org.apache.kafka.tools.TopicCommand', '--bootstrap-server', self.address(), '--delete',
+                        '--topic', name))
+
     def read(self, topic, format='%s\n', *options):
         """All that is in the topic, in each partition's order, as kcat prints it."""
         done = subprocess.run(['kcat', '-C', '-b', self.address(), '-t', topic, '-o', 'beginning', '-e', '-q',
