@@ -133,11 +133,13 @@ class Running:
         return int(status.split('VmHWM:' if peak else 'VmRSS:')[1].split()[0]) * 1024 / 1e6
 
     def open_files(self, below):
+        """How many log files are open."""
         links = []
-        for fd in pathlib.Path(f'/proc/{self.pid}/fd').iterdir():
-            with contextlib.suppress(OSError):
-                links.append(os.readlink(fd))
-        return sum(link.startswith(str(below)) for link in links)
+        with contextlib.suppress(OSError):
+            for fd in os.scandir(f'/proc/{self.pid}/fd'):
+                with contextlib.suppress(OSError):
+                    links.append(os.readlink(fd.path))
+        return sum(link.startswith(str(below)) and '.log' in link for link in links)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -242,3 +244,10 @@ def spread(values, unit=''):
 
 def table(head, rows):
     return ['| ' + ' | '.join(row) + ' |' for row in [head, ['---'] * len(head), *rows]]
+
+
+def write_between_marks(name, lines):
+    """Puts lines into docs/benchmarks.md between the marks of `name`."""
+    page = TOP / 'docs' / 'benchmarks.md'
+    head, rest = page.read_text().split(f'<!-- {name} -->\n', 1)
+    page.write_text(f'{head}<!-- {name} -->\n' + '\n'.join(lines) + '\n' + rest[rest.index('<!-- end -->'):])
