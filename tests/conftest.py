@@ -18,7 +18,12 @@ def world(tmp_path, request):
     yield world
     crashed = [agent for agent in world.agents if not agent.running() and agent.process.returncode not in (0, 1, -9)]
     stderr = world.agents[-1].stderr() if world.agents else ''
-    world.close()
+    try:
+        for agent in world.agents:
+            if agent.running():
+                agent.expect_balance()
+    finally:
+        world.close()
     if stderr:
         print('--- stderr of the agent\n' + stderr[-4000:])
     # A sanitizer's finding counts wherever the test looked.
