@@ -44,6 +44,14 @@ def receiver(tmp_path):
     receiver.close()
 
 
+@pytest.fixture
+def marks():
+    """A TCP peer that measures the way of marked lines."""
+    marks = harness.MarkReceiver()
+    yield marks
+    marks.close()
+
+
 @pytest.fixture(scope='session')
 def broker_process(tmp_path_factory):
     from kafka.broker import Broker

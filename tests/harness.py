@@ -11,7 +11,9 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -310,6 +312,92 @@ class World:
                 agent.kill()
         for closer in self.closers:
             closer()
+
+
+def quantile(values, q):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(q * len(values)))]
+
+
+def make_certificate(directory):
+    """A certificate for localhost and 127.0.0.1 that is its own authority: its path, and a server's context."""
+    certificate, key = (os.path.join(directory, name) for name in ('cert.pem', 'key.pem'))
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost',
+                    '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', certificate],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+MARK_RECEIVER = r"""
+import socket, sys, time
+listener = socket.create_server(('127.0.0.1', 0))
+print(listener.getsockname()[1], flush=True)
+connection, _ = listener.accept()
+rest, total = b'', 0
+while data := connection.recv(1 << 20):
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    total += len(data)
+    data, rest, at = rest + data if rest else data, b'', 0
+    while (at := data.find(b'\x01', at)) >= 0:
+        if len(data) < at + 21:
+            rest = data[at:]
+            break
+        print(data[at + 1:at + 21].decode(), now, flush=True)
+        at += 21
+print('total', total, flush=True)
+"""
+
+
+class MarkReceiver:
+    """A TCP peer that measures how long marked lines take to it: a process of its own, so that it keeps up."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, '-c', MARK_RECEIVER], stdout=subprocess.PIPE, text=True)
+        self.sink = {'type': 'tcp', 'address': f'127.0.0.1:{int(self.process.stdout.readline())}', 'encoding': 'raw'}
+        self.total, self.marks = None, []  # when written, and the seconds it took
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            first, second = line.split()
+            if first == 'total':
+                self.total = int(second)
+            else:
+                self.marks.append((int(first), (int(second) - int(first)) / 1e9))
+
+    def delays(self, begin=0, end=float('inf')):
+        """Of the lines written between these moments of marked_now()."""
+        return [delay for stamp, delay in list(self.marks) if begin <= stamp < end]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def marked_now():
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+class MarkWriter:
+    """Appends a marked line at each interval, until stop()."""
+
+    def __init__(self, path, interval):
+        self.path, self.interval, self.ended, self.count = path, interval, threading.Event(), 0
+        self.thread = threading.Thread(target=self._write, daemon=True)
+        self.thread.start()
+
+    def _write(self):
+        with open(self.path, 'ab', buffering=0) as file:
+            while not self.ended.wait(self.interval):
+                file.write(b'\x01%020d\n' % marked_now())
+                self.count += 1
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join()
 
 
 class HttpReceiver:

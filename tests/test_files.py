@@ -135,11 +135,15 @@ def test_a_new_file_under_an_old_name_and_inode_is_read_from_its_start(world):
 def test_what_follows_the_last_newline_is_dropped_when_the_file_is_truncated(world, mode):
     world.config(read_mode=mode)
     world.write('a.log', b'one\ntorn')
-    world.start()
+    agent = world.start()
     world.expect_out(b'one\n')
     os.truncate(world.log(), 0)
     world.append('a.log', b'two\n')
     world.expect_out(b'one\ntwo\n')
+    page = agent.metrics()
+    assert page.get('logflume_lost_bytes_total', component='app', reason='truncated_partial_line') == len(b'torn')
+    assert page.get('logflume_lost_bytes_total') == len(b'torn')
+    assert agent.stop() == 0
 
 
 def test_leading_nul_bytes_after_a_truncation_are_skipped_and_counted(world, mode):
@@ -154,7 +158,10 @@ def test_leading_nul_bytes_after_a_truncation_are_skipped_and_counted(world, mod
         writer.write(b'after\n')
         writer.flush()
         world.expect_out(numbered(1, 1000) + b'after\n')
-    assert agent.running()
+    page = agent.metrics()
+    assert page.get('logflume_skipped_bytes_total', component='app', reason='leading_nul') == len(numbered(1, 1000))
+    assert page.get('logflume_lost_bytes_total') == 0
+    assert agent.stop() == 0
 
 
 @pytest.mark.sanitizer
@@ -181,6 +188,90 @@ def test_a_deleted_file_is_read_to_its_end(world, mode):
     os.unlink(world.log())
     world.expect_out(numbered(1, 100_000))
     until(lambda: not any('a.log' in link for link in agent.open_files()), 'the deleted file is closed', 15)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('budget', [{'max_bytes': '100KB'}, {'max_age': '1s'}])
+def test_what_exceeds_the_budget_of_deleted_files_is_counted_as_lost(world, receiver, budget):
+    """Method: a sink is down when a file is deleted that it has not got. The budget ends before the sink is back:
+    then the file is closed, and what the sink gets and what is counted as lost are together the file."""
+    receiver.status = 503
+    data = numbered(1, 100_000)  # 1.3 MB
+    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'}}
+    world.config(sinks={'out': world.file_sink(), 'down': down}, deleted_files=budget)
+    world.write('a.log', data)
+    agent = world.start()
+    world.expect_out(data)
+    assert any('a.log' in link for link in agent.open_files())
+    os.unlink(world.log())
+    lost = until(lambda: agent.metrics().get('logflume_lost_bytes_total', component='app', reason='deleted'), 'counted as lost')
+    until(lambda: not any('a.log' in link for link in agent.open_files()), 'the deleted file is closed')
+    assert f'{next(iter(budget))} of deleted_files' in agent.stderr() and world.log() in agent.stderr()
+    receiver.status = 200
+    until(lambda: len(b'\n'.join(receiver.lines())) + 1 + lost == len(data),
+          lambda: f'{len(receiver.lines())} lines arrived, {lost} bytes are lost, of {len(data)}')
+    assert receiver.lines() == data[:len(data) - int(lost)].splitlines()
+    assert agent.metrics().get('logflume_lost_bytes_total') == lost, 'counted once'
+    world.write('b.log', b'and on\n')
+    until(lambda: receiver.lines()[-1] == b'and on', 'the next file')
+    assert agent.stop() == 0
+
+
+def test_within_the_budget_a_deleted_file_waits_for_a_sink_that_is_down(world, receiver):
+    receiver.status = 503
+    data = numbered(1, 100_000)
+    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'}}
+    world.config(sinks={'out': world.file_sink(), 'down': down}, deleted_files={'max_bytes': '2MB', 'max_age': '10m'})
+    world.write('a.log', data)
+    agent = world.start()
+    world.expect_out(data)
+    os.unlink(world.log())
+    time.sleep(6)  # longer than a deleted file is followed that has been read
+    receiver.status = 200
+    until(lambda: receiver.lines() == data.splitlines(), lambda: f'{len(receiver.lines())} lines', 40)
+    assert agent.metrics().get('logflume_lost_bytes_total') == 0
+    assert agent.stop() == 0
+
+
+def test_close_inactive_closes_quiet_files_and_opens_them_again(world, mode):
+    world.config(read_mode=mode, close_inactive='1s')
+    world.write('a.log', b'one\n')
+    agent = world.start()
+    held = lambda: any(link.endswith('a.log') for link in agent.open_files())
+    expected = b''
+    for n in range(3):
+        expected += b'line %d\n' % n
+        world.append('a.log', b'line %d\n' % n)
+        until(lambda: world.out().endswith(expected), 'the line arrives')
+        until(lambda: not held(), 'a quiet file is closed')
+        assert agent.metrics().get('logflume_source_files_open', component='app') == 0
+    os.rename(world.log(), world.log('a.log.1'))  # renamed while closed: nothing is unread
+    world.write('a.log', b'new\n')
+    world.expect_out(b'one\n' + expected + b'new\n')
+    assert agent.stop() == 0
+
+
+def test_rotate_wait_is_how_long_a_renamed_file_is_followed(world):
+    world.config(rotate_wait='2s')
+    world.write('a.log', b'one\n')
+    agent = world.start()
+    world.expect_out(b'one\n')
+    followed = lambda: any('a.log.1' in link for link in agent.open_files())
+    os.rename(world.log(), world.log('a.log.1'))
+    expected = b'one\n'
+    for n in range(3):  # each late line prolongs it
+        time.sleep(1)
+        world.append('a.log.1', b'late %d\n' % n)
+        expected += b'late %d\n' % n
+        world.expect_out(expected)
+    assert followed()
+    quiet_since = time.monotonic()
+    until(lambda: not followed(), 'it is let go')
+    assert time.monotonic() - quiet_since > 1, 'not at once'
+    world.append('a.log.1', b'too late\n')
+    world.append('a.log', b'new\n')
+    world.expect_out(expected + b'new\n')
+    assert agent.stop() == 0
 
 
 def test_a_last_line_without_newline_is_delivered_when_its_file_is_deleted(world):

@@ -1,11 +1,13 @@
 """Rates, fairness between files, and sinks that do not hold each other up."""
 import json
 import os
+import shutil
 import time
+import uuid
 
 import pytest
 
-from harness import SLOW, numbered, until
+from harness import SLOW, MarkWriter, marked_now, numbered, quantile, until
 
 
 @pytest.mark.alone
@@ -40,28 +42,134 @@ def test_the_global_rate_limit_holds_for_all_sources_together(world):
 
 
 @pytest.mark.alone
-def test_a_backlog_does_not_delay_a_quiet_file(world):
-    """Goal: a line beside a backlog arrives within 100 ms. Method: a backlog that takes longer than the test, and
-    a quiet file with a line now and then, whose arrival is polled for. The median decides, because the machine
-    is shared; the rate leaves the sink idle time, so that what is measured is the reader's choice of file."""
-    world.generate('--out', world.log('backlog.log'), '--bytes', '1GB', '--line-bytes', 200)
+def test_a_backlog_does_not_delay_a_quiet_file(world, marks):
+    """Goal: a line beside a backlog arrives within 100 ms. Method: nothing limits the backlog but the machine: the
+    receiver only looks for marks. The quiet file has a line each 15 ms. Nine of ten decide, because the machine is
+    shared."""
+    world.generate('--out', world.path('part.log'), '--bytes', '50MB', '--line-bytes', 200)
+    with open(world.path('part.log'), 'rb') as part, open(world.log('backlog.log'), 'wb') as backlog:
+        for _ in range(40):
+            part.seek(0)
+            shutil.copyfileobj(part, backlog, 1 << 22)
+    size = os.path.getsize(world.log('backlog.log'))
     world.write('quiet.log', b'')
-    world.config(rate_limit='60MB')
+    world.config(sinks={'out': marks.sink})
     agent = world.start()
-    until(lambda: world.out(), 'the backlog flows')
-    delays = []
-    with open(world.path('out.log'), 'rb') as out:
-        for n in range(20):
-            out.seek(0, os.SEEK_END)
-            begin = time.monotonic()
-            world.append('quiet.log', b'QUIET %d\n' % n)
-            pending = b''
-            while b'QUIET %d\n' % n not in pending and time.monotonic() - begin < 10:
-                pending = pending[-32:] + out.read(1 << 22)
-            delays.append(time.monotonic() - begin)
-    assert agent.metrics().get('logflume_source_lag_bytes') > 0, 'the backlog was gone before the test ended'
-    delays.sort()
-    assert delays[len(delays) // 2] < 0.1 * SLOW, f'median {delays[len(delays) // 2]:.3f} s, worst {delays[-1]:.3f} s'
+    writer = MarkWriter(world.log('quiet.log'), 0.015)
+    sent = lambda: agent.metrics().get('logflume_component_sent_bytes_total', component='out')
+    until(lambda: sent() >= size, lambda: f'{size} bytes of backlog, {sent()} are sent', 120)
+    ended = marked_now()
+    writer.stop()
+    until(lambda: len(marks.marks) == writer.count, lambda: f'{writer.count} marks, {len(marks.marks)} came')
+    assert agent.stop() == 0
+    until(lambda: marks.total == size + 22 * writer.count, lambda: f'all bytes once: {marks.total}')
+    delays = marks.delays(end=ended)
+    assert len(delays) >= 20, 'the backlog was gone too soon'
+    figures = f'median {quantile(delays, 0.5):.3f} s, 90 % {quantile(delays, 0.9):.3f} s, worst {max(delays):.3f} s'
+    print(figures, len(delays))
+    assert quantile(delays, 0.5) < 0.1 and quantile(delays, 0.9) < 0.1 * SLOW, figures
+
+
+class HungServer:
+    """An HTTP server that leaves requests without an answer."""
+
+    def __init__(self, receiver):
+        self.receiver, self.path = receiver, receiver.path
+        self.sink = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'batch': {'linger': '20ms'}, 'request_timeout': '5s'}
+
+    def hang(self):
+        self.receiver.status = None
+
+    def go_on(self):
+        self.receiver.status = 200
+
+    def save(self):
+        pass
+
+
+class HungBroker:
+    """A Kafka broker that is stopped by a signal."""
+
+    def __init__(self, world, broker):
+        self.broker, self.topic, self.path = broker, f't-{uuid.uuid4().hex[:12]}', world.path('topic.log')
+        broker.create_topic(self.topic)
+        self.sink = {'type': 'kafka', 'bootstrap_servers': broker.address(), 'topic': self.topic, 'encoding': 'raw',
+                     'compression': 'snappy', 'batch': {'linger': '20ms'}}
+        self.hang, self.go_on = broker.freeze, broker.thaw
+
+    def save(self):
+        with open(self.path, 'wb') as file:
+            file.write(self.broker.read(self.topic))
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize('kind', ['http', 'kafka'])
+def test_a_sink_that_hangs_leaves_the_latency_of_another_alone(world, marks, kind, request):
+    """Goal: for as long as one sink hangs, lines reach the other as before; the one that hung then catches up, in
+    order. Method: a quiet file with marked lines, a busy one beside it, of which far more is written than buffers
+    hold; delays from write() to the receiver before, while one hangs, and after."""
+    hung = HungServer(request.getfixturevalue('receiver')) if kind == 'http' else HungBroker(world, request.getfixturevalue('broker'))
+    world.config(top={'memory_limit': '32MiB'}, sinks={'out': marks.sink, 'hung': {**hung.sink, 'buffer': {'max_bytes': '2MiB'}}})
+    world.write('quiet.log', b'')
+    agent = world.start()
+    load = world.generate('--out', world.log('busy.log'), '--duration', '30s', '--rate', '1MB/s', wait=False)
+    writer = MarkWriter(world.log('quiet.log'), 0.02)
+    time.sleep(5)
+    hung.hang()
+    hung_at, rss = marked_now(), 0
+    try:
+        while marked_now() < hung_at + 20e9:
+            time.sleep(0.2)
+            rss = max(rss, agent.rss_bytes())
+        lag = agent.metrics().get('logflume_sink_lag_bytes', component='hung')
+    finally:
+        hung.go_on()
+    answered_at = marked_now()
+    streams = world.generated(load)
+    writer.stop()
+    lines = sum(streams.values()) + writer.count
+    sent = lambda: agent.metrics().get('logflume_component_sent_events_total', component='hung')
+    until(lambda: sent() >= lines, lambda: f'{lines} lines, {sent()} are sent', 60)
+    assert lag > 5e6, f'the sink that hangs is only {lag} bytes behind'
+    assert agent.stop() == 0
+    until(lambda: len(marks.marks) == writer.count and marks.total, 'every marked line came')
+    for when, delays in (('before', marks.delays(end=hung_at)), ('during', marks.delays(hung_at, answered_at)),
+                         ('after', marks.delays(answered_at))):
+        figures = f'{when}: p50 {quantile(delays, 0.5):.4f} s, p95 {quantile(delays, 0.95):.4f} s, worst {max(delays):.3f} s'
+        print(figures)
+        assert quantile(delays, 0.5) < 0.02 * SLOW and quantile(delays, 0.95) < 0.1 * SLOW, figures
+    if SLOW == 1:
+        assert rss < (32 + 64) * 1024 * 1024
+    hung.save()
+    with open(hung.path, 'rb') as file:
+        came = [line for line in file.read().splitlines() if line.startswith(b'\x01')]
+    assert list(dict.fromkeys(came)) == sorted(set(came)) and len(set(came)) == writer.count, 'in order'
+    world.expect_complete(streams, hung.path, duplicates=True, unmarked=len(came))
+
+
+def test_ten_thousand_files_at_once(world):
+    """Each line once, with few handles and little memory."""
+    files, handles, limit = 10_000, 512, 16
+    for n in range(files):
+        world.write(f'{n % 10}/{n}.log', b'%d one\n%d two\n' % (n, n))
+    world.config(include=[world.log('**/*.log')], top={'max_open_files': handles, 'memory_limit': f'{limit}MiB'})
+    agent = world.start()
+    open_most = 0
+
+    def delivered(count):
+        nonlocal open_most
+        logs = [link for link in agent.open_files() if link.startswith(world.path('logs')) and link.endswith('.log')]
+        open_most = max(open_most, len(logs))
+        return world.out().count(b'\n') >= count
+    until(lambda: delivered(2 * files), lambda: f'{len(world.out_lines())} lines', 60)
+    for n in range(files):
+        world.append(f'{n % 10}/{n}.log', b'%d 3\n' % n)
+    until(lambda: delivered(3 * files), lambda: f'{len(world.out_lines())} lines', 60)
+    assert sorted(world.out_lines()) == sorted(b'%d %s' % (n, word) for n in range(files) for word in (b'one', b'two', b'3'))
+    assert 0 < open_most <= handles
+    if SLOW == 1:
+        assert agent.rss_bytes() < (limit + 64) * 1024 * 1024
+    assert agent.stop() == 0
 
 
 @pytest.mark.sanitizer

@@ -3,7 +3,6 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import struct
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import free_port, numbered, until
+from harness import free_port, make_certificate, numbered, until
 
 pytestmark = pytest.mark.sanitizer
 LINES = 300_000
@@ -150,11 +149,7 @@ def test_several_addresses_are_tried_in_turn(world):
 
 
 def test_tls_is_verified_and_delivers(world, tmp_path):
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost',
-                    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', tmp_path / 'key.pem', '-out',
-                    tmp_path / 'cert.pem'], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / 'cert.pem', tmp_path / 'key.pem')
+    certificate, context = make_certificate(tmp_path)
     receiver = Receiver(tls=context)
     world.write('a.log', numbered(1, LINES))
     untrusted = world.config(sinks={'out': tcp_sink(receiver.port, tls={'enabled': True})})
@@ -163,7 +158,7 @@ def test_tls_is_verified_and_delivers(world, tmp_path):
     assert not any(receiver.connections)
     agent.kill()
     agent = world.start(world.config(sinks={'out': tcp_sink(
-        receiver.port, tls={'enabled': True, 'ca_file': str(tmp_path / 'cert.pem')})}))
+        receiver.port, tls={'enabled': True, 'ca_file': certificate})}))
     until(lambda: any(c == numbered(1, LINES) for c in receiver.connections), 'all lines over TLS', 60)
     until(lambda: agent.metrics().get('logflume_component_sent_events_total', component='out') == LINES, 'acknowledged')
     assert agent.stop() == 0
