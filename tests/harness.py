@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -37,9 +38,13 @@ def until(condition, what, seconds=20):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """A port that nobody listens at, below those that the system gives to connections of its own."""
+    for _ in range(1000):
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(('127.0.0.1', port))
+            return port
+    raise OSError('no free port')
 
 
 def numbered(first, last, name='line'):

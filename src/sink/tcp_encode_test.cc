@@ -1,5 +1,3 @@
-#include "sink/tcp_sink.h"
-
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -11,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "sink/encode.h"
 #include "sink/sink_test_fixture.h"
+#include "sink/tcp_sink.h"
 
 namespace logflume {
 namespace {
