@@ -11,8 +11,8 @@ namespace logflume {
 
 class SinkLedger;
 
-// Threads: fed_* belong to the source's thread; acked_offset() may be read anywhere; the rest is guarded by
-//          the ledger that the cursor belongs to.
+// Threads: fed_* and backlog_to belong to the source's thread, take_to() to the sink's; acked_offset() and
+//          taken_offset() may be read anywhere; the rest is guarded by the ledger that the cursor belongs to.
 // Invariants: acked_offset() <= fed_offset. Ranges in [acked, fed) are in flight or acknowledged out of
 // order.
 class Cursor : public RefCounted<Cursor> {
@@ -23,15 +23,21 @@ class Cursor : public RefCounted<Cursor> {
         ledger_(ledger),
         file_id_(file_id),
         acked_seam_(seam),
-        acked_(offset) {}
+        acked_(offset),
+        taken_(offset) {}
 
   SinkLedger& ledger() const { return ledger_; }
   std::uint64_t file_id() const { return file_id_; }
   // Everything before it was delivered or counted as discarded.
   std::uint64_t acked_offset() const { return acked_.load(std::memory_order_acquire); }
 
-  std::uint64_t fed_offset;  // the next byte to feed
-  Seam fed_seam;             // the bytes before it
+  // Everything before it was taken out of the lanes.
+  std::uint64_t taken_offset() const { return taken_.load(std::memory_order_acquire); }
+  void take_to(std::uint64_t offset) { taken_.store(offset, std::memory_order_release); }
+
+  std::uint64_t fed_offset;      // the next byte to feed
+  Seam fed_seam;                 // the bytes before it
+  std::uint64_t backlog_to = 0;  // fed through the backlog's lane up to here
 
  private:
   friend class SinkLedger;
@@ -51,6 +57,7 @@ class Cursor : public RefCounted<Cursor> {
   Seam acked_seam_;  // the bytes before acked_
   bool dirty_ = false;
   std::atomic<std::uint64_t> acked_;
+  std::atomic<std::uint64_t> taken_;
 };
 
 using CursorRef = IntrusivePtr<Cursor>;

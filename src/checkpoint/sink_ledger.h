@@ -32,6 +32,10 @@ class SinkLedger {
   // -- Backpressure ---------------------------------------------------------------------------------------
   // At least one batch is always admitted, however large.
   bool has_room() const { return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max_; }
+  // For lines that have just been written: what is behind must not fill the room for them.
+  bool has_room_for_live() const {
+    return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max_ + inflight_bytes_max_ / 4;
+  }
   // For a source that was out of room: true from the level at which it is woken. Asking for less would let
   // one source that never sleeps take all the room from one that does.
   bool has_room_again() const { return inflight_bytes_.load(std::memory_order_relaxed) < wake_below_bytes_; }

@@ -6,33 +6,33 @@ namespace logflume {
 
 // -- Inbox ------------------------------------------------------------------------------------------------
 
-SpscRing<Delivery>& Inbox::open() {
-  rings_.push_back(std::make_unique<SpscRing<Delivery>>(kRingCapacity));
-  return *rings_.back();
-}
+Lanes& Inbox::open() { return *sources_.emplace_back(std::make_unique<Lanes>()); }
 
 bool Inbox::try_pop(Delivery& out) {
-  for (std::size_t tried = 0; tried < rings_.size(); ++tried) {
-    SpscRing<Delivery>& ring = *rings_[next_];
-    next_ = next_ + 1 == rings_.size() ? 0 : next_ + 1;
-    if (auto delivery = ring.try_pop()) {
+  std::optional<std::size_t> with_backlog;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const std::size_t index = (next_ + i) % sources_.size();
+    Lanes& lanes = *sources_[index];
+    const bool has_backlog = lanes.has_backlog();  // before the live lane: see Lanes
+    if (auto delivery = lanes.try_pop_live()) {
       out = std::move(*delivery);
       return true;
     }
+    if (has_backlog && !with_backlog) with_backlog = index;
   }
-  return false;
+  if (!with_backlog) return false;
+  next_ = *with_backlog + 1;
+  out = std::move(*sources_[*with_backlog]->try_pop_backlog());
+  return true;
 }
 
 bool Inbox::empty() const {
-  for (const auto& ring : rings_) {
-    if (!ring->empty()) return false;
-  }
-  return true;
+  return std::all_of(sources_.begin(), sources_.end(), [](const auto& lanes) { return lanes->empty(); });
 }
 
 std::size_t Inbox::size_approx() const {
   std::size_t sum = 0;
-  for (const auto& ring : rings_) sum += ring->size_approx();
+  for (const auto& lanes : sources_) sum += lanes->size_approx();
   return sum;
 }
 

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/lanes.h"
 #include "checkpoint/sink_ledger.h"
 #include "io/event_loop.h"
-#include "ring/spsc_ring.h"
 #include "sink/output_registry.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
@@ -21,24 +21,23 @@
 
 namespace logflume {
 
-// One ring from each source that feeds the sink, taken from in turn.
+// The lanes from each source that feeds the sink, taken from in turn; live lines of all of them first.
 //
-// Threads: open() before the threads start; the producer end of each ring belongs to its source, the rest to
+// Threads: open() before the threads start; the producer end of the lanes belongs to their source, the rest
+// to
 //          the sink.
 class Inbox {
  public:
-  static constexpr std::size_t kRingCapacity = 8192;  // deliveries
-
-  SpscRing<Delivery>& open();
+  Lanes& open();
   bool try_pop(Delivery& out);
   bool empty() const;
 
   // Any thread: for gauges.
   std::size_t size_approx() const;
-  std::size_t capacity() const { return rings_.size() * kRingCapacity; }
+  std::size_t capacity() const { return sources_.size() * Lanes::capacity(); }
 
  private:
-  std::vector<std::unique_ptr<SpscRing<Delivery>>> rings_;
+  std::vector<std::unique_ptr<Lanes>> sources_;
   std::size_t next_ = 0;
 };
 

@@ -34,7 +34,7 @@ class SinkHarness {
         ledger(name, 64 * 1024 * 1024, [] {}),
         outcome(ledger, metrics),
         loop("test"),
-        ring_(inbox.open()),
+        lanes_(inbox.open()),
         name_(std::move(name)) {
     for (SinkStateRecord& state : states) committed_states[state.key] = state;
   }
@@ -98,7 +98,8 @@ class SinkHarness {
   // Hands it over, as a source does. False when the ring is full.
   bool send(Delivery delivery) {
     ledger.charge(delivery.batch->bytes);
-    if (!ring_.try_push(std::move(delivery))) return false;
+    if (!lanes_.has_room(false)) return false;
+    lanes_.push(std::move(delivery), false);
     loop.parker().wake();
     return true;
   }
@@ -167,7 +168,7 @@ class SinkHarness {
   std::map<std::uint64_t, std::uint64_t> committed_offsets;  // by file_id
 
  private:
-  SpscRing<Delivery>& ring_;
+  Lanes& lanes_;
   std::string name_;
   std::map<std::uint64_t, CursorRef> cursors_;
 };

@@ -1,7 +1,5 @@
 #include "source/feeder.h"
 
-#include <cassert>
-
 namespace logflume {
 namespace {
 
@@ -28,7 +26,7 @@ void Feeder::open() {
 
 bool Feeder::has_room(std::size_t index) const {
   const Outlet& outlet = context_.outlets[index];
-  return outlet.buffer_has_room(states_[index].full && !states_[index].ring_full) && outlet.ring_has_room();
+  return outlet.buffer_has_room(states_[index].full && !states_[index].ring_full) && outlet.lane_has_room();
 }
 
 bool Feeder::look_for_room(std::size_t index, TimePoint now) {
@@ -50,11 +48,17 @@ bool Feeder::look_for_room(std::size_t index, TimePoint now) {
   return false;
 }
 
-bool Feeder::plan(const LogContent& content, TimePoint now, Groups& groups) {
+bool Feeder::is_live(const TailedFile& file, const Cursor& cursor) {
+  return !file.behind && Lanes::may_go_live(cursor) && cursor.fed_offset == file.content->fed_max();
+}
+
+bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
+  const LogContent& content = *file.content;
   bool blocked = false;
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
     const Cursor& cursor = *content.cursors[i];
-    if (!look_for_room(i, now)) {
+    const bool live = is_live(file, cursor) && context_.outlets[i].has_room_for_live();
+    if (!live && !look_for_room(i, now)) {
       blocked = true;
       continue;
     }
@@ -129,14 +133,14 @@ bool Feeder::take(Piece&& piece) {
   for (const std::size_t member : group_->members) {
     const Outlet& outlet = context_.outlets[member];
     Cursor& cursor = *content.cursors[member];
+    // Room was asked for before each piece, and only this thread fills the lanes.
+    const bool live = is_live(*file_, cursor) && outlet.has_room_for_live();
     outlet.ledger.charge(piece.bytes);
     cursor.fed_offset = piece.owed.end;
     cursor.fed_seam = piece.seam;
-    const bool pushed = outlet.ring.try_push(Delivery{shared, content.cursors[member]});
-    assert(pushed);  // has_room() was asked before each piece, and only this thread fills the ring
-    (void)pushed;
+    outlet.lanes.push(Delivery{shared, content.cursors[member]}, live);
     states_[member].fed = true;
-    room = room && has_room(member);
+    room = room && (live ? outlet.has_room_for_live() : has_room(member));
   }
   return room;
 }

@@ -33,7 +33,7 @@ class Feeder final : public PieceSink {
 
   // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to
   // be looked at again when room_returned(), or at retry_at().
-  bool plan(const LogContent& content, TimePoint now, Groups& groups);
+  bool plan(const TailedFile& file, TimePoint now, Groups& groups);
   TimePoint retry_at(TimePoint now) const;
 
   // The next pieces taken are of `file`, for `group`.
@@ -60,6 +60,8 @@ class Feeder final : public PieceSink {
   };
   bool has_room(std::size_t index) const;
   bool look_for_room(std::size_t index, TimePoint now);
+  // What is fed next to this sink has just been written, and nothing of the file is before it.
+  static bool is_live(const TailedFile& file, const Cursor& cursor);
 
   SourceContext& context_;
   const bool strip_cr_;

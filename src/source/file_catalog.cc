@@ -544,15 +544,28 @@ bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint
   return true;
 }
 
+// A copy was there before the truncation: discovery has told of it, and it waits to be looked at, or is held.
+bool FileCatalog::has_possible_copies() const {
+  return std::any_of(files_.begin(), files_.end(), [](const auto& item) {
+    const TailedFile& file = *item.second;
+    return !file.content && !file.ignored &&
+           (file.queued || file.waiting || file.held_for != 0 || file.size_known > 0);
+  });
+}
+
 void FileCatalog::truncated(TailedFile& file) {
   const std::shared_ptr<LogContent> content = file.content;
   const std::uint64_t read_to = content->fed_max() + file.partial_bytes;
-  losses_.suspect({content->id,
-                   file.path(),
-                   {content->fed_min(), std::max(file.size_known, read_to)},
-                   file.partial_bytes,
-                   "truncated"},
-                  steady_now());
+  const Loss loss{content->id,
+                  file.path(),
+                  {content->fed_min(), std::max(file.size_known, read_to)},
+                  file.partial_bytes,
+                  "truncated"};
+  if (has_possible_copies()) {
+    losses_.suspect(loss, steady_now());
+  } else {
+    losses_.certain(loss);
+  }
   live_.remove(content->prefix, &file);
   auto fresh = new_content(0, {});
   fresh->nuls_may_lead = !file.archive;

@@ -99,6 +99,7 @@ class FileCatalog {
                                      std::uint64_t size_bytes);
   void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
   void settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
+  bool has_possible_copies() const;
   void suspect_loss(const Remembered& remembered, TimePoint now);
   bool began_by_truncation(const TailedFile& file) const;
   static bool may_be_copy(const TailedFile& file, std::int64_t gone_ns);

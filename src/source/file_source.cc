@@ -399,7 +399,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       return Turn::kDone;
     }
     Feeder::Groups groups;
-    const bool blocked = feeder_.plan(*file.content, now, groups);
+    const bool blocked = feeder_.plan(file, now, groups);
     if (file.archive) {
       std::erase_if(groups, [&](const auto& group) { return group.position >= file.archive->size_bytes(); });
     }

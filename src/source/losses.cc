@@ -15,12 +15,13 @@ void Losses::found(std::uint64_t file_id) {
 void Losses::settle(TimePoint now, bool all) {
   std::erase_if(pending_, [&](const Pending& pending) {
     if (!all && now < pending.due) return false;
-    count(pending.loss);
+    certain(pending.loss);
     return true;
   });
 }
 
-void Losses::count(const Loss& loss) {
+void Losses::certain(const Loss& loss) {
+  if (loss.range.end <= loss.range.begin) return;
   if (loss.partial_bytes > 0) {  // received, for once, as something that is no event: so the books balance
     context_.metrics.received_events.add();
     context_.metrics.received_bytes.add(loss.partial_bytes);

@@ -27,6 +27,8 @@ class Losses {
   Losses(SourceContext& context, FileMetrics& metrics) : context_(context), metrics_(metrics) {}
 
   void suspect(Loss loss, TimePoint now);
+  // Nobody can have it: counted at once.
+  void certain(const Loss& loss);
   // The content of this file goes on elsewhere: nothing of it is lost.
   void found(std::uint64_t file_id);
   // Counts and logs what was not found in time; with `all`, everything.
@@ -38,8 +40,6 @@ class Losses {
     Loss loss;
     TimePoint due;
   };
-  void count(const Loss& loss);
-
   SourceContext& context_;
   FileMetrics& metrics_;
   std::vector<Pending> pending_;  // in the order of their due times

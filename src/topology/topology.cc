@@ -93,14 +93,13 @@ struct Topology::Impl {
 };
 
 // What may be in flight to each sink: its buffer, but all of them together at most half of the memory. The
-// other half stays for reading, so that sinks which hang leave room for those that do not.
+// other half stays for reading, so that sinks which hang leave room for those that do not. A fifth of it is
+// for lines that have just been written (SinkLedger::has_room_for_live()).
 std::size_t inflight_max(const Config& config, const SinkConfig& sink) {
   std::uint64_t sum = 0;
   for (const auto& [name, any] : config.sinks) sum += common(any).buffer.max_bytes;
-  const std::uint64_t half = config.memory_limit / 2;
-  if (sum <= half) return sink.buffer.max_bytes;
-  return static_cast<std::size_t>(static_cast<double>(sink.buffer.max_bytes) * static_cast<double>(half) /
-                                  static_cast<double>(sum));
+  const double share = std::min(1.0, static_cast<double>(config.memory_limit / 2) / static_cast<double>(sum));
+  return static_cast<std::size_t>(0.8 * share * static_cast<double>(sink.buffer.max_bytes));
 }
 
 // A sink that never blocks and is fed by one source which feeds no other shares the source's thread: the
@@ -230,7 +229,7 @@ void Topology::Impl::watch_metrics() {
                  static_cast<double>(unit->ledger.inflight_bytes()));
       page.gauge("logflume_sink_inflight_batches", "Batches handed to the sink and not acknowledged.", labels,
                  static_cast<double>(unit->ledger.inflight_batches()));
-      page.gauge("logflume_ring_deliveries", "Deliveries in the sink's rings.", labels,
+      page.gauge("logflume_ring_deliveries", "Deliveries in the rings to the sink.", labels,
                  static_cast<double>(unit->inbox.size_approx()));
       page.gauge("logflume_ring_capacity", "Capacity of the sink's rings, deliveries.", labels,
                  static_cast<double>(unit->inbox.capacity()));
