@@ -459,10 +459,7 @@ FileSink::StalledAt FileSink::retry(StalledAt stalled) {
 void FileSink::failed(Stalled& stalled, const Error& error) {
   stalled.reason = error.text();
   context_.metrics.error("write");
-  context_.metrics.registry
-      .counter("logflume_component_retries_total", "Attempts that were repeated.",
-               {{"component", context_.name}})
-      .add();
+  context_.metrics.retries().add();
   context_.health.degraded(stalled.reason);
   context_.log.limited(LogLevel::kError, context_.name, "write",
                        stalled.reason + "; trying again, nothing that goes there is acknowledged");

@@ -59,9 +59,7 @@ class HttpSink final : public Sink {
   HttpSink(HttpSinkConfig config, SinkContext context)
       : config_(std::move(config)),
         context_(std::move(context)),
-        retries_(context_.metrics.registry.counter("logflume_component_retries_total",
-                                                   "Attempts that were repeated.",
-                                                   {{"component", context_.name}})),
+        retries_(context_.metrics.retries()),
         client_(context_.loop, [this](CURL* easy, CURLcode result) { ended(lane_of(easy), result); }) {}
   ~HttpSink() override;
 

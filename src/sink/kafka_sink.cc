@@ -128,6 +128,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   std::vector<KafkaReport> refused_;
   std::vector<Delivery> finished_;
+  Counter& retries_;
   Gauge& queue_messages_;
   Counter& restarts_;
 };
@@ -141,6 +142,7 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
       backoff_(config_.retry),
       outstanding_max_(kafka_queue_messages(config_)),
       silence_max_(batching_.linger + kSilenceMax),
+      retries_(context_.metrics.retries()),
       queue_messages_(context_.metrics.registry.gauge(
           "logflume_kafka_queue_messages", "Messages handed to the Kafka client and not yet reported.",
           {{"component", context_.name}})),
@@ -471,7 +473,7 @@ void KafkaSink::advance(TimePoint now) {
 }
 
 void KafkaSink::finish_settling(TimePoint now) {
-  window_.rewind();
+  retries_.add(window_.rewind());
   if (suspects_) {
     suspects_ = false;
     isolating_ = true;

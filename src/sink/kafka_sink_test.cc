@@ -314,6 +314,7 @@ TEST_F(KafkaSinkTest, ALostTopicPermissionIsRetried) {
   ASSERT_TRUE(all_acked());
   EXPECT_EQ(values(cluster.read("logs", 1)), lines);
   EXPECT_EQ(harness->errors("topic_authorization_failed"), 100u);
+  EXPECT_EQ(harness->metrics.retries().value(), 100u);
 }
 
 // -- Stop and memory --------------------------------------------------------------------------------------

@@ -146,9 +146,14 @@ void KafkaWindow::collect(std::vector<Delivery>& finished) {
   }
 }
 
-void KafkaWindow::rewind() {
-  for (KafkaChunk& chunk : chunks_) chunk.next_ = 0;
+std::size_t KafkaWindow::rewind() {
+  std::size_t again = 0;
+  for (KafkaChunk& chunk : chunks_) {
+    for (std::uint32_t i = 0; i < chunk.next_; ++i) again += chunk.is_done(i) ? 0 : 1;
+    chunk.next_ = 0;
+  }
   produce_ = 0;
+  return again;
 }
 
 }  // namespace logflume

@@ -104,8 +104,9 @@ class KafkaWindow {
   bool mark_done(KafkaChunk& chunk, std::uint32_t index);
   // Drops finished chunks and appends the deliveries that finished with them.
   void collect(std::vector<Delivery>& finished);
-  // Everything that is not done will be handed over again, in order. REQUIRES: the client holds none of it.
-  void rewind();
+  // Everything that is not done will be handed over again, in order; returns how many events that were handed
+  // over before. REQUIRES: the client holds none of it.
+  std::size_t rewind();
 
   bool empty() const { return chunks_.empty() && pending_ == nullptr; }
 

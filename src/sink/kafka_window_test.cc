@@ -76,9 +76,11 @@ TEST_F(KafkaWindowTest, RewindHandsOverWhatIsNotDoneInOrder) {
   hand_over(window);
   done(window, 0, 1);
   done(window, 1, 0);
-  window.rewind();
+  EXPECT_EQ(window.rewind(), 4u);
   EXPECT_EQ(hand_over(window), (std::vector<std::string>{"a", "c", "d", "f"}));
   EXPECT_EQ(hand_over(window), std::vector<std::string>{});
+  window.rewind();
+  EXPECT_EQ(window.rewind(), 0u) << "nothing was handed over since";
 }
 
 TEST_F(KafkaWindowTest, FinishesAnEmptyDelivery) {

@@ -45,7 +45,14 @@ Outcome::Outcome(SinkLedger& ledger, ComponentMetrics& metrics)
                                           "From the read of an event to its acknowledgement.",
                                           {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                            0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
-                                          {{"component", metrics.component}})) {}
+                                          {{"component", metrics.component}})),
+      batch_events_(metrics.registry.histogram(
+          "logflume_batch_events", "Events that were delivered together.",
+          {1, 10, 100, 1'000, 10'000, 100'000}, {{"component", metrics.component}})),
+      batch_bytes_(metrics.registry.histogram(
+          "logflume_batch_bytes", "Bytes that were delivered together, before compression.",
+          {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24},
+          {{"component", metrics.component}})) {}
 
 void Outcome::taken(const Delivery& delivery) {
   const Batch& batch = *delivery.batch;
@@ -54,8 +61,11 @@ void Outcome::taken(const Delivery& delivery) {
 }
 
 void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
+  if (events == 0) return;
   metrics_.sent_events.add(events);
   metrics_.sent_bytes.add(wire_bytes);
+  batch_events_.observe(static_cast<double>(events));
+  batch_bytes_.observe(static_cast<double>(wire_bytes));
 }
 
 void Outcome::discarded(std::string_view reason, std::uint64_t events) { metrics_.discarded(reason, events); }

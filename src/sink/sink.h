@@ -50,7 +50,8 @@ class Outcome {
   Outcome(SinkLedger& ledger, ComponentMetrics& metrics);
 
   void taken(const Delivery& delivery);  // counts it as received
-  // `wire_bytes`: encoded, before compression.
+  // Together, as one request, one set of messages, one commit: a batch. `wire_bytes`: encoded, before
+  // compression.
   void sent(std::uint64_t events, std::uint64_t wire_bytes);
   void discarded(std::string_view reason, std::uint64_t events);
   // All events of it are accounted for: acknowledged with the next flush().
@@ -62,6 +63,8 @@ class Outcome {
   SinkLedger& ledger_;
   ComponentMetrics& metrics_;
   Histogram& latency_;  // logflume_delivery_latency_seconds, from read to acknowledgement, weighted by events
+  Histogram& batch_events_;
+  Histogram& batch_bytes_;
   std::vector<Delivery> finished_;
 };
 

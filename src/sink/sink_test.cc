@@ -107,6 +107,21 @@ TEST(OutcomeTest, AcknowledgesAtTheFlushWithTheStates) {
   EXPECT_EQ(harness.discarded("test"), 1u);
 }
 
+TEST(OutcomeTest, CountsWhatWasDeliveredTogether) {
+  SinkHarness harness;
+  harness.outcome.sent(5, 1000);
+  harness.outcome.sent(200, 5000);
+  harness.outcome.sent(0, 0);  // a delivery without events is no batch
+  const std::string page = harness.registry.text();
+  for (const char* line : {"logflume_batch_events_bucket{component=\"out\",le=\"10\"} 1\n",
+                           "logflume_batch_events_sum{component=\"out\"} 205\n",
+                           "logflume_batch_events_count{component=\"out\"} 2\n",
+                           "logflume_batch_bytes_bucket{component=\"out\",le=\"1024\"} 1\n",
+                           "logflume_batch_bytes_count{component=\"out\"} 2\n"}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  }
+}
+
 TEST(OutcomeTest, LatencyIsWeightedByEvents) {
   SinkHarness harness;
   Delivery delivery = harness.make_delivery("1\n2\n3\n");

@@ -28,13 +28,11 @@ class TcpSink final : public Sink {
         look_up_(std::move(look_up_name)),
         encoder_(config_.encoding, context_.host, config_.labels),
         backoff_(config_.retry),
-        reconnects_(context_.metrics.registry.counter("logflume_component_retries_total",
-                                                      "Requests or connections tried again.",
-                                                      {{"component", context_.name}})) {}
-  ~TcpSink() override {
-    disconnect();
-    for (const Pending& pending : pending_) context_.budget.release(pending.reserved);
-  }
+    if (connection_->accepted()) {
+      was_open_ = true;
+      context_.health.ok();
+      context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
+    }
 
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;

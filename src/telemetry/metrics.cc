@@ -319,4 +319,10 @@ void ComponentMetrics::error(std::string_view reason, std::uint64_t count) {
       .add(count);
 }
 
+Counter& ComponentMetrics::retries() {
+  return registry.counter("logflume_component_retries_total",
+                          "Requests, connections, writes or Kafka messages that were tried again.",
+                          {{"component", component}});
+}
+
 }  // namespace logflume

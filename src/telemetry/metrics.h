@@ -99,6 +99,8 @@ struct ComponentMetrics {
 
   void discarded(std::string_view reason, std::uint64_t events);
   void error(std::string_view reason, std::uint64_t count = 1);
+  // Of those components that try again; to be kept by the caller.
+  Counter& retries();
 
   MetricRegistry& registry;
   std::string component;
