@@ -45,7 +45,7 @@ lint: ## clang-tidy
 docs: build ## regenerate docs/configuration.md from the binary
 	@$(RELEASE)/logflume schema --markdown >docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
-install: build ## install below PREFIX (/usr/local)
+install: build ## install below PREFIX (/usr/local), with man page and completions
 	@DESTDIR='$(DESTDIR)' cmake --install $(RELEASE) --prefix '$(PREFIX)'
 
 clean: ## remove what was built
