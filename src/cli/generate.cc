@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -282,6 +283,19 @@ void print_report_json(const VerifyReport& report, bool good) {
       good, report.lines, report.lost, report.duplicated, report.reordered, report.damaged, streams);
 }
 
+// Of all that is to be read; nothing where an end is not known.
+std::optional<std::uint64_t> bytes_to_read(const Arguments& arguments) {
+  std::uint64_t total = 0;
+  for (const auto* paths : {&arguments.expect_from, &arguments.verify}) {
+    for (const std::string& path : *paths) {
+      const std::optional<std::uint64_t> bytes = stored_bytes(path);
+      if (!bytes) return std::nullopt;
+      total += *bytes;
+    }
+  }
+  return total;
+}
+
 int verify_logs(const Arguments& arguments) {
   Verifier verifier;
   for (const std::string& text : arguments.expect) {
@@ -296,16 +310,30 @@ int verify_logs(const Arguments& arguments) {
       verifier.expect(text.substr(0, equals), std::stoull(digits));
     }
   }
+  Progress progress("verify");
+  const std::optional<std::uint64_t> total = bytes_to_read(arguments);
+  std::uint64_t text_before = 0;  // of the originals
+  std::uint64_t stored_before = 0;
+  std::uint64_t text = 0;
+  std::uint64_t stored = 0;
+  const auto show = [&](std::uint64_t text_bytes, std::uint64_t stored_bytes) {
+    text = text_before + text_bytes;
+    stored = stored_before + stored_bytes;
+    progress.update(text, total ? std::optional(static_cast<double>(stored) /
+                                                static_cast<double>(std::max<std::uint64_t>(*total, 1)))
+                                : std::nullopt);
+  };
   if (!arguments.expect_from.empty()) {
     Verifier originals;
+    originals.on_progress(show);
     for (const std::string& path : arguments.expect_from) {
       if (Result<void> fed = originals.feed_path(path); !fed) return fail(kExitFailure, fed.error().text());
     }
     for (const auto& [stream, last] : originals.seen()) verifier.expect(stream, last);
+    text_before = text;
+    stored_before = stored;
   }
-
-  Progress progress("verify");
-  verifier.on_progress([&progress](std::uint64_t bytes) { progress.update(bytes, std::nullopt); });
+  verifier.on_progress(show);
   for (const std::string& path : arguments.verify) {
     if (Result<void> fed = verifier.feed_path(path); !fed) return fail(kExitFailure, fed.error().text());
   }

@@ -27,6 +27,20 @@ void remember(std::vector<T>& first, T value) {
   if (first.size() < kExamples) first.push_back(value);
 }
 
+// A directory's regular files, by name; anything else is itself.
+Result<std::vector<std::string>> files_at(const std::string& path) {
+  std::error_code failed;
+  if (path == "-" || !std::filesystem::is_directory(path, failed)) return std::vector{path};
+  std::vector<std::string> files;
+  std::filesystem::recursive_directory_iterator at(path, failed);
+  for (; !failed && at != std::filesystem::recursive_directory_iterator(); at.increment(failed)) {
+    if (at->is_regular_file(failed)) files.push_back(at->path().string());
+  }
+  if (failed) return errno_error(failed.value(), "read directory " + path);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 }  // namespace
 
 // The unescaped "message" of a JSON object.
@@ -196,8 +210,9 @@ Result<void> Verifier::feed_file(const std::string& path) {
   int got = 0;
   while ((got = ::gzread(file, buffer.data(), kReadBytes)) > 0) {
     feed({buffer.data(), static_cast<std::size_t>(got)});
-    progress_(bytes_);
+    progress_(bytes_, stored_bytes_ + static_cast<std::uint64_t>(std::max<z_off_t>(::gzoffset(file), 0)));
   }
+  stored_bytes_ += static_cast<std::uint64_t>(std::max<z_off_t>(::gzoffset(file), 0));
   int code = Z_OK;
   const std::string reason = ::gzerror(file, &code);
   const int os_errno = code == Z_ERRNO ? errno : 0;
@@ -211,19 +226,25 @@ Result<void> Verifier::feed_file(const std::string& path) {
 }
 
 Result<void> Verifier::feed_path(const std::string& path) {
-  std::error_code failed;
-  if (path == "-" || !std::filesystem::is_directory(path, failed)) return feed_file(path);
-  std::vector<std::string> files;
-  std::filesystem::recursive_directory_iterator at(path, failed);
-  for (; !failed && at != std::filesystem::recursive_directory_iterator(); at.increment(failed)) {
-    if (at->is_regular_file(failed)) files.push_back(at->path().string());
-  }
-  if (failed) return errno_error(failed.value(), "read directory " + path);
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) {
+  auto files = files_at(path);
+  if (!files) return std::move(files).error();
+  for (const std::string& file : *files) {
     if (Result<void> done = feed_file(file); !done) return done;
   }
   return {};
+}
+
+std::optional<std::uint64_t> stored_bytes(const std::string& path) {
+  const auto files = files_at(path);
+  if (!files) return std::nullopt;
+  std::uint64_t total = 0;
+  for (const std::string& file : *files) {
+    std::error_code failed;
+    if (file == "-" || !std::filesystem::is_regular_file(file, failed)) return std::nullopt;
+    total += std::filesystem::file_size(file, failed);
+    if (failed) return std::nullopt;
+  }
+  return total;
 }
 
 }  // namespace logflume

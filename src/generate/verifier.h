@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,8 +55,9 @@ class Verifier {
   // gzip is decompressed.
   Result<void> feed_path(const std::string& path);
 
-  // Called with the bytes read so far, now and then.
-  void on_progress(std::function<void(std::uint64_t)> call) { progress_ = std::move(call); }
+  // Called now and then with the bytes of text read so far, and with the bytes of the files that held them.
+  using OnProgress = std::function<void(std::uint64_t text_bytes, std::uint64_t stored_bytes)>;
+  void on_progress(OnProgress call) { progress_ = std::move(call); }
 
   // `stream` must reach `last`.
   void expect(const std::string& stream, std::uint64_t last);
@@ -98,7 +100,11 @@ class Verifier {
   bool json_first_ = false;  // the last line's mark was in its message
   std::unique_ptr<JsonMessage> json_;
   std::string scratch_;
-  std::function<void(std::uint64_t)> progress_ = [](std::uint64_t) {};
+  std::uint64_t stored_bytes_ = 0;  // of the files before this one
+  OnProgress progress_ = [](std::uint64_t, std::uint64_t) {};
 };
+
+// Bytes of the files that feed_path() would read; nothing where their end is not known: "-", a pipe.
+std::optional<std::uint64_t> stored_bytes(const std::string& path);
 
 }  // namespace logflume

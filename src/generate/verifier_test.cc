@@ -1,7 +1,9 @@
 #include "generate/verifier.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -147,6 +149,35 @@ TEST(VerifierTest, AMissingFileIsAnError) {
   const Result<void> fed = verifier.feed_path(testing::TempDir() + "not-there.log");
   ASSERT_FALSE(fed);
   EXPECT_EQ(fed.error().code, Errc::kNotFound);
+}
+
+TEST(VerifierTest, ReportsHowFarItIsInTheFilesOnDisk) {
+  const std::filesystem::path directory = std::filesystem::temp_directory_path() / "logflume-verifier-test";
+  std::filesystem::remove_all(directory);
+  std::filesystem::create_directories(directory / "below");
+  const std::string plain = joined(lines_of("a", 1000));
+  std::ofstream(directory / "a.log") << plain;
+  const std::string packed = (directory / "below" / "b.log.gz").string();
+  gzFile file = ::gzopen(packed.c_str(), "wb");
+  ::gzwrite(file, plain.data(), static_cast<unsigned>(plain.size()));
+  ::gzclose(file);
+  const std::uint64_t total = plain.size() + std::filesystem::file_size(packed);
+  EXPECT_EQ(stored_bytes(directory.string()), total);
+  EXPECT_EQ(stored_bytes("-"), std::nullopt);
+  EXPECT_EQ(stored_bytes((directory / "none").string()), std::nullopt);
+
+  Verifier verifier;
+  std::uint64_t text = 0;
+  std::uint64_t stored = 0;
+  verifier.on_progress([&](std::uint64_t text_bytes, std::uint64_t stored_bytes) {
+    EXPECT_GE(stored_bytes, stored);
+    text = text_bytes;
+    stored = stored_bytes;
+  });
+  ASSERT_TRUE(verifier.feed_path(directory.string()));
+  EXPECT_EQ(text, 2 * plain.size());
+  EXPECT_EQ(stored, total);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace
