@@ -1,6 +1,7 @@
 #include "sink/kafka_window.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace logflume {
 namespace {
@@ -12,8 +13,10 @@ constexpr std::size_t kChunkEncodedBytes = 256 * 1024;
 
 }  // namespace
 
-KafkaChunk::KafkaChunk(std::shared_ptr<KafkaShipment> shipment, std::uint32_t first, std::uint32_t count)
-    : shipment_(std::move(shipment)),
+KafkaChunk::KafkaChunk(std::uint32_t number, std::shared_ptr<KafkaShipment> shipment, std::uint32_t first,
+                       std::uint32_t count)
+    : number_(number),
+      shipment_(std::move(shipment)),
       first_(first),
       count_(count),
       unfinished_(count),
@@ -58,11 +61,14 @@ bool KafkaWindow::cut(JsonEncoder* json) {
     }
     count = fitting;
   }
-  KafkaChunk chunk(pending_, pending_next_, count);
+  KafkaChunk chunk(next_number_, pending_, pending_next_, count);
   if (encoded_bytes_ + encoded_bytes > encoded_bytes_max_ && !chunks_.empty()) return false;
   if (!admit(chunk, encoded_bytes + count * kMessageBytes)) return false;
   if (json != nullptr) encode(chunk, *json);
+  if (chunk.finished()) finished_numbers_.push_back(next_number_);  // one without events
   chunks_.push_back(std::move(chunk));
+  by_number_.emplace(next_number_++, std::prev(chunks_.end()));
+  if (produce_ == chunks_.end()) --produce_;
   pending_next_ += count;
   if (pending_next_ == total) pending_.reset();
   return true;
@@ -95,8 +101,8 @@ void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
 }
 
 std::optional<KafkaWindow::Run> KafkaWindow::next_run() {
-  for (; produce_ < chunks_.size(); ++produce_) {
-    KafkaChunk& chunk = chunks_[produce_];
+  for (; produce_ != chunks_.end(); ++produce_) {
+    KafkaChunk& chunk = *produce_;
     while (chunk.next_ < chunk.count_ && chunk.is_done(chunk.next_)) ++chunk.next_;
     if (chunk.next_ == chunk.count_) continue;
     std::uint32_t end = chunk.next_ + 1;
@@ -105,14 +111,14 @@ std::optional<KafkaWindow::Run> KafkaWindow::next_run() {
     } else {
       while (end < chunk.count_ && !chunk.is_done(end)) ++end;
     }
-    return Run{&chunk, KafkaTag{first_ + static_cast<std::uint32_t>(produce_), chunk.next_}, end};
+    return Run{&chunk, KafkaTag{chunk.number_, chunk.next_}, end};
   }
   return std::nullopt;
 }
 
 KafkaChunk* KafkaWindow::find(std::uint32_t chunk) {
-  const std::uint32_t position = chunk - first_;  // wraps with first_
-  return position < chunks_.size() ? &chunks_[position] : nullptr;
+  const auto found = by_number_.find(chunk);
+  return found == by_number_.end() ? nullptr : &*found->second;
 }
 
 bool KafkaWindow::mark_done(KafkaChunk& chunk, std::uint32_t index) {
@@ -122,11 +128,14 @@ bool KafkaWindow::mark_done(KafkaChunk& chunk, std::uint32_t index) {
   if ((word & bit) != 0) return false;
   word |= bit;
   --chunk.shipment_->unfinished;
-  if (--chunk.unfinished_ == 0) release(chunk);
+  if (--chunk.unfinished_ == 0) {
+    release(chunk);
+    finished_numbers_.push_back(chunk.number_);
+  }
   return true;
 }
 
-// A finished chunk keeps its place until those before it are finished, but not its memory.
+// A finished chunk keeps its place until collect(), but not its memory.
 void KafkaWindow::release(KafkaChunk& chunk) {
   encoded_bytes_ -= chunk.text_.size();
   budget_.release(chunk.reserved_bytes_);
@@ -136,14 +145,16 @@ void KafkaWindow::release(KafkaChunk& chunk) {
 }
 
 void KafkaWindow::collect(std::vector<Delivery>& finished) {
-  while (!chunks_.empty() && chunks_.front().finished()) {
-    release(chunks_.front());  // one without events never had a last one
-    KafkaShipment& shipment = *chunks_.front().shipment_;
+  for (const std::uint32_t number : finished_numbers_) {
+    const auto found = by_number_.find(number);
+    const Chunks::iterator chunk = found->second;
+    KafkaShipment& shipment = *chunk->shipment_;
     if (shipment.unfinished == 0 && shipment.delivery.batch) finished.push_back(std::move(shipment.delivery));
-    chunks_.pop_front();
-    ++first_;
-    if (produce_ > 0) --produce_;
+    if (produce_ == chunk) ++produce_;
+    chunks_.erase(chunk);
+    by_number_.erase(found);
   }
+  finished_numbers_.clear();
 }
 
 std::size_t KafkaWindow::rewind() {
@@ -152,7 +163,7 @@ std::size_t KafkaWindow::rewind() {
     for (std::uint32_t i = 0; i < chunk.next_; ++i) again += chunk.is_done(i) ? 0 : 1;
     chunk.next_ = 0;
   }
-  produce_ = 0;
+  produce_ = chunks_.begin();
   return again;
 }
 

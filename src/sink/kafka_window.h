@@ -4,11 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct KafkaShipment {
 // until the last of them is done.
 class KafkaChunk {
  public:
-  KafkaChunk(std::shared_ptr<KafkaShipment> shipment, std::uint32_t first, std::uint32_t count);
+  KafkaChunk(std::uint32_t number, std::shared_ptr<KafkaShipment> shipment, std::uint32_t first,
+             std::uint32_t count);
 
   KafkaShipment& shipment() const { return *shipment_; }
   std::uint32_t size() const { return count_; }
@@ -47,6 +49,7 @@ class KafkaChunk {
 
  private:
   friend class KafkaWindow;
+  std::uint32_t number_;
   std::shared_ptr<KafkaShipment> shipment_;
   std::uint32_t first_;
   std::uint32_t count_;
@@ -67,8 +70,9 @@ struct KafkaTag {
 
 // Threads:    one.
 // Invariants: chunks are in the order in which they were taken; handing over goes in that order, again after
-//             rewind(); an event is done once. Its own memory (encoded text, the client's per-message cost)
-//             is reserved in the budget.
+//             rewind(); an event is done once, and a delivery is finished with its last event, whatever the
+//             ones before it do. Its own memory (encoded text, the client's per-message cost) is reserved in
+//             the budget.
 class KafkaWindow {
  public:
   // What a message costs in the client, beside its payload: rd_kafka_msg_t, its share of queues and requests.
@@ -102,7 +106,7 @@ class KafkaWindow {
   KafkaChunk* find(std::uint32_t chunk);
   // True when it was not done before. The caller counts it.
   bool mark_done(KafkaChunk& chunk, std::uint32_t index);
-  // Drops finished chunks and appends the deliveries that finished with them.
+  // Drops finished chunks, wherever they stand, and appends the deliveries that finished with them.
   void collect(std::vector<Delivery>& finished);
   // Everything that is not done will be handed over again, in order; returns how many events that were handed
   // over before. REQUIRES: the client holds none of it.
@@ -118,9 +122,12 @@ class KafkaWindow {
   MemoryBudget& budget_;
   const std::size_t encoded_bytes_max_;
   std::size_t encoded_bytes_ = 0;
-  std::deque<KafkaChunk> chunks_;
-  std::uint32_t first_ = 0;  // number of chunks_.front(); wraps
-  std::size_t produce_ = 0;  // position in chunks_ of the first one with events to hand over
+  using Chunks = std::list<KafkaChunk>;
+  Chunks chunks_;
+  std::unordered_map<std::uint32_t, Chunks::iterator> by_number_;
+  std::uint32_t next_number_ = 0;                // wraps
+  Chunks::iterator produce_ = chunks_.end();     // the first one with events to hand over
+  std::vector<std::uint32_t> finished_numbers_;  // of chunks that collect() drops
   std::shared_ptr<KafkaShipment> pending_;
   std::uint32_t pending_next_ = 0;  // first event of pending_ that is in no chunk
 };

@@ -83,6 +83,30 @@ TEST_F(KafkaWindowTest, RewindHandsOverWhatIsNotDoneInOrder) {
   EXPECT_EQ(window.rewind(), 0u) << "nothing was handed over since";
 }
 
+TEST_F(KafkaWindowTest, ADeliveryIsFinishedThoughOneBeforeItIsNot) {
+  KafkaWindow window(harness.budget, kEncodedMax);
+  for (const char* text : {"a\n", "b\nc\n", "", "d\n"}) {
+    window.take(ship(text));
+    hand_over(window);
+  }
+  std::vector<Delivery> finished;
+  done(window, 1, 0);
+  window.collect(finished);
+  ASSERT_EQ(finished.size(), 1u) << "the empty one";
+  done(window, 1, 1);
+  window.collect(finished);
+  ASSERT_EQ(finished.size(), 2u);
+  EXPECT_EQ(finished[1].batch->text(), "b\nc\n");
+  EXPECT_EQ(window.find(1), nullptr);
+  EXPECT_EQ(window.rewind(), 2u);
+  EXPECT_EQ(hand_over(window), (std::vector<std::string>{"a", "d"}));
+  done(window, 3, 0);
+  done(window, 0, 0);
+  window.collect(finished);
+  EXPECT_EQ(finished.size(), 4u);
+  EXPECT_TRUE(window.empty());
+}
+
 TEST_F(KafkaWindowTest, FinishesAnEmptyDelivery) {
   KafkaWindow window(harness.budget, kEncodedMax);
   window.take(ship(""));
