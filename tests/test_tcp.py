@@ -3,6 +3,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -148,6 +149,48 @@ def test_several_addresses_are_tried_in_turn(world):
     receiver.close()
 
 
+@pytest.mark.parametrize('version', [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_tls_peer_that_refuses_the_client_gets_no_line_counted(world, tmp_path, version):
+    """With TLS 1.3 the handshake is over for the client before the server has looked at its certificate."""
+    cert, context = make_certificate(tmp_path)
+    os.mkdir(tmp_path / 'client')
+    own_cert, _ = make_certificate(tmp_path / 'client')
+    own_key = str(tmp_path / 'client' / 'key.pem')
+    context.minimum_version = context.maximum_version = version
+    context.load_verify_locations(own_cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    receiver = Receiver(tls=context)
+    world.write('a.log', numbered(1, 1000))
+    tls = {'enabled': True, 'ca_file': cert}
+    agent = world.start(world.config(sinks={'out': tcp_sink(receiver.port, tls=tls)}, top={'shutdown_timeout': '1s'}))
+    until(lambda: agent.metrics().get('logflume_component_errors_total', component='out') >= 3, 'refused')
+    world.append('a.log', numbered(1001, 2000))
+    until(lambda: agent.metrics().get('logflume_component_errors_total', component='out') >= 6, 'refused again')
+    assert agent.metrics().get('logflume_component_sent_events_total', component='out') == 0
+    health = [c for c in agent.health()['components'] if c['name'] == 'out'][0]
+    assert health['status'] == 'degraded', health
+    assert agent.stop() == 1
+    agent = world.start(world.config(sinks={'out': tcp_sink(
+        receiver.port, tls={**tls, 'cert_file': own_cert, 'key_file': own_key})}))
+    until(lambda: any(c == numbered(1, 2000) for c in receiver.connections), 'all lines, once let in')
+    assert agent.stop() == 0
+    receiver.close()
+
+
+def test_a_tls_peer_without_session_tickets_is_believed_after_a_while(world, tmp_path):
+    cert, context = make_certificate(tmp_path)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
+    receiver = Receiver(tls=context)
+    world.write('a.log', numbered(1, 1000))
+    agent = world.start(world.config(sinks={'out': tcp_sink(
+        receiver.port, tls={'enabled': True, 'ca_file': cert})}))
+    until(lambda: agent.metrics().get('logflume_component_sent_events_total', component='out') == 1000, 'acknowledged')
+    assert [bytes(c) for c in receiver.connections] == [numbered(1, 1000)]
+    assert agent.stop() == 0
+    receiver.close()
+
+
 def test_tls_is_verified_and_delivers(world, tmp_path):
     certificate, context = make_certificate(tmp_path)
     receiver = Receiver(tls=context)
@@ -156,6 +199,8 @@ def test_tls_is_verified_and_delivers(world, tmp_path):
     agent = world.start(untrusted)
     until(lambda: agent.metrics().get('logflume_component_errors_total', component='out') > 0, 'an unknown CA is refused')
     assert not any(receiver.connections)
+    health = [c for c in agent.health()['components'] if c['name'] == 'out'][0]
+    assert 'self-signed certificate' in health['message'] or 'self signed certificate' in health['message'], health
     agent.kill()
     agent = world.start(world.config(sinks={'out': tcp_sink(
         receiver.port, tls={'enabled': True, 'ca_file': certificate})}))

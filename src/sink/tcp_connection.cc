@@ -19,6 +19,7 @@ namespace {
 constexpr int kTcpEstablished = 1;
 constexpr int kTcpCloseWait = 8;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
+constexpr Duration kRefusalWait = 1s;  // a peer that sends no session tickets says nothing when it accepts
 
 struct AddressInfo {
   addrinfo* first = nullptr;
@@ -35,10 +36,19 @@ int get_address_info(const HostPort& address, int flags, AddressInfo& result) {
 }
 
 std::string tls_error() {
-  char text[256] = "unknown TLS error";
-  if (const unsigned long code = ::ERR_get_error(); code != 0) ::ERR_error_string_n(code, text, sizeof text);
+  char text[256] = "the connection is closed";
+  if (const unsigned long code = ::ERR_get_error(); code != 0) {
+    ::ERR_error_string_n(code, text, sizeof text);
+  } else if (errno != 0) {
+    return errno_error("connection").text();
+  }
   ::ERR_clear_error();
   return text;
+}
+
+// Called for each TLS message; `heard` is set by what the peer sends.
+void note_record(int written, int, int type, const void*, size_t, SSL*, void* heard) {
+  if (written == 0 && type == SSL3_RT_HANDSHAKE) *static_cast<bool*>(heard) = true;
 }
 
 }  // namespace
@@ -175,26 +185,41 @@ void TcpConnection::progress() {
     }
     connected_ = true;
     base_ = info.tcpi_bytes_acked;
-    if (ssl_ == nullptr) state_ = State::kOpen;
+    if (ssl_ == nullptr) {
+      state_ = State::kOpen;
+      accepted_ = true;
+    }
   }
   if (state_ == State::kConnecting) {
+    errno = 0;
     const int done = ::SSL_connect(ssl_);
     if (done == 1) {
       state_ = State::kOpen;
+      accepted_ = ::SSL_version(ssl_) < TLS1_3_VERSION;
+      accept_by_ = steady_now() + kRefusalWait;
+      ::SSL_set_msg_callback(ssl_, &note_record);
+      ::SSL_set_msg_callback_arg(ssl_, &heard_);
     } else {
       const int reason = ::SSL_get_error(ssl_, done);
-      if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
-        broken("TLS handshake: " + tls_error());
-      return;
+      if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return;
+      std::string why = "TLS handshake: " + tls_error();
+      if (const long verified = ::SSL_get_verify_result(ssl_); verified != X509_V_OK) {
+        why += fmt::format(" ({})", ::X509_verify_cert_error_string(verified));
+      }
+      return broken(std::move(why));
     }
   }
   char discarded[4096];
   for (int reads = 0; reads < 16; ++reads) {
     if (ssl_ != nullptr) {
+      errno = 0;
       const int n = ::SSL_read(ssl_, discarded, sizeof discarded);
+      const int reason = n > 0 ? SSL_ERROR_NONE : ::SSL_get_error(ssl_, n);
+      const bool waits = reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
+      // An alert ends the session and is no error only as a farewell.
+      if (n > 0 || reason == SSL_ERROR_ZERO_RETURN || (waits && heard_)) accepted_ = true;
       if (n > 0) continue;
-      const int reason = ::SSL_get_error(ssl_, n);
-      if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return;
+      if (waits) return;
       if (reason == SSL_ERROR_ZERO_RETURN) return peer_closed();
       return broken("TLS: " + tls_error());
     }
@@ -216,11 +241,19 @@ bool TcpConnection::look() {
   return info.tcpi_state == kTcpEstablished;
 }
 
+bool TcpConnection::accepted() {
+  if (accepted_ || state_ != State::kOpen || steady_now() < accept_by_) return accepted_;
+  progress();  // its refusal may have come by now
+  if (state_ == State::kOpen) accepted_ = true;
+  return accepted_;
+}
+
 void TcpConnection::refresh() {
   if (connected_ && state_ != State::kBroken) look();
 }
 
 std::uint64_t TcpConnection::acknowledged() {
+  if (!accepted()) return 0;
   if (!connected_) return 0;
   // The peer's acknowledgement of our FIN would count as a byte of the stream.
   if (ssl_ == nullptr) return std::min(wire_acked_, sent_);
@@ -256,6 +289,7 @@ std::size_t TcpConnection::send_tls(std::span<const iovec> parts) {
   for (const iovec& part : parts) {
     for (std::size_t done = 0; done < part.iov_len;) {
       const auto bytes = static_cast<int>(std::min(part.iov_len - done, kTlsRecordBytes));
+      errno = 0;
       const int n = ::SSL_write(ssl_, static_cast<const char*>(part.iov_base) + done, bytes);
       if (n <= 0) {
         const int reason = ::SSL_get_error(ssl_, n);

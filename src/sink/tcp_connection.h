@@ -71,6 +71,12 @@ class TcpConnection {
   State state() const { return state_; }
   const std::string& why_broken() const { return why_broken_; }
 
+  // The peer has let us in. With TLS 1.3 the handshake is over for us before the peer has looked at our
+  // certificate: it has accepted us when it says anything (a session ticket, as a rule), or has not refused
+  // us by accepted_by().
+  bool accepted();
+  TimePoint accepted_by() const { return accept_by_; }
+
   // Closes at once: what the kernel has not sent yet will not be sent, so that sending it again repeats
   // nothing.
   void abort();
@@ -83,7 +89,7 @@ class TcpConnection {
   // Asks the kernel what was acknowledged; send() has asked already.
   void refresh();
   // Of the caller's stream: bytes that the peer's kernel had acknowledged when it was last asked. Works after
-  // the connection broke.
+  // the connection broke. 0 until accepted(): a peer that refuses us has read nothing of it.
   std::uint64_t acknowledged();
   // At the last look, the peer had no room: it is slow, not dead. Breaking such a connection would throw away
   // what its kernel has acknowledged and it has not read.
@@ -100,6 +106,9 @@ class TcpConnection {
   SSL* ssl_ = nullptr;
   State state_ = State::kConnecting;
   bool connected_ = false;  // TCP is, TLS perhaps not
+  bool accepted_ = false;
+  bool heard_ = false;  // a TLS record came after the handshake
+  TimePoint accept_by_ = kNever;
   std::string why_broken_;
   std::uint64_t base_ = 0;        // bytes_acked when the stream began: the SYN counts as one
   std::uint64_t wire_acked_ = 0;  // since then

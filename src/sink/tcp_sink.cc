@@ -85,7 +85,7 @@ class TcpSink final : public Sink {
   std::deque<SocketAddress> places_;  // that addresses_[next_address_] stands for; the first is tried
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<TcpConnection> connection_;
-  bool was_open_ = false;     // this connection
+  bool was_open_ = false;     // this connection, accepted by the peer
   std::uint64_t stream_ = 0;  // bytes given to this connection
 
   Delivery encoding_;  // what of it has no piece yet begins at next_event_; none when its batch is null
@@ -134,10 +134,12 @@ std::size_t TcpSink::do_work(TimePoint now) {
     connection_->progress();
   }
   if (connection_ && connection_->state() == TcpConnection::State::kOpen && !was_open_) {
-    was_open_ = true;
     connect_by_ = kNever;
-    context_.health.ok();
-    context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
+    if (connection_->accepted()) {
+      was_open_ = true;
+      context_.health.ok();
+      context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
+    }
   }
   starved_ = false;
   while (may_take() && take_one(now)) ++work;
@@ -402,6 +404,7 @@ void TcpSink::plan(TimePoint now) {
   }
   deadline_ = std::min(connect_by_, close_by_);
   if (close_by_ != kNever) deadline_ = now + kAckCheckMin;
+  if (!was_open_ && connect_by_ == kNever) deadline_ = std::min(deadline_, connection_->accepted_by());
   if (first_unsent_ > 0) {
     if (now >= next_ack_check_) {
       ack_check_ = std::min(ack_check_ * 2, kAckCheckMax);
