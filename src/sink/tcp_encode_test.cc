@@ -109,6 +109,34 @@ TEST(TcpEncodeTest, JsonOfShortEventsStaysWithinTheBudget) {
   harness.loop.stop();
 }
 
+TEST(TcpEncodeTest, APeerThatTakesNothingIsShown) {
+  SinkHarness harness;
+  Peer peer;
+  TcpSinkConfig config = config_for(peer, Encoding::kRaw);
+  config.request_timeout = 200ms;
+  const auto sink = make_tcp_sink(config, harness.context());
+  ASSERT_TRUE(sink->open());
+  // One delivery that the kernel does not take as a whole.
+  std::string text(16 * 1024 * 1024, 'x');
+  text.back() = '\n';
+  harness.send(text);
+  harness.loop.add(*sink);
+  harness.loop.start();
+  ASSERT_TRUE(until([&] { return harness.health().status == HealthStatus::kDegraded; }));
+  EXPECT_NE(harness.health().message.find("the peer takes nothing since 20"), std::string::npos)
+      << harness.health().message;
+
+  peer.accept();
+  std::string got;
+  ASSERT_TRUE(until([&] {
+    peer.read(got);
+    return harness.all_acked();
+  }));
+  EXPECT_EQ(harness.health().status, HealthStatus::kOk);
+  EXPECT_EQ(harness.errors("connection"), 0u);
+  harness.loop.stop();
+}
+
 TEST(TcpEncodeTest, AnEmptyBatchIsDoneAtOnce) {
   SinkHarness harness;
   Peer peer;

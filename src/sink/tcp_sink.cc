@@ -71,6 +71,7 @@ class TcpSink final : public Sink {
   void connect(TimePoint now);
   void disconnect();
   void lost_connection(TimePoint now, const std::string& why);
+  void stuck(TimePoint now);
   bool lingering(TimePoint now) const;
   void plan(TimePoint now);
 
@@ -107,6 +108,7 @@ class TcpSink final : public Sink {
   Duration ack_check_ = kAckCheckMin;
   TimePoint deadline_ = kNever;
   bool socket_ready_ = false;
+  bool stuck_ = false;  // shown as degraded: the peer takes nothing
   bool draining_ = false;
 };
 
@@ -157,9 +159,12 @@ std::size_t TcpSink::do_work(TimePoint now) {
     lost_connection(now, connection_->why_broken());
   } else if (connection_ && now >= connect_by_) {
     lost_connection(now, "connecting took too long");
-  } else if (connection_ && first_unsent_ > 0 && now - last_progress_ > config_.request_timeout &&
-             !connection_->peer_is_full()) {
-    lost_connection(now, "nothing was acknowledged within request_timeout");
+  } else if (connection_ && stream_ > acknowledged_ && now - last_progress_ > config_.request_timeout) {
+    if (connection_->peer_is_full()) {
+      stuck(now);
+    } else {
+      lost_connection(now, "nothing was acknowledged within request_timeout");
+    }
   }
   context_.outcome.flush();
   plan(now);
@@ -294,7 +299,10 @@ std::size_t TcpSink::settle(TimePoint now) {
     --first_unsent_;
     ++count;
   }
-  if (acknowledged != acknowledged_ || first_unsent_ == 0) last_progress_ = now;
+  if (acknowledged != acknowledged_ || acknowledged >= stream_) {
+    last_progress_ = now;
+    if (std::exchange(stuck_, false)) context_.health.ok();
+  }
   acknowledged_ = acknowledged;
   return count;
 }
@@ -382,7 +390,7 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
   } else if (!places_.empty()) {
     places_.pop_front();
   }
-  was_open_ = false;
+  was_open_ = stuck_ = false;
   disconnect();
   connect_by_ = close_by_ = next_ack_check_ = kNever;
   reconnects_.add();
@@ -396,6 +404,15 @@ void TcpSink::lost_connection(TimePoint now, const std::string& why) {
   context_.log.limited(LogLevel::kWarn, context_.name, "connection", message + "; trying again");
 }
 
+// The peer lives and has no room. Another connection would only throw away what waits in its kernel.
+void TcpSink::stuck(TimePoint now) {
+  if (std::exchange(stuck_, true)) return;
+  std::string message = addresses_[next_address_].text() + ": the peer takes nothing since ";
+  append_timestamp(wall_now_ns() - std::chrono::nanoseconds(now - last_progress_).count(), message);
+  context_.health.degraded(message);
+  context_.log.limited(LogLevel::kWarn, context_.name, "stuck", message);
+}
+
 void TcpSink::plan(TimePoint now) {
   deadline_ = kNever;
   if (!connection_) {
@@ -405,7 +422,7 @@ void TcpSink::plan(TimePoint now) {
   deadline_ = std::min(connect_by_, close_by_);
   if (close_by_ != kNever) deadline_ = now + kAckCheckMin;
   if (!was_open_ && connect_by_ == kNever) deadline_ = std::min(deadline_, connection_->accepted_by());
-  if (first_unsent_ > 0) {
+  if (stream_ > acknowledged_) {
     if (now >= next_ack_check_) {
       ack_check_ = std::min(ack_check_ * 2, kAckCheckMax);
       next_ack_check_ = now + ack_check_;
