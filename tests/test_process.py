@@ -1,9 +1,11 @@
 """Stops, crashes, reloads: what a start after them finds (docs/guarantees.md, Process)."""
+import contextlib
 import os
 import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -128,6 +130,18 @@ def test_damaged_checkpoints_are_put_aside_and_the_start_goes_on(world):
     world.run_to_end()
     assert b'after' in world.out_lines()
     assert set(numbered(1, 100).splitlines()) <= set(world.out_lines())
+
+
+def test_damaged_checkpoint_rows_are_told_and_counted(world):
+    world.config()
+    world.write('a.log', numbered(1, 100))
+    world.run_to_end()
+    with contextlib.closing(sqlite3.connect(world.path('data', 'checkpoints.db'))) as store, store:
+        store.execute('UPDATE cursors SET "offset" = "offset" + 1')
+    agent = world.start()
+    assert '1 damaged rows were set aside' in agent.stderr()
+    assert agent.metrics().get('logflume_checkpoint_damaged_rows_total') == 1
+    assert agent.stop() == 0
 
 
 def test_a_lost_data_dir_costs_duplicates_only(world):

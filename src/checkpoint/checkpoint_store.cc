@@ -278,7 +278,7 @@ Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
     // Only tidiness: what cannot be moved now is left out all the same, and met again by the next load().
     (void)set_damaged_aside(impl_->database, scan, wall_now_ns());
   }
-  if (damaged != nullptr) *damaged = scan.damaged() + impl_->lost;
+  if (damaged != nullptr) *damaged = scan.damaged() + std::exchange(impl_->lost, 0);
   return std::move(scan.content);
 }
 

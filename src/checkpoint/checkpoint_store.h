@@ -84,7 +84,8 @@ class CheckpointStore {
   const std::string& quarantined() const { return quarantined_; }
 
   // Records that fail their checksum are left out, moved to the table `damaged` and counted in `damaged`,
-  // together with those that were lost from a store that was moved aside, as far as that is known.
+  // together with those that were lost from a store that was moved aside, as far as that is known. Each is
+  // counted by one call.
   // Cursors whose file is not known (any longer) are removed.
   Result<CheckpointContent> load(std::uint64_t* damaged = nullptr);
   // One transaction, durable on return. On an error nothing of it is stored and it may be tried again.

@@ -246,9 +246,20 @@ Topology::Topology() = default;
 
 Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof,
                                                   const Legacy& legacy) {
-  Result<CheckpointContent> loaded = services.store.load();
+  std::uint64_t damaged = 0;
+  Result<CheckpointContent> loaded = services.store.load(&damaged);
   if (!loaded) return loaded.error();
   std::unique_ptr<Topology> topology(new Topology);
+  services.metrics
+      .counter("logflume_checkpoint_damaged_rows_total",
+               "Rows of the checkpoint store that were not readable.")
+      .add(damaged);
+  if (damaged != 0) {
+    services.log.error("checkpoints",
+                       "{} damaged rows were set aside: what they stood for is read again (logflume "
+                       "checkpoints list shows what is left)",
+                       damaged);
+  }
   topology->impl_ = std::make_unique<Impl>(config, services);
   Impl& impl = *topology->impl_;
   if (auto added = impl.add_sinks(config, *loaded); !added) return added.error();
