@@ -38,6 +38,25 @@ std::size_t Inbox::size_approx() const {
 
 // -- Outcome ----------------------------------------------------------------------------------------------
 
+namespace {
+
+std::uint64_t received_bytes(const Batch& batch) { return batch.bytes + (batch.unterminated ? 1 : 0); }
+
+// What of `count` is new; the rest is taken off `again`.
+std::uint64_t beyond(std::uint64_t count, std::uint64_t& again) {
+  const std::uint64_t known = std::min(count, again);
+  again -= known;
+  return count - known;
+}
+
+// Plain arithmetic: a gauge of the sink's has one writer.
+void grow(Gauge& gauge, std::uint64_t count) { gauge.set(gauge.value() + static_cast<double>(count)); }
+void shrink(Gauge& gauge, std::uint64_t count) {
+  gauge.set(std::max(gauge.value() - static_cast<double>(count), 0.0));
+}
+
+}  // namespace
+
 Outcome::Outcome(SinkLedger& ledger, ComponentMetrics& metrics)
     : ledger_(ledger),
       metrics_(metrics),
@@ -52,12 +71,24 @@ Outcome::Outcome(SinkLedger& ledger, ComponentMetrics& metrics)
       batch_bytes_(metrics.registry.histogram(
           "logflume_batch_bytes", "Bytes that were delivered together, before compression.",
           {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24},
-          {{"component", metrics.component}})) {}
+          {{"component", metrics.component}})),
+      pending_events_(metrics.registry.gauge("logflume_component_pending_events",
+                                             "Events that were received and neither sent nor discarded yet.",
+                                             {{"component", metrics.component}})),
+      pending_bytes_(metrics.registry.gauge("logflume_component_pending_bytes",
+                                            "Bytes of events that were received and are not done with.",
+                                            {{"component", metrics.component}})),
+      again_events_(static_cast<std::uint64_t>(pending_events_.value())),
+      again_bytes_(static_cast<std::uint64_t>(pending_bytes_.value())) {}
 
 void Outcome::taken(const Delivery& delivery) {
   const Batch& batch = *delivery.batch;
-  metrics_.received_events.add(batch.events);
-  metrics_.received_bytes.add(batch.bytes + (batch.unterminated ? 1 : 0));
+  const std::uint64_t events = beyond(batch.events, again_events_);
+  const std::uint64_t bytes = beyond(received_bytes(batch), again_bytes_);
+  metrics_.received_events.add(events);
+  metrics_.received_bytes.add(bytes);
+  grow(pending_events_, events);
+  grow(pending_bytes_, bytes);
 }
 
 void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
@@ -66,11 +97,18 @@ void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
   metrics_.sent_bytes.add(wire_bytes);
   batch_events_.observe(static_cast<double>(events));
   batch_bytes_.observe(static_cast<double>(wire_bytes));
+  shrink(pending_events_, events);
 }
 
-void Outcome::discarded(std::string_view reason, std::uint64_t events) { metrics_.discarded(reason, events); }
+void Outcome::discarded(std::string_view reason, std::uint64_t events) {
+  metrics_.discarded(reason, events);
+  shrink(pending_events_, events);
+}
 
-void Outcome::finish(Delivery&& delivery) { finished_.push_back(std::move(delivery)); }
+void Outcome::finish(Delivery&& delivery) {
+  shrink(pending_bytes_, received_bytes(*delivery.batch));
+  finished_.push_back(std::move(delivery));
+}
 
 void Outcome::flush(std::span<const SinkStateRecord> states) {
   if (finished_.empty() && states.empty()) return;

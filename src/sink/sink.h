@@ -41,7 +41,10 @@ class Inbox {
   std::size_t next_ = 0;
 };
 
-// What became of deliveries: counts, latency and acknowledgement in one place, so that the books balance.
+// What became of deliveries: counts, latency and acknowledgement in one place, so that the books balance:
+// received = sent + discarded + pending, also over reloads. What a sink had taken in and not delivered when
+// it went stays pending under its name; whoever comes under that name reads it again and does not count it
+// again.
 //
 // Threads: the sink's.
 // Invariant: of each delivery, every event is counted once, as sent or as discarded, before finish().
@@ -49,7 +52,7 @@ class Outcome {
  public:
   Outcome(SinkLedger& ledger, ComponentMetrics& metrics);
 
-  void taken(const Delivery& delivery);  // counts it as received
+  void taken(const Delivery& delivery);  // counts it as received, unless it was before
   // Together, as one request, one set of messages, one commit: a batch. `wire_bytes`: encoded, before
   // compression.
   void sent(std::uint64_t events, std::uint64_t wire_bytes);
@@ -65,6 +68,11 @@ class Outcome {
   Histogram& latency_;  // logflume_delivery_latency_seconds, from read to acknowledgement, weighted by events
   Histogram& batch_events_;
   Histogram& batch_bytes_;
+  // Whole numbers, kept by the registry.
+  Gauge& pending_events_;
+  Gauge& pending_bytes_;
+  std::uint64_t again_events_;  // to be taken once more
+  std::uint64_t again_bytes_;
   std::vector<Delivery> finished_;
 };
 

@@ -122,6 +122,29 @@ TEST(OutcomeTest, CountsWhatWasDeliveredTogether) {
   }
 }
 
+TEST(OutcomeTest, WhatIsReadAgainAfterAReloadIsCountedOnce) {
+  SinkHarness harness;
+  const auto& metrics = harness.metrics;
+  Gauge& pending = harness.registry.gauge("logflume_component_pending_events", "", {{"component", "out"}});
+  harness.outcome.taken(harness.make_delivery("1\n2\n3\n"));
+  harness.outcome.sent(1, 2);
+  EXPECT_EQ(pending.value(), 2);
+
+  Outcome next(harness.ledger, harness.metrics);  // the sink that comes under the same name
+  EXPECT_EQ(pending.value(), 2);
+  Delivery again = harness.make_delivery("2\n3\n4\n");
+  harness.ledger.charge(again.batch->bytes);
+  next.taken(again);
+  EXPECT_EQ(metrics.received_events.value(), 4u);
+  EXPECT_EQ(metrics.received_bytes.value(), 6u);
+  EXPECT_EQ(pending.value(), 3);
+  next.sent(2, 4);
+  next.discarded("test", 1);
+  next.finish(std::move(again));
+  EXPECT_EQ(pending.value(), 0);
+  EXPECT_EQ(metrics.received_events.value(), metrics.sent_events.value() + harness.discarded("test"));
+}
+
 TEST(OutcomeTest, LatencyIsWeightedByEvents) {
   SinkHarness harness;
   Delivery delivery = harness.make_delivery("1\n2\n3\n");

@@ -127,6 +127,8 @@ bool Feeder::take(Piece&& piece) {
     content.received_to = piece.owed.end;
     context_.metrics.received_events.add(piece.events);
     context_.metrics.received_bytes.add(piece.owed.bytes());
+    context_.metrics.sent_events.add(piece.events);
+    context_.metrics.sent_bytes.add(piece.owed.bytes());
     if (piece.truncated) truncated_events_.add();
   }
   bool room = true;

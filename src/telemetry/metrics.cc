@@ -303,7 +303,11 @@ ComponentMetrics::ComponentMetrics(MetricRegistry& metric_registry, std::string 
                                    {{"component", component}})),
       sent_bytes(registry.counter("logflume_component_sent_bytes_total",
                                   "Bytes that a component passed on or delivered, before compression.",
-                                  {{"component", component}})) {}
+                                  {{"component", component}})) {
+  // There from the start, so that a sum over the reasons is 0 and not nothing.
+  registry.counter("logflume_component_discarded_events_total", "Events that were not delivered, by reason.",
+                   {{"component", component}});
+}
 
 void ComponentMetrics::discarded(std::string_view reason, std::uint64_t events) {
   registry
