@@ -60,7 +60,8 @@ class AgentProcess {
     return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
   }
   Result<void> start(const Config& config, const Topology::Legacy& legacy = {});
-  Result<void> start_api(const Config& config);
+  Result<std::unique_ptr<ApiServer>> make_api(const Config& config);
+  Result<void> replace_api(const Config& next, std::unique_ptr<ApiServer>& made);
   bool reload();
 
   const AgentOptions options_;
@@ -90,20 +91,34 @@ Result<void> AgentProcess::start(const Config& config, const Topology::Legacy& l
   return {};
 }
 
-Result<void> AgentProcess::start_api(const Config& config) {
-  if (!config.api.enabled) {
-    api_.reset();
-    return {};
-  }
+// Null where the configuration wants none.
+Result<std::unique_ptr<ApiServer>> AgentProcess::make_api(const Config& config) {
+  if (!config.api.enabled) return std::unique_ptr<ApiServer>();
   ApiHandlers handlers;
   handlers.ready = [this] { return ApiHandlers::Readiness{ready_.load(), "components are starting"}; };
   handlers.health = [this] {
     return ApiHandlers::Health{health_.status() != HealthStatus::kFailing, health_.json()};
   };
   handlers.metrics = [this] { return metrics_.text(); };
-  auto api = ApiServer::start(config.api.listen, std::move(handlers));
+  return ApiServer::start(config.api.listen, std::move(handlers));
+}
+
+// Makes the server that `next` wants, beside the one that runs: whichever configuration wins has its own. On
+// an error the old one goes on.
+Result<void> AgentProcess::replace_api(const Config& next, std::unique_ptr<ApiServer>& made) {
+  auto api = make_api(next);
+  if (!api && api.error().code == Errc::kBusy && api_) {
+    // The port may be in our own way, under another address.
+    api_.reset();
+    api = make_api(next);
+    if (!api) {
+      auto old = make_api(config_);
+      if (!old) return old.error();
+      api_ = std::move(*old);
+    }
+  }
   if (!api) return api.error();
-  api_ = std::move(*api);
+  made = std::move(*api);
   return {};
 }
 
@@ -120,7 +135,14 @@ bool AgentProcess::reload() {
     log_.error("agent", "data_dir cannot change while the agent runs: the old configuration goes on");
     return true;
   }
-  log_.configure(next->log_level, next->log_format);
+  const bool moves = next->api.enabled != config_.api.enabled || next->api.listen != config_.api.listen;
+  std::unique_ptr<ApiServer> api;
+  if (moves) {
+    if (const auto made = replace_api(*next, api); !made) {
+      log_.error("agent", "{}: the old configuration goes on", made.error().text());
+      return true;
+    }
+  }
   ready_.store(false);
   topology_->stop(kReloadPatience);
   const Topology::Legacy legacy = topology_->hand_over();
@@ -133,12 +155,19 @@ bool AgentProcess::reload() {
       log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
       return false;
     }
+    if (old.api.enabled && !api_) {
+      api.reset();
+      auto again = make_api(old);
+      if (!again) {
+        log_.error("agent", "{}", again.error().text());
+        return false;
+      }
+      api_ = std::move(*again);
+    }
     return true;
   }
-  if (next->api.enabled != old.api.enabled || next->api.listen != old.api.listen) {
-    api_.reset();
-    if (const auto served = start_api(*next); !served) log_.error("agent", "api: {}", served.error().text());
-  }
+  log_.configure(next->log_level, next->log_format);
+  if (moves) api_ = std::move(api);
   log_.info("agent", "the new configuration runs");
   return true;
 }
@@ -163,8 +192,9 @@ int AgentProcess::run() {
   checkpoint_health_ = std::make_unique<HealthEntry>(health_, "checkpoints", "core", "sqlite");
   checkpointer_ = std::make_unique<Checkpointer>(*store_, metrics_, *checkpoint_health_, log_);
   checkpointer_->start();
-  Result<void> begun = start_api(*config);
-  if (begun) begun = start(*config);
+  auto api = make_api(*config);
+  if (api) api_ = std::move(*api);
+  const Result<void> begun = api ? start(*config) : Result<void>(api.error());
   if (!begun) {
     log_.error("agent", "{}", begun.error().text());
     return kExitFailure;
