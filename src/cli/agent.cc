@@ -21,9 +21,13 @@ constexpr Duration kUntilEofLook = 2ms;
 // Signals are taken by the main thread alone, one after the other.
 class Signals {
  public:
-  Signals() {
+  // `reloads`: SIGHUP is a request. Otherwise it says that the terminal is gone, unless nohup has it ignored.
+  explicit Signals(bool reloads) {
     ::sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
+    for (const int signal : {SIGTERM, SIGINT}) ::sigaddset(&set_, signal);
+    struct sigaction hangup {};
+    ::sigaction(SIGHUP, nullptr, &hangup);
+    if (reloads || hangup.sa_handler != SIG_IGN) ::sigaddset(&set_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);  // EPIPE and EFBIG say the same
   }
@@ -52,7 +56,8 @@ void raise_file_limit() {
 
 class AgentProcess {
  public:
-  explicit AgentProcess(AgentOptions options) : options_(std::move(options)) {}
+  explicit AgentProcess(AgentOptions options)
+      : options_(std::move(options)), signals_(/*reloads=*/!options_.config.has_value()) {}
   int run();
 
  private:
@@ -63,6 +68,7 @@ class AgentProcess {
   Result<std::unique_ptr<ApiServer>> make_api(const Config& config);
   Result<void> replace_api(const Config& next, std::unique_ptr<ApiServer>& made);
   bool reload();
+  bool stop_at_once();
 
   const AgentOptions options_;
   Signals signals_;
@@ -77,12 +83,18 @@ class AgentProcess {
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Topology> topology_;
   std::atomic<bool> ready_{false};
+  std::atomic<bool> all_given_up_{false};
 };
 
 Result<void> AgentProcess::start(const Config& config, const Topology::Legacy& legacy) {
-  auto topology = Topology::build(
-      config, {metrics_, health_, log_, *store_, *checkpointer_, [] { ::kill(::getpid(), SIGTERM); }},
-      options_.until_eof, legacy);
+  const auto on_all_given_up = [this] {
+    all_given_up_.store(true);
+    ::kill(::getpid(), SIGTERM);
+  };
+  auto topology = Topology::build(config,
+                                  {metrics_, health_, log_, *store_, *checkpointer_, on_all_given_up,
+                                   !options_.temporary, options_.config.has_value()},
+                                  options_.until_eof, legacy);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
@@ -124,7 +136,6 @@ Result<void> AgentProcess::replace_api(const Config& next, std::unique_ptr<ApiSe
 
 // True when the agent goes on, with the new configuration or the old one.
 bool AgentProcess::reload() {
-  if (options_.config) return true;
   log_.info("agent", "reloading the configuration");
   const std::optional<Config> next = load();
   if (!next) {
@@ -206,7 +217,7 @@ int AgentProcess::run() {
   if (options_.until_eof) progress.emplace("reading");
   for (;;) {
     const int signal = signals_.next(options_.until_eof ? std::optional(kUntilEofLook) : std::nullopt);
-    if (signal == SIGHUP) {
+    if (signal == SIGHUP && !options_.config) {
       if (!reload()) return kExitFailure;
     } else if (signal != 0) {
       log_.info("agent", "stopping: up to {} s for what was read",
@@ -224,11 +235,19 @@ int AgentProcess::run() {
   if (progress) progress->finish();
   const bool left_something = topology_->left_something();
   if (left_something) log_.error("agent", "not everything could be read: see the messages above");
-  const bool clean = topology_->stop(config_.shutdown_timeout);
+  const bool clean = topology_->stop(config_.shutdown_timeout, [this] { return stop_at_once(); });
   topology_.reset();
   api_.reset();
   const auto committed = checkpointer_->stop();
-  return clean && committed && !left_something ? kExitOk : kExitFailure;
+  const bool reader_left = options_.config && all_given_up_.load();
+  return (clean || reader_left) && committed && !left_something ? kExitOk : kExitFailure;
+}
+
+// Asked while what was read is delivered: whoever says it twice does not want to wait.
+bool AgentProcess::stop_at_once() {
+  const int signal = signals_.next(Duration::zero());
+  // Those that gave up send a signal, and are not waited for.
+  return (signal == SIGTERM || signal == SIGINT) && !all_given_up_.load();
 }
 
 }  // namespace

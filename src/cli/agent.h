@@ -13,9 +13,13 @@ struct AgentOptions {
   std::vector<std::string> config_paths;  // read at the start and again at SIGHUP ...
   std::optional<Config> config;           // ... unless the configuration is given here
   bool until_eof = false;                 // stop once everything there is has been delivered
+  // data_dir goes with this run.
+  bool temporary = false;
 };
 
-// Runs until it is stopped by a signal or, with `until_eof`, done. Returns the exit code (cli/exit_codes.h).
+// Runs until it is stopped by a signal or, with `until_eof`, done. Where the configuration is given there is
+// nothing to reload: SIGHUP stops it as SIGTERM does, and a reader that leaves ends it without an error.
+// Returns the exit code (cli/exit_codes.h).
 int run_agent(AgentOptions options);
 
 }  // namespace logflume

@@ -94,6 +94,7 @@ int tail(TailOptions options) {
   AgentOptions agent;
   agent.config = std::move(loaded.config);
   agent.until_eof = options.until_eof;
+  agent.temporary = !lasting;
   return run_agent(std::move(agent));
 }
 

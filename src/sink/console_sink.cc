@@ -37,8 +37,9 @@ class ConsoleSink final : public Sink {
     if (::fstat(fd_, &info) != 0) return errno_error("standard output");
     if (S_ISSOCK(info.st_mode)) {
       kind_ = Kind::kSocket;
-    } else if (S_ISFIFO(info.st_mode) || (S_ISCHR(info.st_mode) && ::isatty(fd_) == 1)) {
-      kind_ = Kind::kPipe;
+    } else {
+      terminal_ = S_ISCHR(info.st_mode) && ::isatty(fd_) == 1;
+      if (S_ISFIFO(info.st_mode) || terminal_) kind_ = Kind::kPipe;
     }
     context_.health.ok();
     return {};
@@ -161,13 +162,14 @@ class ConsoleSink final : public Sink {
       wait_until_writable();
       return;
     }
-    if (error == EPIPE) {
+    // EIO: the terminal is gone. EBADF: standard output was closed before we began (main.cc).
+    if (error == EPIPE || error == EBADF || (error == EIO && terminal_)) {
       closed_ = true;
+      const char* const why =
+          error == EBADF ? "standard output is closed" : "the reader of standard output has closed it";
       context_.metrics.error("closed");
-      context_.health.failing("the reader of standard output has closed it");
-      context_.log.error(context_.name,
-                         "the reader of standard output has closed it: nothing more is written");
-      if (context_.give_up) context_.give_up();
+      context_.health.failing(why);
+      if (context_.give_up) context_.give_up(why);
       return;
     }
     context_.metrics.error("write");
@@ -190,6 +192,7 @@ class ConsoleSink final : public Sink {
   SinkContext context_;
   const int fd_;
   Kind kind_ = Kind::kFile;
+  bool terminal_ = false;
   BatchEncoder encoder_;
   Backoff backoff_;
   bool closed_ = false;

@@ -91,9 +91,9 @@ struct SinkContext {
   std::string host;  // of the `host` field
   // Makes what was flushed to the ledger durable before it returns (the file sink, before it changes files).
   std::function<Result<void>()> commit_now;
-  // The sink will never deliver anything again (its pipe is closed): when that is true of all sinks, the
-  // agent stops.
-  std::function<void()> give_up;
+  // The sink will never deliver anything again (its pipe is closed), for that reason: when that is true of
+  // all sinks, the agent stops.
+  std::function<void(std::string_view why)> give_up;
   // What this sink had stored with its acknowledgements when the agent started.
   std::vector<SinkStateRecord> states;
 };

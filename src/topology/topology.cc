@@ -78,7 +78,7 @@ struct Topology::Impl {
                            const Legacy& legacy);
   void place_threads(const Config& config);
   void watch_metrics();
-  void give_up(SinkUnit& sink);
+  void give_up(SinkUnit& sink, std::string_view why);
   bool all_acknowledged() const;
 
   Services services;
@@ -146,7 +146,7 @@ Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointCon
                         outputs,
                         host,
                         [this] { return services.checkpointer.commit_now(); },
-                        [this, sink = unit.get()] { give_up(*sink); },
+                        [this, sink = unit.get()](std::string_view why) { give_up(*sink, why); },
                         {}};
     for (const SinkStateRecord& state : loaded.states) {
       if (state.sink == unit->name) context.states.push_back(state);
@@ -211,7 +211,8 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
   return {};
 }
 
-void Topology::Impl::give_up(SinkUnit& sink) {
+void Topology::Impl::give_up(SinkUnit& sink, std::string_view why) {
+  if (!services.reader_may_leave) services.log.error(sink.name, "{}: nothing more is written", why);
   sink.given_up.store(true);
   const bool all =
       std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->given_up.load(); });
@@ -249,7 +250,6 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
   std::uint64_t damaged = 0;
   Result<CheckpointContent> loaded = services.store.load(&damaged);
   if (!loaded) return loaded.error();
-  std::unique_ptr<Topology> topology(new Topology);
   services.metrics
       .counter("logflume_checkpoint_damaged_rows_total",
                "Rows of the checkpoint store that were not readable.")
@@ -260,6 +260,7 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
                        "checkpoints list shows what is left)",
                        damaged);
   }
+  std::unique_ptr<Topology> topology(new Topology);
   topology->impl_ = std::make_unique<Impl>(config, services);
   Impl& impl = *topology->impl_;
   if (auto added = impl.add_sinks(config, *loaded); !added) return added.error();
@@ -296,7 +297,7 @@ bool Topology::exhausted() const {
          impl_->all_acknowledged();
 }
 
-bool Topology::stop(Duration timeout) {
+bool Topology::stop(Duration timeout, const std::function<bool()>& hurry) {
   const TimePoint end = steady_now() + timeout;
   for (const auto& unit : impl_->sources) unit->source->stop_reading();
   for (const auto& unit : impl_->sinks) {
@@ -309,7 +310,7 @@ bool Topology::stop(Duration timeout) {
              return unit->given_up.load() || unit->ledger.inflight_batches() == 0;
            });
   };
-  for (Duration pause = 100us; !finished() && steady_now() < end;
+  for (Duration pause = 100us; !finished() && steady_now() < end && !(hurry && hurry());
        pause = std::min<Duration>(pause * 2, 10ms)) {
     std::this_thread::sleep_for(pause);
   }
@@ -318,9 +319,10 @@ bool Topology::stop(Duration timeout) {
   if (!clean) {
     for (const auto& unit : impl_->sinks) {
       if (unit->ledger.inflight_batches() == 0) continue;
-      impl_->services.log.warn(
-          unit->name, "{} bytes in {} batches were not acknowledged: the next start reads them again",
-          unit->ledger.inflight_bytes(), unit->ledger.inflight_batches());
+      if (unit->given_up.load() && impl_->services.reader_may_leave) continue;
+      impl_->services.log.warn(unit->name, "{} bytes in {} batches were not acknowledged{}",
+                               unit->ledger.inflight_bytes(), unit->ledger.inflight_batches(),
+                               impl_->services.lasting ? ": the next start reads them again" : "");
     }
   }
   for (const auto& unit : impl_->sinks) {

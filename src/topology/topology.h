@@ -28,6 +28,10 @@ struct Services {
   Checkpointer& checkpointer;
   // No sink will ever deliver again: there is nothing left to do but to stop. Called from any thread.
   std::function<void()> on_all_given_up;
+  // There is a next start, which goes on where this one stops.
+  bool lasting = true;
+  // A reader that leaves, as head does, ends the run: no error.
+  bool reader_may_leave = false;
 };
 
 // Lifecycle: build(), start(), stop(), destroy.
@@ -48,8 +52,9 @@ class Topology {
   // With until_eof: everything was read, delivered and acknowledged.
   bool exhausted() const;
   // Stops reading, lets the sinks finish what was read, for at most `timeout`, and commits the checkpoints.
-  // False when something that was read was not acknowledged: the next start reads it again.
-  bool stop(Duration timeout);
+  // False when something that was read was not acknowledged: the next start reads it again. `hurry` is asked
+  // every few milliseconds: true ends the wait.
+  bool stop(Duration timeout, const std::function<bool()>& hurry = {});
   // After stop(): what the next topology needs beyond the checkpoints.
   Legacy hand_over();
   // With until_eof, once exhausted(): something that matches could not be read.
