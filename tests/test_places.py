@@ -62,6 +62,60 @@ def test_more_files_than_descriptors_are_read_in_turn(world):
     assert 'leaves room for 192' in agent.stderr()
 
 
+@pytest.mark.parametrize('how', ['lent', 'inactive'])
+def test_a_file_whose_handle_was_closed_is_found_where_it_was_moved_to(world, how):
+    options = {'close_inactive': '1s'} if how == 'inactive' else {'top': {'max_open_files': 2}}
+    world.config(**options)
+    os.mkdir(world.path('old'))
+    writers = [open(world.log(f'{n}.log'), 'ab', buffering=0) for n in range(6)]
+    for n, writer in enumerate(writers):
+        writer.write(b'early %d\n' % n)
+    agent = world.start()
+    expected = b''.join(b'early %d\n' % n for n in range(6))
+    world.expect_lines(expected)
+    if how == 'inactive':
+        until(lambda: not any('/logs/' in link for link in agent.open_files()), 'they are closed')
+    for n in range(6):
+        os.rename(world.log(f'{n}.log'), world.path('old', f'{n}'))
+    time.sleep(0.3)
+    for n, writer in enumerate(writers):
+        writer.write(b'late %d\n' % n)
+    expected += b''.join(b'late %d\n' % n for n in range(6))
+    world.expect_lines(expected)
+    if how == 'lent':
+        assert len([link for link in agent.open_files() if '/logs/' in link or '/old/' in link]) <= 2
+
+
+def test_files_that_are_rotated_out_of_the_globs_stay_within_the_limit(world):
+    world.config(top={'max_open_files': 50})
+    for n in range(600):
+        world.write(f'{n}.log', b'%d\n' % n)
+    agent = world.start(prepare=descriptors(256))
+    world.expect_lines(b''.join(b'%d\n' % n for n in range(600)))
+    for n in range(500):
+        os.rename(world.log(f'{n}.log'), world.log(f'{n}.log.1'))
+    world.write('new.log', b'new\n')
+    world.expect_lines(b''.join(b'%d\n' % n for n in range(600)) + b'new\n')
+    assert len([link for link in agent.open_files() if '/logs/' in link]) <= 50
+    for n in range(500):
+        world.append(f'{n}.log.1', b'late %d\n' % n)
+    world.expect_lines(b''.join(b'%d\n' % n for n in range(600)) + b'new\n'
+                       + b''.join(b'late %d\n' % n for n in range(500)))
+
+
+def test_deleted_files_that_wait_for_a_sink_stay_within_the_descriptors(world):
+    # 100 bytes a second: none of them is read to its end.
+    world.config(file_rate_limit='100B', top={'max_open_files': 40})
+    agent = world.start(prepare=descriptors(128))
+    for n in range(200):
+        world.write(f'{n}.log', numbered(1, 500, f'file{n}'))
+        until(lambda: any(link.endswith(f'/{n}.log') for link in agent.open_files()), 'it is open')
+        os.unlink(world.log(f'{n}.log'))
+    until(lambda: agent.metrics().get('logflume_lost_bytes_total', reason='deleted') > 0, 'it is counted')
+    assert len([link for link in agent.open_files() if '/logs/' in link]) <= 66
+    assert 'the limit of open files' in agent.stderr()
+
+
 # -- Names ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('renamed', ['first', 'second'])

@@ -97,6 +97,7 @@ class DirectoryTree {
   void settle();
 
   Directory* find(DirectoryId id);
+  std::string path_of(const Directory& directory, std::string_view name) const;
   // The token of the file behind a link, 0 when there is none.
   FileToken token_of(const Watch::Link& link);
   template <typename Visitor>
@@ -145,7 +146,6 @@ class DirectoryTree {
   void release_link(DirectoryId directory, std::string_view name, Entry& entry);
   void mark(Directory& directory, const std::string& name, Entry* entry);
   std::string path_of(const Directory& directory) const;
-  std::string path_of(const Directory& directory, std::string_view name) const;
 
   GlobSet include_;
   GlobSet exclude_;

@@ -41,6 +41,7 @@ struct Discovery::Impl {
   void handle(const inotify_event& event);
   void handle_unnamed(const inotify_event& event, const Watch& watch);
   void handle_named(const inotify_event& event, const Watch& watch);
+  void note_departure(const inotify_event& event, Directory& directory, std::string_view name);
   void report(Entry& entry);
   void tell_all_changed();
 
@@ -49,8 +50,11 @@ struct Discovery::Impl {
   WatchTable watches;
   DirectoryTree tree;
   std::vector<char> buffer;
-  std::unordered_multimap<FileToken, int> followed;  // watch descriptors
-  std::vector<FileToken> tokens;                     // scratch
+  std::unordered_multimap<FileToken, int> followed;       // watch descriptors
+  std::vector<FileToken> tokens;                          // scratch
+  std::unordered_map<std::string, Departure> departures;  // of this poll, by the path that was left
+  std::string moved_from;                                 // the last first half of a rename
+  std::uint32_t move_cookie = 0;
   TimePoint next_rescan = TimePoint::min();
   std::uint32_t reads = 0;
   bool drained = true;  // the last read left nothing behind
@@ -133,12 +137,35 @@ void Discovery::Impl::handle_named(const inotify_event& event, const Watch& watc
     Directory* directory = tree.find(id);
     if (directory == nullptr) continue;
     if (!is_content) {
+      note_departure(event, *directory, name);
       tree.name_changed(*directory, name, (event.mask & kGoneMask) != 0);
       continue;
     }
     const auto found = directory->names.find(name);
     if (found != directory->names.end() && found->second.kind == Entry::Kind::kFile) report(found->second);
   }
+}
+
+// The first one counts: later ones are of another file that got the name meanwhile.
+void Discovery::Impl::note_departure(const inotify_event& event, Directory& directory,
+                                     std::string_view name) {
+  if ((event.mask & IN_MOVED_TO) != 0 && event.cookie == move_cookie) {
+    if (const auto left = departures.find(moved_from); left != departures.end() && left->second.to.empty())
+      left->second.to = tree.path_of(directory, name);
+    move_cookie = 0;
+  }
+  if ((event.mask & kGoneMask) == 0) return;
+  const auto found = directory.names.find(name);
+  if (found == directory.names.end() || found->second.kind != Entry::Kind::kFile || found->second.is_link)
+    return;
+  using How = Departure::How;
+  const bool moved = (event.mask & IN_MOVED_FROM) != 0;
+  const auto [at, is_first] = departures.try_emplace(tree.path_of(directory, name));
+  if (!is_first) return;
+  at->second.how = moved ? How::kMoved : How::kDeleted;
+  if (!moved) return;
+  moved_from = at->first;
+  move_cookie = event.cookie;
 }
 
 void Discovery::Impl::report(Entry& entry) {
@@ -188,6 +215,7 @@ std::size_t Discovery::poll() {
   } else if (count > 0) {
     impl_->tree.settle();
   }
+  impl_->departures.clear();
   return count;
 }
 
@@ -220,6 +248,11 @@ void Discovery::unfollow(FileToken token) {
   }
   impl_->followed.erase(begin, end);
   impl_->watches.release_unused();
+}
+
+Discovery::Departure Discovery::departure_of(const std::string& path) const {
+  const auto found = impl_->departures.find(path);
+  return found == impl_->departures.end() ? Departure{} : found->second;
 }
 
 std::uint64_t Discovery::watched_directories() const { return impl_->tree.watched_directories(); }

@@ -28,7 +28,7 @@ struct FoundFile {
 using FileToken = std::uint64_t;
 
 // Called from within Discovery::open(), poll() and rescan(), on their thread. A listener must not call back
-// into Discovery except follow() and unfollow().
+// into Discovery except follow(), unfollow() and departure_of().
 //
 // Changes of files come in the order of the kernel's events. What one poll() or rescan() finds out about
 // names is told behind them and by its result, not by its history: lost names, then renamed ones (the target
@@ -80,6 +80,18 @@ class Discovery {
   // was deleted). False when no watch can be had: the caller has to look by itself.
   bool follow(int fd, FileToken token);
   void unfollow(FileToken token);
+
+  // What the kernel said of a name that is being reported as lost.
+  struct Departure {
+    enum class How : std::uint8_t {
+      kUnknown,  // replaced, or found missing by a rescan
+      kDeleted,
+      kMoved,
+    };
+    How how = How::kUnknown;
+    std::string to;  // kMoved: a path in a watched directory; empty when it went out of sight
+  };
+  Departure departure_of(const std::string& path) const;
 
   std::uint64_t watched_directories() const;
   std::uint64_t polled_directories() const;

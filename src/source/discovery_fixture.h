@@ -42,6 +42,7 @@ class Recorder : public DiscoveryListener {
   void on_lost(FileToken token, const std::string& path) override {
     events.push_back("lost " + local(path));
     EXPECT_EQ(name(token), local(path));
+    if (discovery != nullptr) departures[local(path)] = discovery->departure_of(path);
   }
 
   FileToken last_token() const { return token_; }
@@ -50,6 +51,8 @@ class Recorder : public DiscoveryListener {
     return std::find(events.begin(), events.end(), event) != events.end();
   }
 
+  const Discovery* discovery = nullptr;  // asked for departures
+  std::map<std::string, Discovery::Departure> departures;
   std::vector<std::string> events;
   std::set<std::string> ignored;
   FoundFile last;

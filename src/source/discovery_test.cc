@@ -340,4 +340,30 @@ TEST_F(DiscoveryTest, NamesAreBytes) {
 }
 
 }  // namespace
+TEST_F(DiscoveryTest, SaysWhereALostFileWent) {
+  make_directory("far/off");
+  for (const char* name : {"moved.log", "away.log", "deleted.log", "twice.log"}) write(name);
+  write("far/off/other.log");
+  start({"*.log", "far/**/*.log"});
+  recorder_.discovery = discovery_.get();
+  recorder_.take();
+  rename("moved.log", "far/off/moved.1");
+  fs::create_directory(root_ + ".out");
+  fs::rename(at("away.log"), root_ + ".out/away.log");
+  remove("deleted.log");
+  rename("twice.log", "twice.1");
+  write("twice.log");
+  remove("twice.log");
+  events();
+  using How = Discovery::Departure::How;
+  auto& departures = recorder_.departures;
+  EXPECT_EQ(departures["moved.log"].how, How::kMoved);
+  EXPECT_EQ(departures["moved.log"].to, at("far/off/moved.1"));
+  EXPECT_EQ(departures["away.log"].how, How::kMoved);
+  EXPECT_EQ(departures["away.log"].to, "");
+  EXPECT_EQ(departures["deleted.log"].how, How::kDeleted);
+  EXPECT_EQ(departures["twice.log"].to, at("twice.1"));
+  fs::remove_all(root_ + ".out");
+}
+
 }  // namespace logflume

@@ -12,8 +12,6 @@ constexpr Duration kHoldAgain = std::chrono::seconds(1);  // as long as the orig
 constexpr std::string_view kStartedKey = "started";       // of a source's state in the store
 constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
 
-bool same_birth(std::int64_t a, std::int64_t b) { return a == 0 || b == 0 || a == b; }
-
 Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
 
 }  // namespace
@@ -169,19 +167,21 @@ void FileCatalog::renamed(TailedFile& file, const std::string& old_path, const s
   if (file.content && file.content->recorded) record(file, *file.content, false);
 }
 
-bool FileCatalog::lost(TailedFile& file, const std::string& path, TimePoint now) {
+bool FileCatalog::lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure,
+                       TimePoint now) {
   std::erase(file.names, path);
   if (!file.names.empty()) {
     if (file.path() == path) renamed(file, path, std::string(file.names.front()));
     return true;
   }
   file.lost_names_at = now;
-  if (!file.fd.valid() && !file.finished_archive()) {
-    // Its handle was given to another file: it can only be found again if it was renamed in its directory.
-    if (const auto moved = find_by_inode(path.substr(0, path.rfind('/')), file.key)) {
-      file.names.push_back(*moved);
-      (void)handles_.open(file);  // a failure leaves no handle, which the next lines see
-      file.names.clear();
+  const bool is_deleted = departure.how == Discovery::Departure::How::kDeleted;
+  if (!file.fd.valid() && !file.finished_archive() && !is_deleted) {
+    // Its handle was given to another file. A failure leaves no handle, which the next lines see.
+    file.moved_to = departure.to;
+    if (file.moved_to.empty() || !handles_.open(file)) {
+      file.moved_to = whereabouts_.find(path.substr(0, path.rfind('/')), file.key).value_or("");
+      (void)handles_.open(file);
     }
   }
   file.place = TailedFile::Place::kDeleted;

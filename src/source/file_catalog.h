@@ -18,6 +18,7 @@
 #include "source/prefix_index.h"
 #include "source/source.h"
 #include "source/tailed_file.h"
+#include "source/whereabouts.h"
 
 namespace logflume {
 
@@ -43,7 +44,9 @@ class FileCatalog {
   // One of its names is another now.
   void renamed(TailedFile& file, const std::string& old_path, const std::string& new_path);
   // False when the file has no name left: `place` says why.
-  bool lost(TailedFile& file, const std::string& path, TimePoint now);
+  bool lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure, TimePoint now);
+  // All that one look at the directories found was told.
+  void names_settled() { whereabouts_.forget(); }
   TailedFile* get(FileToken token);
 
   // -- Content --------------------------------------------------------------------------------------------
@@ -127,6 +130,7 @@ class FileCatalog {
   std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
   std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
   std::vector<FileToken> held_;
+  Whereabouts whereabouts_;
   bool unseen_ = false;  // what an archive holds somewhere was asked for, and nobody had looked there
 
   PrefixIndex<TailedFile*> live_;

@@ -25,6 +25,11 @@ struct FileKeyHash {
   }
 };
 
+// Whether two birth times may be those of one file; 0 is unknown.
+constexpr bool same_birth(std::int64_t a_ns, std::int64_t b_ns) {
+  return a_ns == 0 || b_ns == 0 || a_ns == b_ns;
+}
+
 struct FileStatus {
   FileKey key;
   std::int64_t birth_ns = 0;  // 0 where the file system does not know

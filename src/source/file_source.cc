@@ -86,6 +86,7 @@ class FileSource final : public Source, private DiscoveryListener {
   bool rate_allows(TailedFile& file, TimePoint now);
   void wait(TailedFile& file, TimePoint until);
   void wake_waiting();
+  void look_after(TailedFile& file);
   void look_after_orphans(TimePoint now);
   void give_up_deleted(TimePoint now);
   void look_after_held(TimePoint now);
@@ -177,17 +178,10 @@ Result<void> FileSource::open() {
   now_ = steady_now();
   discovery_.open();
   first_scan_ = false;
-  std::vector<TailedFile*> unnamed;
-  if (context_.legacy != nullptr) unnamed = catalog_->inherit(*context_.legacy, now_);
-  const std::vector<TailedFile*> rotated = catalog_->find_rotated(now_);
-  unnamed.insert(unnamed.end(), rotated.begin(), rotated.end());
-  for (TailedFile* file : unnamed) {
-    file->followed = discovery_.follow(file->fd.get(), file->token);
-    orphans_.push_back(file->token);
-    file->orphan = true;
-    enqueue(*file);
+  if (context_.legacy != nullptr) {
+    for (TailedFile* file : catalog_->inherit(*context_.legacy, now_)) look_after(*file);
   }
-  if (!orphans_.empty()) next_orphan_check_ = now_ + kOrphanCheck;
+  for (TailedFile* file : catalog_->find_rotated(now_)) look_after(*file);
   if (discovery_.fd() >= 0) {
     auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET,
                                        [this](std::uint32_t) { events_pending_ = true; });
@@ -231,7 +225,7 @@ void FileSource::on_renamed(FileToken token, const std::string& old_path, const 
 
 void FileSource::on_lost(FileToken token, const std::string& path) {
   TailedFile* file = catalog_->get(token);
-  if (file == nullptr || catalog_->lost(*file, path, now_)) return;
+  if (file == nullptr || catalog_->lost(*file, path, discovery_.departure_of(path), now_)) return;
   if (!file->fd.valid()) {
     // Deleted while its handle was lent to another file: what was not read of it cannot be had any more.
     const std::uint64_t fed = file->content ? file->content->fed_min() : 0;
@@ -245,13 +239,19 @@ void FileSource::on_lost(FileToken token, const std::string& path) {
     catalog_->forget(*file);
     return;
   }
-  file->followed = discovery_.follow(file->fd.get(), token);
-  if (!file->orphan) {
-    file->orphan = true;
-    orphans_.push_back(token);
+  look_after(*file);
+}
+
+// From now on by time, as its names do no more.
+void FileSource::look_after(TailedFile& file) {
+  file.followed = handles_->open(file) && discovery_.follow(file.fd.get(), file.token);
+  if (!file.orphan) {
+    file.orphan = true;
+    orphans_.push_back(file.token);
   }
-  next_orphan_check_ = std::min(next_orphan_check_, now_ + kOrphanCheck);
-  enqueue(*file);
+  const bool too_many = orphans_.size() > context_.max_held_files;
+  next_orphan_check_ = std::min(next_orphan_check_, too_many ? now_ : now_ + kOrphanCheck);
+  enqueue(file);
 }
 
 // -- Scheduling -------------------------------------------------------------------------------------------
@@ -299,6 +299,7 @@ std::size_t FileSource::do_work(TimePoint now) {
     discovery_.rescan(now);
     ++work;
   }
+  catalog_->names_settled();
   if (!orphans_.empty() && now >= next_orphan_check_) look_after_orphans(now);
   if (!catalog_->held().empty()) look_after_held(now);
   if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
@@ -614,6 +615,7 @@ void FileSource::look_after_orphans(TimePoint now) {
 // Deleted files with unread bytes are held open within `deleted_files`; the longest deleted go first.
 void FileSource::give_up_deleted(TimePoint now) {
   std::uint64_t unread_sum = 0;
+  std::size_t held = 0;
   for (auto token = orphans_.rbegin(); token != orphans_.rend(); ++token) {
     TailedFile* file = catalog_->get(*token);
     if (file == nullptr || file->place != TailedFile::Place::kDeleted || !file->content) continue;
@@ -621,12 +623,17 @@ void FileSource::give_up_deleted(TimePoint now) {
     const std::uint64_t unread = file->size_known > fed ? file->size_known - fed : 0;
     unread_sum += unread;
     const bool too_old = now - file->lost_names_at > config_.deleted_files.max_age;
-    if (unread == 0 || (unread_sum <= config_.deleted_files.max_bytes && !too_old)) continue;
+    if (unread == 0) continue;
+    const bool too_many = ++held > context_.max_held_files;
+    if (unread_sum <= config_.deleted_files.max_bytes && !too_old && !too_many) continue;
     unread_sum -= unread;
+    --held;
     metrics_.lost_bytes("deleted", unread);
-    context_.log.warn(context_.name,
-                      "{} was deleted and not read in time: bytes {} to {} are lost ({} of deleted_files)",
-                      file->path(), fed, file->size_known, too_old ? "max_age" : "max_bytes");
+    context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({})",
+                      file->path(), fed, file->size_known,
+                      too_old    ? "max_age of deleted_files"
+                      : too_many ? "the limit of open files"
+                                 : "max_bytes of deleted_files");
     if (file->followed) discovery_.unfollow(*token);
     catalog_->forget(*file);
   }

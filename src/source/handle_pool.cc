@@ -1,8 +1,13 @@
 #include "source/handle_pool.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
+
+#include "source/path_status.h"
 
 namespace logflume {
 
@@ -21,23 +26,33 @@ Result<void> HandlePool::open(TailedFile& file) {
     used_.splice(used_.begin(), used_, file.lru);
     return {};
   }
-  if (used_.size() >= open_max_) (void)evict();
-  Error last{Errc::kNotFound, 0, "no name leads to " + file.path() + " any more"};
-  for (const std::string& name : file.names) {
-    Result<UniqueFd> fd = open_or_make_room(name);
-    if (!fd) {
-      last = fd.error();
-      continue;
-    }
-    const Result<FileStatus> status = file_status(fd->get());
-    if (!status) return status.error();
-    const bool same_birth = status->birth_ns == file.birth_ns || status->birth_ns == 0 || file.birth_ns == 0;
-    if (status->key != file.key || !same_birth) continue;
-    if (!file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
-    adopt(file, std::move(*fd));
-    return {};
+  while (used_.size() >= open_max_ && evict()) {
   }
-  return last;
+  std::optional<Error> error;
+  for (const std::string& name : file.names) {
+    if (open_by(file, name, error)) return {};
+  }
+  if (!file.moved_to.empty()) {
+    if (open_by(file, file.moved_to, error)) return {};
+    const auto moved_on = find_by_inode(file.moved_to.substr(0, file.moved_to.rfind('/')), file.key);
+    if (moved_on && open_by(file, *moved_on, error)) return {};
+  }
+  if (error) return std::move(*error);
+  return Error{Errc::kNotFound, 0, "no name leads to " + file.path() + " any more"};
+}
+
+// False, with or without an error, when `path` does not lead to `file`.
+bool HandlePool::open_by(TailedFile& file, const std::string& path, std::optional<Error>& error) {
+  Result<UniqueFd> fd = open_or_make_room(path);
+  const Result<FileStatus> status = fd ? file_status(fd->get()) : fd.error();
+  if (!status) {
+    error = status.error();
+    return false;
+  }
+  if (status->key != file.key || !same_birth(status->birth_ns, file.birth_ns)) return false;
+  if (!file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
+  adopt(file, std::move(*fd));
+  return true;
 }
 
 void HandlePool::adopt(TailedFile& file, UniqueFd fd) {
@@ -71,13 +86,41 @@ Result<UniqueFd> HandlePool::open_or_make_room(const std::string& path) {
   }
 }
 
+// What can be opened again goes first, then what nothing more is expected of.
 bool HandlePool::evict() {
-  for (auto it = used_.rbegin(); it != used_.rend(); ++it) {
-    if ((*it)->place != TailedFile::Place::kNamed) continue;
-    close(**it);
-    return true;
+  using Place = TailedFile::Place;
+  const auto close_first = [this](auto wanted) {
+    for (auto it = used_.rbegin(); it != used_.rend(); ++it) {
+      TailedFile& file = **it;
+      if (!wanted(file) || (file.place == Place::kMoved && !find_again(file))) continue;
+      close(file);
+      return true;
+    }
+    return false;
+  };
+  return close_first([](const TailedFile& file) {
+           return file.place == Place::kNamed || (file.place == Place::kMoved && file.all_done());
+         }) ||
+         close_first([](const TailedFile& file) { return file.place == Place::kMoved; }) ||
+         close_first([](const TailedFile& file) { return file.place == Place::kDeleted && file.all_done(); });
+}
+
+// Notes where a file is that no name leads to. False when there is no way back to it.
+bool HandlePool::find_again(TailedFile& file) {
+  char path[PATH_MAX];
+  const std::string self = "/proc/self/fd/" + std::to_string(file.fd.get());
+  const ssize_t bytes = ::readlink(self.c_str(), path, sizeof path);
+  if (bytes <= 0 || static_cast<std::size_t>(bytes) == sizeof path) return false;
+  std::string now_at(path, static_cast<std::size_t>(bytes));
+  PathStatus status;
+  if (stat_path(AT_FDCWD, now_at.c_str(), false, status) != 0 || status.device != file.key.device ||
+      status.inode != file.key.inode) {
+    const Result<FileStatus> own = file_status(file.fd.get());
+    if (own && own->links == 0) file.place = TailedFile::Place::kDeleted;
+    return false;
   }
-  return false;
+  file.moved_to = std::move(now_at);
+  return true;
 }
 
 }  // namespace logflume

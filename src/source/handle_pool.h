@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstddef>
 #include <list>
+#include <optional>
+#include <string>
 
 #include "base/result.h"
 #include "io/block_reader.h"
@@ -16,14 +18,15 @@ namespace logflume {
 std::size_t open_files_allowed(std::size_t wanted);
 
 // Threads:   the source's; open_count() from any.
-// Invariant: a file without a name keeps its handle (there is no way back to it), even beyond the limit.
+// Invariant: a deleted file that is not read to its end keeps its handle (there is no way back to it), even
+//            beyond the limit. One that was moved is found again where it was when its handle was closed.
 class HandlePool {
  public:
   HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}
 
-  // Opens `file` by one of its names, unless it is open. Errors: kNotFound (also when the names lead to
-  // another inode by now), kPermission, kIo (also when the process or the system has no descriptor left and
-  // none can be spared), kUnsupported (no regular file).
+  // Opens `file` by one of its names, or where it was moved to, unless it is open. Errors: kNotFound (also
+  // when the names lead to another inode by now), kPermission, kIo (also when the process or the system has
+  // no descriptor left and none can be spared), kUnsupported (no regular file).
   Result<void> open(TailedFile& file);
   // Takes a descriptor that is open on `file`.
   void adopt(TailedFile& file, UniqueFd fd);
@@ -34,8 +37,10 @@ class HandlePool {
   std::size_t open_count() const { return open_count_.load(std::memory_order_relaxed); }
 
  private:
+  bool open_by(TailedFile& file, const std::string& path, std::optional<Error>& error);
   Result<UniqueFd> open_or_make_room(const std::string& path);
   bool evict();
+  static bool find_again(TailedFile& file);
 
   const std::size_t open_max_;
   BlockReader& blocks_;

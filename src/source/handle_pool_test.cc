@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "source/whereabouts.h"
+
 namespace logflume {
 namespace {
 
@@ -69,6 +71,48 @@ TEST_F(HandlePoolTest, MakesDoWithTheDescriptorsThatAreLeft) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(failures, std::vector<std::string>{});
   EXPECT_LT(pool.open_count(), 10U);
+}
+
+TEST_F(HandlePoolTest, FindsAgainWhatWasMovedAndThenClosed) {
+  HandlePool pool(1, *blocks_);
+  TailedFile &a = make("a"), &b = make("b");
+  ASSERT_TRUE(pool.open(a));
+  std::filesystem::create_directory(root_ + "/old");
+  std::filesystem::rename(root_ + "/a", root_ + "/old/a");
+  a.names.clear();
+  a.place = TailedFile::Place::kMoved;
+  ASSERT_TRUE(pool.open(b));
+  EXPECT_FALSE(a.fd.valid());
+  EXPECT_EQ(a.moved_to, root_ + "/old/a");
+  std::filesystem::rename(root_ + "/old/a", root_ + "/old/a.1");  // in its directory: by inode
+  ASSERT_TRUE(pool.open(a));
+  EXPECT_EQ(file_status(a.fd.get())->key, a.key);
+}
+
+TEST_F(HandlePoolTest, KeepsADeletedFileThatIsNotReadToItsEnd) {
+  HandlePool pool(1, *blocks_);
+  TailedFile &unread = make("unread"), &empty = make("empty", ""), &other = make("other");
+  for (TailedFile* file : {&unread, &empty}) {
+    ASSERT_TRUE(pool.open(*file));
+    std::filesystem::remove(file->path());
+    file->names.clear();
+    file->place = TailedFile::Place::kMoved;  // it was moved, and then deleted
+  }
+  ASSERT_TRUE(pool.open(other));
+  EXPECT_TRUE(unread.fd.valid());
+  EXPECT_EQ(unread.place, TailedFile::Place::kDeleted);
+  EXPECT_FALSE(empty.fd.valid());
+}
+
+TEST_F(HandlePoolTest, WhereaboutsAreBesideAboveAndBelow) {
+  for (const char* directory : {"logs", "logs/deep", "beside", "beside/deep"})
+    std::filesystem::create_directory(root_ + "/" + directory);
+  Whereabouts whereabouts;
+  for (const std::string name : {"logs/a", "logs/deep/a", "beside/a", "a"}) {
+    EXPECT_EQ(whereabouts.find(root_ + "/logs", make(name).key), root_ + "/" + name);
+    whereabouts.forget();
+  }
+  EXPECT_EQ(whereabouts.find(root_ + "/logs", make("beside/deep/a").key), std::nullopt);
 }
 
 TEST(OpenFilesAllowedTest, LeavesDescriptorsForTheRest) {

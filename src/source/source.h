@@ -45,6 +45,7 @@ struct SourceContext {
   SlabPool& slabs;
   TokenBucket* global_rate = nullptr;  // shared by all sources; null: unlimited
   std::size_t max_open_files = 1024;
+  std::size_t max_held_files = SIZE_MAX;  // deleted and not read to their end: the limit does not close them
   std::function<std::uint64_t()> next_file_id;
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only

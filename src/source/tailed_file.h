@@ -53,6 +53,7 @@ struct TailedFile {
   std::int64_t birth_ns = 0;
   std::vector<std::string> names;
   Place place = Place::kNamed;
+  std::string moved_to;  // a path that is no name of it, but led to it when its handle was closed
   std::shared_ptr<LogContent> content;
   std::shared_ptr<const Origin> origin;
   // Of a compressed file: offsets and sizes are those of what it holds. Null as long as it may be plain.
@@ -104,6 +105,11 @@ struct TailedFile {
   std::string directory() const { return path().substr(0, path().rfind('/')); }
   // Every sink was fed with all that the archive holds, and it does not grow.
   bool finished_archive() const { return archive && content && content->fed_min() >= archive->size_bytes(); }
+  // Every sink was fed with what is known to be in it, and has it.
+  bool all_done() const {
+    if (!content) return size_known == 0;
+    return partial_bytes == 0 && content->fed_min() >= size_known && content->all_acknowledged();
+  }
   // Another content stands in this place from now on.
   void set_content(std::shared_ptr<LogContent> next);
 };

@@ -187,6 +187,7 @@ Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointC
         .slabs = slabs,
         .global_rate = global_rate.get(),
         .max_open_files = std::max<std::size_t>(1, open_files / config.sources.size()),
+        .max_held_files = std::max<std::size_t>(1, open_files_allowed(SIZE_MAX) / config.sources.size()),
         .next_file_id = [&store = services.store] { return store.next_file_id(); },
         .mark_dirty = [&checkpointer = services.checkpointer] { checkpointer.mark_dirty(); },
         .checkpoint = loaded,
