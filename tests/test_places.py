@@ -135,3 +135,20 @@ def test_one_of_two_names_is_renamed_and_then_both_are_removed(world, renamed):
     os.unlink(world.log('z.log'))
     world.expect_out(b'one\ntwo\nwithout an end and more\n')
     until(lambda: not any('.log' in link and 'logs/' in link for link in agent.open_files()), 'it is closed')
+
+
+def test_a_write_through_a_hard_link_outside_the_globs_is_seen(world):
+    world.config()
+    os.mkdir(world.path('other'))
+    world.write('a.log', b'one\n')
+    os.link(world.log(), world.path('other', 'x'))
+    world.start()
+    world.expect_out(b'one\n')
+    with open(world.path('other', 'x'), 'ab') as file:
+        file.write(b'two\n')
+    world.expect_out(b'one\ntwo\n', seconds=5)
+    world.append('a.log', b'three\n')
+    world.expect_out(b'one\ntwo\nthree\n')
+    os.unlink(world.path('other', 'x'))
+    world.append('a.log', b'four\n')
+    world.expect_out(b'one\ntwo\nthree\nfour\n')

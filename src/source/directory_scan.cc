@@ -173,6 +173,7 @@ void DirectoryTree::watch_target(Directory& directory, const std::string& name, 
   const int wd = watches_.add(fd.get(), kTargetMask, path);
   if (wd < 0) return;
   entry.watch = wd;
+  if (!entry.is_link) ++inodes_watched_;
   watches_.find(wd)->links.push_back({directory.id, name});
 }
 
@@ -190,6 +191,7 @@ void DirectoryTree::release_link(DirectoryId directory, std::string_view name, E
   }
   watches_.maybe_unused(entry.watch);
   entry.watch = -1;
+  if (!entry.is_link) --inodes_watched_;
 }
 
 }  // namespace logflume

@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kDirectoriesMax = 1U << 18;
 // With more names than this, listing a directory is cheaper than a stat of each.
 constexpr std::size_t kLookUpsMax = 64;
+// A tree of hard links (some backups are) must not use up the watches that directories need.
+constexpr std::size_t kInodesWatchedMax = 4096;
 
 std::string working_directory() {
   std::unique_ptr<char, decltype(&std::free)> path(::getcwd(nullptr, 0), &std::free);
@@ -140,6 +142,7 @@ void DirectoryTree::watch_gone(const Watch& watch) {
     const auto found = directory->names.find(link.name);
     if (found == directory->names.end()) continue;
     found->second.watch = -1;
+    if (!found->second.is_link) --inodes_watched_;
     if (!found->second.dirty) mark(*directory, link.name, &found->second);
   }
 }
@@ -228,7 +231,9 @@ void DirectoryTree::look(Directory& directory, const std::string& name, int dire
       entry.listed_inode = listed_inode != 0 ? listed_inode : own.inode;
       entry.seen = scan_;
       if (was_modified) changes_.changed(entry.token);
-      if (entry.is_link && entry.watch < 0 && entry.kind == Entry::Kind::kFile) {
+      if (!wants_watch(entry, target)) {
+        if (entry.watch >= 0) release_link(directory.id, name, entry);
+      } else if (entry.watch < 0) {
         watch_target(directory, name, entry, path_of(directory, name));
       }
       return;
@@ -254,6 +259,13 @@ bool DirectoryTree::is_unchanged(Directory& directory, Entry& entry, const Verdi
   return true;
 }
 
+// What is written through a name that we do not know makes no event in the directory of one that we know.
+bool DirectoryTree::wants_watch(const Entry& entry, const PathStatus& target) const {
+  if (entry.kind != Entry::Kind::kFile) return false;
+  if (entry.is_link) return true;
+  return target.links > 1 && (entry.watch >= 0 || inodes_watched_ < kInodesWatchedMax);
+}
+
 void DirectoryTree::add(Directory& directory, const std::string& name, const PathStatus& own,
                         const PathStatus& target, Verdict verdict, const std::string& full_path,
                         std::uint64_t listed_inode) {
@@ -276,7 +288,7 @@ void DirectoryTree::add(Directory& directory, const std::string& name, const Pat
   } else if (entry.kind == Entry::Kind::kFile) {
     ++known_names_;
     entry.signature = target.signature();
-    if (entry.is_link) watch_target(directory, name, entry, full_path);
+    if (wants_watch(entry, target)) watch_target(directory, name, entry, full_path);
     changes_.gained(
         entry.identity,
         {full_path, target.device, target.inode, target.birth_ns, target.size_bytes, target.modified_ns},

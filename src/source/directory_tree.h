@@ -38,7 +38,7 @@ struct Entry : TokenHolder {
   std::uint64_t listed_inode = 0;  // as the directory lists it; not that of a mount or a link's target
   std::uint64_t signature = 0;     // of files that are polled
   DirectoryId directory = 0;       // kDirectory: the one behind the name
-  int watch = -1;                  // of a link's target
+  int watch = -1;                  // of a link's target, or of a file with several names
   std::uint32_t seen = 0;          // the scan that saw it last
   std::uint32_t reported = 0;      // the read of inotify that reported a change last
   Kind kind = Kind::kOther;
@@ -89,7 +89,7 @@ class DirectoryTree {
   void name_changed(Directory& directory, std::string_view name, bool gone);
   // The directory itself was deleted, moved, replaced or made readable.
   void self_changed(Directory& directory);
-  // A link's target was deleted, moved or replaced.
+  // A link's target was deleted, moved or replaced, or got or lost a name.
   void link_target_changed(const Watch::Link& link);
   // The kernel dropped the watch (its file system was unmounted, the inode is gone).
   void watch_gone(const Watch& watch);
@@ -141,6 +141,7 @@ class DirectoryTree {
   void look_up_literals(Directory& directory, int fd);
   void look_again(Directory& directory);
   void watch(Directory& directory, int fd, const std::string& path);
+  bool wants_watch(const Entry& entry, const PathStatus& target) const;
   void watch_target(Directory& directory, const std::string& name, Entry& entry, const std::string& path);
   void release(Directory& directory);
   void release_link(DirectoryId directory, std::string_view name, Entry& entry);
@@ -159,6 +160,7 @@ class DirectoryTree {
   DirectoryId root_ = 0;
   std::uint32_t scan_ = 0;
   std::uint64_t known_names_ = 0;
+  std::size_t inodes_watched_ = 0;  // of files with several names
   std::deque<std::pair<DirectoryId, std::string>> to_look_;
   std::deque<DirectoryId> to_scan_;
   bool opening_ = false;

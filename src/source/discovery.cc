@@ -111,7 +111,8 @@ void Discovery::Impl::handle(const inotify_event& event) {
   }
 }
 
-// About the watched inode itself: a directory, or a file that is a link's target or followed.
+// About the watched inode itself: a directory, or a file that is a link's target, has several names or is
+// followed.
 void Discovery::Impl::handle_unnamed(const inotify_event& event, const Watch& watch) {
   if ((event.mask & kSelfMask) != 0) {
     for (const DirectoryId id : watch.directories) {

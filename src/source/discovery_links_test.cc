@@ -328,4 +328,22 @@ TEST_F(DiscoveryTest, TellsWhenItWantsToRescan) {
 }
 
 }  // namespace
+TEST_F(DiscoveryTest, WritesThroughAHardLinkOutsideTheGlobsAreSeen) {
+  write("a.log");
+  make_directory("other");
+  fs::create_hard_link(at("a.log"), at("other/x"));
+  start({"*.log"});
+  recorder_.take();
+  write("other/x");
+  EXPECT_THAT(events(), testing::Contains("changed a.log"));
+  remove("other/x");
+  events();
+  write("a.log");
+  EXPECT_EQ(events(), std::vector<std::string>{"changed a.log"});
+  rename("a.log", "b.log");
+  EXPECT_THAT(events(), testing::Contains("renamed a.log b.log"));
+  fs::create_hard_link(at("b.log"), at("c.log"));
+  EXPECT_THAT(events(), testing::Contains("found c.log"));
+}
+
 }  // namespace logflume

@@ -33,7 +33,8 @@ int stat_old(int directory_fd, const char* path, int flags, PathStatus& status) 
             0,
             static_cast<std::uint64_t>(old.st_size),
             nanoseconds(old.st_mtim),
-            nanoseconds(old.st_ctim)};
+            nanoseconds(old.st_ctim),
+            old.st_nlink};
   return 0;
 }
 
@@ -60,6 +61,7 @@ int stat_path(int directory_fd, const char* path, bool follow_links, PathStatus&
   status.size_bytes = x.stx_size;
   status.modified_ns = nanoseconds(x.stx_mtime);
   status.changed_ns = nanoseconds(x.stx_ctime);
+  status.links = x.stx_nlink;
   return 0;
 }
 

@@ -15,6 +15,7 @@ struct PathStatus {
   std::uint64_t size_bytes = 0;
   std::int64_t modified_ns = 0;
   std::int64_t changed_ns = 0;  // the inode; nobody can set it, unlike modified_ns
+  std::uint64_t links = 0;      // names in directories; 0: deleted
 
   bool is_file() const { return S_ISREG(mode); }
   bool is_directory() const { return S_ISDIR(mode); }

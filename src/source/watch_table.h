@@ -20,7 +20,7 @@ namespace logflume {
 using DirectoryId = std::uint32_t;
 
 struct Watch {
-  // A symbolic link whose target is watched.
+  // A symbolic link whose target is watched, or a name of a file that has several.
   struct Link {
     DirectoryId directory;
     std::string name;
