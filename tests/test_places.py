@@ -152,3 +152,23 @@ def test_a_write_through_a_hard_link_outside_the_globs_is_seen(world):
     os.unlink(world.path('other', 'x'))
     world.append('a.log', b'four\n')
     world.expect_out(b'one\ntwo\nthree\nfour\n')
+
+
+def test_an_old_file_is_ignored_until_something_is_written_to_it(world):
+    world.config(include=[world.log('*')], ignore_older='1h')
+    old = time.time() - 7200
+    world.write('a.log.1', numbered(1, 10))
+    os.utime(world.log('a.log.1'), (old, old))
+    world.write('b.log', b'new\n')
+    world.start()
+    world.expect_out(b'new\n')
+    for change in (lambda: os.rename(world.log('a.log.1'), world.log('a.log.2')),
+                   lambda: os.chmod(world.log('a.log.2'), 0o600),
+                   lambda: os.link(world.log('a.log.2'), world.log('a.log.3'))):
+        change()
+        time.sleep(0.3)
+    world.append('b.log', b'another\n')
+    time.sleep(0.5)
+    assert world.out() == b'new\nanother\n'
+    world.append('a.log.2', b'line 11\n')
+    world.expect_out(b'new\nanother\n' + numbered(1, 10) + b'line 11\n')

@@ -143,7 +143,7 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   file.birth_ns = found.birth_ns;
   file.names.push_back(found.path);
   file.size_known = archive_format_of(found.path) ? 0 : found.size_bytes;
-  file.modified_ns = found.modified_ns;
+  file.found_bytes = found.size_bytes;
   file.first_scan = first_scan;
   file.last_growth = now;
   file.origin = std::make_shared<Origin>(Origin{context_.name, found.path, 0});

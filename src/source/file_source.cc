@@ -1,5 +1,6 @@
 #include "source/file_source.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 
@@ -14,6 +15,7 @@
 #include "source/file_metrics.h"
 #include "source/handle_pool.h"
 #include "source/line_reader.h"
+#include "source/path_status.h"
 
 namespace logflume {
 namespace {
@@ -87,6 +89,8 @@ class FileSource final : public Source, private DiscoveryListener {
   void wait(TailedFile& file, TimePoint until);
   void wake_waiting();
   void look_after(TailedFile& file);
+  bool is_old(std::int64_t modified_ns) const;
+  bool still_ignored(TailedFile& file) const;
   void look_after_orphans(TimePoint now);
   void give_up_deleted(TimePoint now);
   void look_after_held(TimePoint now);
@@ -203,18 +207,30 @@ void FileSource::stop_reading() {
 
 FileToken FileSource::on_found(const FoundFile& found) {
   TailedFile& file = catalog_->found(found, first_scan_, now_);
-  if (config_.ignore_older && !file.content &&
-      found.modified_ns < wall_now_ns() - config_.ignore_older->count()) {
-    file.ignored = true;
-    return file.token;
-  }
-  enqueue(file);
+  file.ignored = !file.content && is_old(found.modified_ns);
+  if (!file.ignored) enqueue(file);
   return file.token;
+}
+
+bool FileSource::is_old(std::int64_t modified_ns) const {
+  return config_.ignore_older && modified_ns < wall_now_ns() - config_.ignore_older->count();
+}
+
+// A new name, other permissions and a full queue of the kernel are told as changes too.
+bool FileSource::still_ignored(TailedFile& file) const {
+  PathStatus status;
+  const int error = file.fd.valid() || file.names.empty()
+                        ? stat_path(file.fd.get(), "", true, status)
+                        : stat_path(AT_FDCWD, file.names.front().c_str(), true, status);
+  if (error != 0) return true;  // discovery will tell what became of it
+  if (status.device != file.key.device || status.inode != file.key.inode) return true;
+  return status.size_bytes == file.found_bytes && is_old(status.modified_ns);
 }
 
 void FileSource::on_changed(FileToken token) {
   TailedFile* file = catalog_->get(token);
   if (file == nullptr) return;
+  if (file->ignored && still_ignored(*file)) return;
   file->ignored = false;
   enqueue(*file);
 }
