@@ -28,6 +28,8 @@
 #include "cli/config_files.h"
 #include "cli/exit_codes.h"
 #include "event/batch.h"
+#include "source/archive_decoder.h"
+#include "source/file_identity.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {
@@ -51,7 +53,16 @@ struct OnDisk {
   enum class State { kGone, kMissing, kReplaced, kThere };
   State state = State::kMissing;
   std::uint64_t size = 0;
+  bool is_compressed = false;  // then offsets are those of what it holds, whose size nobody knows here
 };
+
+bool is_compressed(const std::string& path) {
+  const auto format = archive_format_of(path);
+  if (!format) return false;
+  const Result<UniqueFd> fd = open_regular(path);
+  const Result<std::string> head = fd ? read_head(fd->get(), kMagicBytesMax) : fd.error();
+  return head && compare_magic(*format, *head) == Magic::kMatches;
+}
 
 OnDisk look(const FileRecord& file) {
   if (file.gone) return {OnDisk::State::kGone, 0};
@@ -59,7 +70,7 @@ OnDisk look(const FileRecord& file) {
   if (::stat(file.path.c_str(), &info) != 0) return {};
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (info.st_dev != file.device || info.st_ino != file.inode) return {OnDisk::State::kReplaced, size};
-  return {OnDisk::State::kThere, size};
+  return {OnDisk::State::kThere, size, is_compressed(file.path)};
 }
 
 // One cursor with its file; a file that no sink has a cursor in stands alone.
@@ -69,7 +80,8 @@ struct Row {
   OnDisk on_disk;
 
   std::optional<std::uint64_t> lag() const {
-    if (on_disk.state != OnDisk::State::kThere || cursor == nullptr) return std::nullopt;
+    if (on_disk.state != OnDisk::State::kThere || cursor == nullptr || on_disk.is_compressed)
+      return std::nullopt;
     if (on_disk.size < cursor->offset) return std::nullopt;
     return on_disk.size - cursor->offset;
   }
@@ -85,6 +97,7 @@ struct Row {
         break;
     }
     if (cursor == nullptr) return "unread";
+    if (on_disk.is_compressed) return "compressed";
     if (on_disk.size < cursor->offset) return "truncated";
     return on_disk.size == cursor->offset ? "current" : "behind";
   }
@@ -257,6 +270,9 @@ Result<CursorRecord> moved_cursor(const Row& row, const Arguments& arguments) {
   if (moved.offset != 0 || arguments.to_end) {
     if (row.on_disk.state != OnDisk::State::kThere) {
       return Error{Errc::kNotFound, 0, fmt::format("the file is {}", row.state())};
+    }
+    if (row.on_disk.is_compressed) {
+      return Error{Errc::kUnsupported, 0, "the file is compressed: it can only be read from its beginning"};
     }
     // O_NONBLOCK: the name may have become a FIFO's since it was looked at.
     const UniqueFd fd(::open(row.file->path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

@@ -167,5 +167,26 @@ TEST_F(CheckpointsCommandTest, WhereThereIsNothingNothingIsCreated) {
   EXPECT_FALSE(std::filesystem::exists(data_dir_));
 }
 
+// Offsets are those of what it holds: its size on the disk says nothing about them.
+TEST_F(CheckpointsCommandTest, ACompressedFileIsNotTruncated) {
+  const std::string path = dir_ / "old.log.gz";
+  std::ofstream(path) << "\x1f\x8b\x08 and more";
+  struct stat info {};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  CheckpointChanges changes;
+  changes.files = {file(4, "app", path)};
+  changes.files[0].device = info.st_dev;
+  changes.files[0].inode = info.st_ino;
+  changes.cursors = {cursor(4, "bus", 1000)};
+  ASSERT_TRUE((*CheckpointStore::open(data_dir_))->commit(changes));
+  EXPECT_EQ(run({"list"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("1000    -  compressed"));
+  EXPECT_THAT(out_, Not(HasSubstr("truncated")));
+  EXPECT_EQ(run({"reset", "--file", "old.log.gz", "--to-offset", "4"}), kExitFailure);
+  EXPECT_THAT(err_, HasSubstr("the file is compressed"));
+  EXPECT_EQ(run({"reset", "--file", "old.log.gz"}), kExitOk);
+  EXPECT_EQ(cursors()["4bus"].offset, 0U);
+}
+
 }  // namespace
 }  // namespace logflume
