@@ -41,6 +41,15 @@ def test_lag_is_told_as_soon_as_an_archive_is_known(world):
     until(lambda: agent.metrics().get('logflume_source_lag_bytes') > 100_000, 'lag', seconds=0.8)
 
 
+@pytest.mark.sanitizer
+def test_a_padded_archive_is_whole(world):
+    world.write('a.log.gz', gzip.compress(numbered(1, 1000)) + bytes(10_240))
+    world.config(include=[world.log('*')])
+    agent = world.start()
+    world.expect_out(numbered(1, 1000), seconds=5)
+    assert agent.metrics().get('logflume_component_errors_total') == 0
+
+
 # -- Descriptors ----------------------------------------------------------------------------------------------
 
 def descriptors(limit):

@@ -20,6 +20,12 @@ class GzipDecoder final : public ArchiveDecoder {
 
   Result<Step> decode(std::span<const char> from, std::span<char> to) override {
     if (!ready_) return Error{Errc::kNoMemory, 0, "inflate"};
+    // Zeros between and behind members are padding (of tapes and blocks), as for gzip itself.
+    if (between_members_) {
+      const auto rest = std::find_if(from.begin(), from.end(), [](char byte) { return byte != '\0'; });
+      if (rest != from.begin()) return Step{static_cast<std::size_t>(rest - from.begin()), 0, true};
+      between_members_ = from.empty();
+    }
     // zlib's interface is older than const.
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
     stream_.avail_in = static_cast<uInt>(from.size());
@@ -31,7 +37,10 @@ class GzipDecoder final : public ArchiveDecoder {
       return corrupt(stream_.msg != nullptr ? stream_.msg : "not in gzip format");
     }
     const Step step{from.size() - stream_.avail_in, to.size() - stream_.avail_out, status == Z_STREAM_END};
-    if (step.member_ended) ::inflateReset(&stream_);
+    if (step.member_ended) {
+      ::inflateReset(&stream_);
+      between_members_ = true;
+    }
     return step;
   }
 
@@ -39,6 +48,7 @@ class GzipDecoder final : public ArchiveDecoder {
   static constexpr int kGzipOnly = 15 + 16;  // the largest window, a gzip header and nothing else
   z_stream stream_{};
   const bool ready_;
+  bool between_members_ = false;
 };
 
 class ZstdDecoder final : public ArchiveDecoder {

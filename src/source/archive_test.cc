@@ -228,6 +228,25 @@ TEST_P(ArchiveTest, GoesOnWhenTheRestIsWritten) {
   EXPECT_EQ(archive_.size_bytes(), text.size());
 }
 
+TEST(GzipArchiveTest, ZerosBehindAMemberArePadding) {
+  const auto whole = [](const std::string& text) { return compress(ArchiveFormat::kGzip, text); };
+  const std::string text = lines(1000);
+  for (const std::size_t bytes : {1U, 512U, 300'000U}) {
+    const std::string padding(bytes, '\0');
+    Archive archive(ArchiveFormat::kGzip);
+    const UniqueFd fd = file_of(whole(text) + padding);
+    ASSERT_EQ(verify(archive, fd.get()), Archive::Stage::kComplete);
+    EXPECT_EQ(read(archive, fd.get(), 0, 1'000'000), text);
+    Archive two(ArchiveFormat::kGzip);
+    const UniqueFd another = file_of(whole(text) + padding + whole(text) + padding);
+    ASSERT_EQ(verify(two, another.get()), Archive::Stage::kComplete);
+    EXPECT_EQ(two.size_bytes(), 2 * text.size());
+    Archive garbage(ArchiveFormat::kGzip);
+    const UniqueFd third = file_of(whole(text) + padding + "garbage");
+    EXPECT_EQ(verify(garbage, third.get()), Archive::Stage::kCorrupt);
+  }
+}
+
 std::string name_of(const testing::TestParamInfo<ArchiveFormat>& info) {
   switch (info.param) {
     case ArchiveFormat::kGzip:
