@@ -15,6 +15,8 @@ namespace {
 
 // Links can make a tree of any size out of a few directories.
 constexpr std::size_t kDirectoriesMax = 1U << 18;
+// n directories that all link to each other make n! paths: `**` follows so many links on the way to a file.
+constexpr std::uint32_t kLinksMax = 3;
 // With more names than this, listing a directory is cheaper than a stat of each.
 constexpr std::size_t kLookUpsMax = 64;
 // A tree of hard links (some backups are) must not use up the watches that directories need.
@@ -175,7 +177,7 @@ bool DirectoryTree::may_match(const Directory& directory, std::string_view name,
   return type != DT_REG && !include_.enter(directory.include, name).empty();
 }
 
-DirectoryTree::Verdict DirectoryTree::judge(const Directory& directory, std::string_view name,
+DirectoryTree::Verdict DirectoryTree::judge(const Directory& directory, std::string_view name, bool is_link,
                                             const PathStatus& target) const {
   Verdict verdict;
   if (target.is_file()) {
@@ -188,7 +190,11 @@ DirectoryTree::Verdict DirectoryTree::judge(const Directory& directory, std::str
       const auto parent = directories_.find(up->parent);
       up = parent == directories_.end() ? nullptr : parent->second.get();
     }
-    verdict.include = include_.enter(directory.include, name, !is_loop);
+    verdict.links = directory.links + (is_link && !directory.is_passage ? 1 : 0);
+    const bool too_many = is_link && verdict.links > kLinksMax;
+    verdict.include = include_.enter(directory.include, name, !is_loop && !too_many);
+    verdict.too_many_links =
+        too_many && !is_loop && verdict.include.empty() && !include_.enter(directory.include, name).empty();
     verdict.exclude = exclude_.enter(directory.exclude, name);
     if (!verdict.include.empty() && !exclude_.accepts_everything(verdict.exclude)) {
       verdict.kind = Entry::Kind::kDirectory;
@@ -221,7 +227,8 @@ void DirectoryTree::look(Directory& directory, const std::string& name, int dire
   PathStatus target = own;
   // A link that leads nowhere keeps an entry: what it leads to may come.
   if (own.is_link() && stat_path(directory_fd, path, true, target) != 0) target = PathStatus{};
-  Verdict verdict = judge(directory, name, target);
+  Verdict verdict = judge(directory, name, own.is_link(), target);
+  if (verdict.too_many_links && !links_said_) say_links_max(path_of(directory, name));
   // Remembered so that it is asked for only once, or again when links move.
   if (!verdict.kind && (own.is_link() || is_known || listed_inode != 0)) verdict.kind = Entry::Kind::kOther;
 
@@ -245,6 +252,14 @@ void DirectoryTree::look(Directory& directory, const std::string& name, int dire
     add(directory, name, own, target, std::move(verdict), path_of(directory, name), listed_inode);
   }
   if (directory.is_passage) to_scan_.push_back(directory.id);  // it may listen to less now, or must to more
+}
+
+void DirectoryTree::say_links_max(const std::string& path) {
+  links_said_ = true;
+  log_.warn(component_,
+            "** does not lead into {} and others like it: there are more than {} links to directories on the "
+            "way; name them in the globs if they are to be entered",
+            path, kLinksMax);
 }
 
 bool DirectoryTree::is_unchanged(Directory& directory, Entry& entry, const Verdict& verdict, bool is_link,
@@ -306,6 +321,7 @@ void DirectoryTree::add_directory(Directory& parent, const std::string& name, En
   directory->inode = status.inode;
   directory->include = std::move(verdict.include);
   directory->exclude = std::move(verdict.exclude);
+  directory->links = verdict.links;
   describe(*directory);
   to_scan_.push_back(directory->id);
   directories_.emplace(directory->id, std::move(directory));

@@ -65,6 +65,7 @@ struct Directory {
   // The only names that matter here, when they are few: they are looked up, nothing is listed.
   std::optional<std::vector<std::string>> literals;
   bool is_passage = false;  // only leads to directories, by literal names
+  std::uint32_t links = 0;  // symbolic links on the way to it, behind the passages
   FileSystemKind file_system = FileSystemKind::kOther;
   bool is_polled = false;
   bool is_unreadable = false;  // the last attempt to list it failed
@@ -118,11 +119,15 @@ class DirectoryTree {
     std::optional<Entry::Kind> kind;  // nullopt: not worth an entry
     GlobSet::State include;           // kDirectory
     GlobSet::State exclude;
+    std::uint32_t links = 0;  // kDirectory: on the way to it
+    bool too_many_links = false;
   };
 
   void look(Directory& directory, const std::string& name, int directory_fd, const char* path,
             std::uint64_t listed_inode);
-  Verdict judge(const Directory& directory, std::string_view name, const PathStatus& target) const;
+  Verdict judge(const Directory& directory, std::string_view name, bool is_link,
+                const PathStatus& target) const;
+  void say_links_max(const std::string& path);
   bool is_unchanged(Directory& directory, Entry& entry, const Verdict& verdict, bool is_link,
                     const PathStatus& target);
   void add(Directory& directory, const std::string& name, const PathStatus& own, const PathStatus& target,
@@ -165,6 +170,7 @@ class DirectoryTree {
   std::deque<DirectoryId> to_scan_;
   bool opening_ = false;
   bool remote_said_ = false;
+  bool links_said_ = false;
 };
 
 }  // namespace logflume

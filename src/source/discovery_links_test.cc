@@ -346,4 +346,25 @@ TEST_F(DiscoveryTest, WritesThroughAHardLinkOutsideTheGlobsAreSeen) {
   EXPECT_THAT(events(), testing::Contains("found c.log"));
 }
 
+// Goal: directories that all link to each other do not cost n! paths.
+TEST_F(DiscoveryTest, FollowsOnlyAFewLinksToDirectoriesOnOneWay) {
+  constexpr int kDirectories = 8;
+  for (int i = 0; i < kDirectories; ++i) {
+    const std::string name = "d" + std::to_string(i);
+    make_directory(name);
+    write(name + "/a.log");
+    for (int j = 0; j < kDirectories; ++j) {
+      if (i != j) link("../d" + std::to_string(j), name + "/to" + std::to_string(j));
+    }
+  }
+  start({"**/*.log"});
+  // Without a link, with one, with two and with three; without the bound 109,600.
+  EXPECT_EQ(discovery_->known_names(), 8u + 8 * 7 + 8 * 7 * 6 + 8 * 7 * 6 * 5);
+  EXPECT_TRUE(recorder_.saw("found d0/to1/to2/to3/a.log"));
+  EXPECT_FALSE(recorder_.saw("found d0/to1/to2/to3/to4/a.log"));
+  start({"d0/to1/to2/to3/to4/to5/*.log", "d1/*2/*3/*4/*5/*6/*.log"});
+  EXPECT_TRUE(recorder_.saw("found d0/to1/to2/to3/to4/to5/a.log"));
+  EXPECT_TRUE(recorder_.saw("found d1/to2/to3/to4/to5/to6/a.log"));
+}
+
 }  // namespace logflume
