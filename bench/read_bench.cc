@@ -100,7 +100,7 @@ void read_all(benchmark::State& state, logflume::BlockReader& reader) {
 void BM_Pread(benchmark::State& state) { read_all(state, *logflume::make_pread_reader()); }
 
 void BM_Mmap(benchmark::State& state) {
-  read_all(state, *logflume::make_mmap_reader(static_cast<std::size_t>(state.range(0)) << 20));
+  read_all(state, *logflume::make_mmap_reader({}, static_cast<std::size_t>(state.range(0)) << 20));
 }
 
 void BM_IoUring(benchmark::State& state) {

@@ -181,3 +181,22 @@ def test_an_old_file_is_ignored_until_something_is_written_to_it(world):
     assert world.out() == b'new\nanother\n'
     world.append('a.log.2', b'line 11\n')
     world.expect_out(b'new\nanother\n' + numbered(1, 10) + b'line 11\n')
+
+
+# -- Readers --------------------------------------------------------------------------------------------------
+
+def test_a_map_that_is_refused_is_said(world):
+    world.config(read_mode='mmap')
+    agent = world.start()
+    with open(f'/proc/{agent.pid}/statm') as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    room = 3 * 1024 * 1024  # less than a window of the reader
+    resource.prlimit(agent.pid, resource.RLIMIT_AS, (size + room, resource.RLIM_INFINITY))
+    world.write('a.log', numbered(1, 100))
+    world.expect_out(numbered(1, 100))
+    until(lambda: 'Cannot allocate memory' in agent.stderr() and 'pread' in agent.stderr(), 'it is said')
+    world.append('a.log', numbered(101, 200))
+    world.expect_out(numbered(1, 200))
+    resource.prlimit(agent.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert agent.stderr().count('Cannot allocate memory') == 1
+    assert agent.stop() == 0

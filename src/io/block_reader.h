@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,7 +32,9 @@ class BlockReader {
 std::unique_ptr<BlockReader> make_pread_reader();
 // Windows of `window_bytes`, read-only, at most `windows` kept (least recently used goes first), unmapped
 // behind the reader. A SIGBUS (the file was truncated under the map) reads as the end of the file.
-std::unique_ptr<BlockReader> make_mmap_reader(std::size_t window_bytes = 4 * 1024 * 1024,
+// `on_refused` is told, once, why a file is read with pread instead: the system would not map it.
+std::unique_ptr<BlockReader> make_mmap_reader(std::function<void(const Error&)> on_refused = {},
+                                              std::size_t window_bytes = 4 * 1024 * 1024,
                                               std::size_t windows = 4);
 // Errors: kUnsupported where the kernel or a policy refuses io_uring.
 Result<std::unique_ptr<BlockReader>> make_io_uring_reader();

@@ -42,7 +42,7 @@ class BlockReaderTest : public testing::TestWithParam<std::string> {
   void SetUp() override {
     if (GetParam() == "pread") reader_ = make_pread_reader();
     // Small windows: many of them are opened, crossed and dropped.
-    if (GetParam() == "mmap") reader_ = make_mmap_reader(16 * 1024, 2);
+    if (GetParam() == "mmap") reader_ = make_mmap_reader({}, 16 * 1024, 2);
     if (GetParam() == "io_uring") {
       auto made = make_io_uring_reader();
       if (!made) {
@@ -199,6 +199,23 @@ TEST_P(BlockReaderTest, SurvivesTruncationWhileReading) {
 
 INSTANTIATE_TEST_SUITE_P(All, BlockReaderTest, testing::Values("pread", "mmap", "io_uring"),
                          [](const auto& tested) { return tested.param; });
+
+// A window larger than the address space: no file can be mapped.
+TEST(MmapReaderTest, SaysOnceThatAFileIsReadWithoutAMap) {
+  std::vector<std::string> told;
+  const auto reader =
+      make_mmap_reader([&](const Error& why) { told.push_back(why.text()); }, std::size_t{1} << 48, 2);
+  const UniqueFd one = temporary_file(), two = temporary_file();
+  append(one.get(), "first");
+  append(two.get(), "second");
+  for (const UniqueFd* file : {&one, &two, &one}) {
+    std::string to(10, '?');
+    const Result<std::size_t> n = reader->read(file->get(), 0, to);
+    ASSERT_TRUE(n);
+    EXPECT_EQ(to.substr(0, *n), file == &one ? "first" : "second");
+  }
+  EXPECT_EQ(told, std::vector<std::string>{"map a file: Cannot allocate memory"});
+}
 
 TEST(FaultGuardTest, SaysThatThePageIsGone) {
   UniqueFd file = temporary_file();

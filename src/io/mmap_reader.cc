@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "io/block_reader.h"
@@ -24,8 +25,9 @@ struct Window {
 
 class MmapReader final : public BlockReader {
  public:
-  MmapReader(std::size_t window_bytes, std::size_t windows)
-      : page_bytes_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))),
+  MmapReader(std::function<void(const Error&)> on_refused, std::size_t window_bytes, std::size_t windows)
+      : on_refused_(std::move(on_refused)),
+        page_bytes_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))),
         window_bytes_((std::max<std::size_t>(window_bytes, 1) + page_bytes_ - 1) / page_bytes_ * page_bytes_),
         windows_max_(std::max<std::size_t>(windows, 1)),
         pread_(make_pread_reader()) {
@@ -64,6 +66,7 @@ class MmapReader final : public BlockReader {
     return done + *rest;
   }
 
+  std::function<void(const Error&)> on_refused_;  // empty once it was called
   const std::size_t page_bytes_;
   const std::size_t window_bytes_;
   const std::size_t windows_max_;
@@ -90,7 +93,9 @@ Window* MmapReader::window_at(int fd, std::uint64_t position) {
   if (data == MAP_FAILED) {
     // ENODEV: this file system has no maps. EACCES: a policy. ENOMEM: too many maps; it may pass, but
     // pread reads the same bytes.
+    const Error why = errno_error("map a file");
     refused_.push_back(fd);
+    if (const auto on_refused = std::exchange(on_refused_, nullptr)) on_refused(why);
     return nullptr;
   }
   ::madvise(data, window_bytes_, MADV_SEQUENTIAL);
@@ -150,8 +155,9 @@ Result<std::size_t> MmapReader::read(int fd, std::uint64_t offset, std::span<cha
 
 }  // namespace
 
-std::unique_ptr<BlockReader> make_mmap_reader(std::size_t window_bytes, std::size_t windows) {
-  return std::make_unique<MmapReader>(window_bytes, windows);
+std::unique_ptr<BlockReader> make_mmap_reader(std::function<void(const Error&)> on_refused,
+                                              std::size_t window_bytes, std::size_t windows) {
+  return std::make_unique<MmapReader>(std::move(on_refused), window_bytes, windows);
 }
 
 }  // namespace logflume

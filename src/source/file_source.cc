@@ -155,7 +155,13 @@ Result<void> FileSource::make_block_reader() {
       mode = ReadMode::kPread;
     }
   }
-  if (mode == ReadMode::kMmap) blocks_ = make_mmap_reader();
+  if (mode == ReadMode::kMmap) {
+    blocks_ = make_mmap_reader([this](const Error& why) {
+      context_.log.warn(context_.name,
+                        "read_mode: mmap: {}: it, and others that cannot be mapped, are read with pread",
+                        why.text());
+    });
+  }
   // pread won every case that was measured: backlog, live tail, many files (docs/benchmarks.md).
   if (!blocks_) blocks_ = make_pread_reader();
   context_.log.info(context_.name, "reading with {}{}", blocks_->name(),
