@@ -2,13 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <xxhash.h>
 
 #include <memory>
 
 #include "event/batch.h"
+#include "source/path_status.h"
 
 namespace logflume {
 namespace {
@@ -31,26 +30,22 @@ ssize_t read_at(int fd, char* to, std::size_t size, std::uint64_t offset) {
 std::uint64_t hash_bytes(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 Result<FileStatus> file_status(int fd) {
-  struct statx s;
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &s) != 0) return errno_error("statx");
-  FileStatus status;
-  status.key = {makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino};
-  if ((s.stx_mask & STATX_BTIME) != 0)
-    status.birth_ns = s.stx_btime.tv_sec * 1'000'000'000LL + s.stx_btime.tv_nsec;
-  status.size_bytes = s.stx_size;
-  status.links = s.stx_nlink;
-  status.modified_ns = s.stx_mtime.tv_sec * 1'000'000'000LL + s.stx_mtime.tv_nsec;
-  status.changed_ns = s.stx_ctime.tv_sec * 1'000'000'000LL + s.stx_ctime.tv_nsec;
-  status.regular = S_ISREG(s.stx_mode);
-  return status;
+  PathStatus status;
+  if (const int error = stat_path(fd, "", true, status); error != 0) return errno_error(error, "statx");
+  return FileStatus{{status.device, status.inode},
+                    status.birth_ns,
+                    status.size_bytes,
+                    status.links,
+                    status.modified_ns,
+                    status.is_file()};
 }
 
 Result<UniqueFd> open_regular(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return errno_error("open " + path);
-  struct stat s;
-  if (::fstat(fd.get(), &s) != 0) return errno_error("fstat " + path);
-  if (!S_ISREG(s.st_mode)) return Error{Errc::kUnsupported, 0, path + " is not a regular file"};
+  const Result<FileStatus> status = file_status(fd.get());
+  if (!status) return status.error();
+  if (!status->regular) return Error{Errc::kUnsupported, 0, path + " is not a regular file"};
   return fd;
 }
 
@@ -75,9 +70,9 @@ std::optional<std::string> find_by_inode(const std::string& directory, FileKey k
   while (const dirent* entry = ::readdir(dir.get())) {
     if (entry->d_ino != key.inode) continue;
     std::string path = directory + "/" + entry->d_name;
-    struct stat s;
-    if (::stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) && s.st_dev == key.device &&
-        s.st_ino == key.inode) {
+    PathStatus status;
+    if (stat_path(AT_FDCWD, path.c_str(), true, status) == 0 && status.is_file() &&
+        FileKey{status.device, status.inode} == key) {
       return path;
     }
   }
