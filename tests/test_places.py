@@ -3,6 +3,7 @@ inside an archive (docs/guarantees.md, Files)."""
 import gzip
 import os
 import resource
+import shutil
 import time
 
 import pytest
@@ -123,6 +124,23 @@ def test_deleted_files_that_wait_for_a_sink_stay_within_the_descriptors(world):
     until(lambda: agent.metrics().get('logflume_lost_bytes_total', reason='deleted') > 0, 'it is counted')
     assert len([link for link in agent.open_files() if '/logs/' in link]) <= 66
     assert 'the limit of open files' in agent.stderr()
+
+
+@pytest.mark.parametrize('limit', [1, 2, 1000])
+def test_copies_are_recognised_with_few_handles(world, limit):
+    world.config(top={'max_open_files': limit})
+    head = b'the same first line of all' + b'.' * 1100 + b'\n'
+    expected = b''
+    for n in range(6):
+        world.write(f'{n}.log', head + numbered(1, 10, f'file{n}'))
+        expected += head + numbered(1, 10, f'file{n}')
+    world.run_to_end()
+    world.expect_lines(expected)
+    shutil.copy(world.log('3.log'), world.log('3.1.log'))
+    os.truncate(world.log('3.log'), 0)
+    world.append('3.log', b'after\n')
+    world.run_to_end()
+    world.expect_lines(expected + b'after\n')
 
 
 # -- Names ----------------------------------------------------------------------------------------------------

@@ -269,6 +269,10 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   }
 
   settle_owners(file, *head, now);
+  if (const auto opened = handles_.open(file); !opened) {  // an owner may have taken its handle
+    error = opened.error();
+    return Identity::kUnknown;
+  }
   if (head->empty()) {
     if (!at_end) return Identity::kEmpty;
   } else if (adopt_ghost(file, *head, size)) {

@@ -86,11 +86,13 @@ Result<UniqueFd> HandlePool::open_or_make_room(const std::string& path) {
   }
 }
 
-// What can be opened again goes first, then what nothing more is expected of.
+// What can be opened again goes first, then what nothing more is expected of. Never the one used last: two
+// files are compared with each other.
 bool HandlePool::evict() {
   using Place = TailedFile::Place;
   const auto close_first = [this](auto wanted) {
-    for (auto it = used_.rbegin(); it != used_.rend(); ++it) {
+    if (used_.empty()) return false;
+    for (auto it = used_.rbegin(); it != std::prev(used_.rend()); ++it) {
       TailedFile& file = **it;
       if (!wanted(file) || (file.place == Place::kMoved && !find_again(file))) continue;
       close(file);

@@ -19,7 +19,8 @@ std::size_t open_files_allowed(std::size_t wanted);
 
 // Threads:   the source's; open_count() from any.
 // Invariant: a deleted file that is not read to its end keeps its handle (there is no way back to it), even
-//            beyond the limit. One that was moved is found again where it was when its handle was closed.
+//            beyond the limit, and the file used last keeps its own. One that was moved is found again where
+//            it was when its handle was closed.
 class HandlePool {
  public:
   HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}

@@ -74,14 +74,15 @@ TEST_F(HandlePoolTest, MakesDoWithTheDescriptorsThatAreLeft) {
 }
 
 TEST_F(HandlePoolTest, FindsAgainWhatWasMovedAndThenClosed) {
-  HandlePool pool(1, *blocks_);
-  TailedFile &a = make("a"), &b = make("b");
+  HandlePool pool(2, *blocks_);
+  TailedFile &a = make("a"), &b = make("b"), &c = make("c");
   ASSERT_TRUE(pool.open(a));
   std::filesystem::create_directory(root_ + "/old");
   std::filesystem::rename(root_ + "/a", root_ + "/old/a");
   a.names.clear();
   a.place = TailedFile::Place::kMoved;
   ASSERT_TRUE(pool.open(b));
+  ASSERT_TRUE(pool.open(c));
   EXPECT_FALSE(a.fd.valid());
   EXPECT_EQ(a.moved_to, root_ + "/old/a");
   std::filesystem::rename(root_ + "/old/a", root_ + "/old/a.1");  // in its directory: by inode
@@ -90,8 +91,9 @@ TEST_F(HandlePoolTest, FindsAgainWhatWasMovedAndThenClosed) {
 }
 
 TEST_F(HandlePoolTest, KeepsADeletedFileThatIsNotReadToItsEnd) {
-  HandlePool pool(1, *blocks_);
-  TailedFile &unread = make("unread"), &empty = make("empty", ""), &other = make("other");
+  HandlePool pool(2, *blocks_);
+  TailedFile &unread = make("unread"), &empty = make("empty", "");
+  TailedFile &other = make("other"), &last = make("last");
   for (TailedFile* file : {&unread, &empty}) {
     ASSERT_TRUE(pool.open(*file));
     std::filesystem::remove(file->path());
@@ -99,6 +101,7 @@ TEST_F(HandlePoolTest, KeepsADeletedFileThatIsNotReadToItsEnd) {
     file->place = TailedFile::Place::kMoved;  // it was moved, and then deleted
   }
   ASSERT_TRUE(pool.open(other));
+  ASSERT_TRUE(pool.open(last));
   EXPECT_TRUE(unread.fd.valid());
   EXPECT_EQ(unread.place, TailedFile::Place::kDeleted);
   EXPECT_FALSE(empty.fd.valid());
