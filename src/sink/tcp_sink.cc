@@ -28,11 +28,11 @@ class TcpSink final : public Sink {
         look_up_(std::move(look_up_name)),
         encoder_(config_.encoding, context_.host, config_.labels),
         backoff_(config_.retry),
-    if (connection_->accepted()) {
-      was_open_ = true;
-      context_.health.ok();
-      context_.log.info(context_.name, "connected to {}", addresses_[next_address_].text());
-    }
+        reconnects_(context_.metrics.retries()) {}
+  ~TcpSink() override {
+    disconnect();
+    for (const Pending& pending : pending_) context_.budget.release(pending.reserved);
+  }
 
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;

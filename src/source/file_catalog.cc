@@ -82,7 +82,7 @@ std::vector<TailedFile*> FileCatalog::inherit(const SourceLegacy& legacy, TimePo
         found({open.path, key.device, key.inode, open.birth_ns, status->size_bytes, status->modified_ns},
               false, now);
     handles_.adopt(file, std::move(fd));
-    lost(file, open.path, now);
+    lost(file, open.path, {}, now);
     inherited.push_back(&file);
   }
   return inherited;

@@ -77,7 +77,7 @@ struct TailedFile {
   TimePoint last_growth{};            // when it last had new bytes
   TimePoint caught_up_at{};           // when it was last read to its end
   TimePoint lost_names_at{};
-  std::int64_t deleted_ns = 0;  // wall clock, as exactly as can be told; 0: it is not deleted
+  std::int64_t deleted_ns = 0;    // wall clock, as exactly as can be told; 0: it is not deleted
   TimePoint retry_at{};           // not opened before, after a failure
   TimePoint last_use{};           // of the handle
   std::uint64_t found_bytes = 0;  // its size when it was found
