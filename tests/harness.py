@@ -226,11 +226,12 @@ class World:
         os.rename(path + '.new', path)
         return path
 
-    def start(self, config=None, ready=True, prepare=None):
-        """`prepare` is called in the new process, before the agent runs."""
+    def start(self, config=None, ready=True, prepare=None, inside=()):
+        """An agent. `prepare` is called in the new process before it runs; `inside` is a command that executes its
+        arguments."""
         stderr = self.path('stderr')
         with open(stderr, 'ab') as errors, open(self.path('stdout'), 'ab') as out:
-            process = subprocess.Popen([BINARY, 'run', '--config', config or self.path('logflume.yaml')],
+            process = subprocess.Popen([*inside, BINARY, 'run', '--config', config or self.path('logflume.yaml')],
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=errors, preexec_fn=prepare)
         agent = Agent(process, self.port, stderr)
         agent.first = not self.used
@@ -403,6 +404,38 @@ class MarkWriter:
     def stop(self):
         self.ended.set()
         self.thread.join()
+
+
+class TcpReceiver:
+    """Keeps what each connection brought. After `fin_after` bytes of the first one it says FIN, and reads on."""
+
+    def __init__(self, port=0, fin_after=None, tls=None):
+        self.listener = socket.create_server(('127.0.0.1', port))
+        self.port, self.connections, self.fin_after, self.tls = self.listener.getsockname()[1], [], fin_after, tls
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                got = bytearray()
+                self.connections.append(got)
+                threading.Thread(target=self.read, args=(connection, got, self.fin_after), daemon=True).start()
+                self.fin_after = None
+
+    def read(self, connection, got, fin_after):
+        with contextlib.suppress(OSError):
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            while data := connection.recv(65536):
+                got += data
+                if fin_after and len(got) >= fin_after:
+                    connection.shutdown(socket.SHUT_WR)
+                    fin_after = None
+            connection.close()
+
+    def close(self):
+        self.listener.close()
 
 
 class HttpReceiver:

@@ -197,7 +197,8 @@ def test_what_exceeds_the_budget_of_deleted_files_is_counted_as_lost(world, rece
     then the file is closed, and what the sink gets and what is counted as lost are together the file."""
     receiver.status = 503
     data = numbered(1, 100_000)  # 1.3 MB
-    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'}}
+    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'},
+            'batch': {'max_bytes': '50KB', 'linger': '20ms'}}
     world.config(sinks={'out': world.file_sink(), 'down': down}, deleted_files=budget)
     world.write('a.log', data)
     agent = world.start()
@@ -220,7 +221,8 @@ def test_what_exceeds_the_budget_of_deleted_files_is_counted_as_lost(world, rece
 def test_within_the_budget_a_deleted_file_waits_for_a_sink_that_is_down(world, receiver):
     receiver.status = 503
     data = numbered(1, 100_000)
-    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'}}
+    down = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'},
+            'batch': {'max_bytes': '50KB', 'linger': '20ms'}}
     world.config(sinks={'out': world.file_sink(), 'down': down}, deleted_files={'max_bytes': '2MB', 'max_age': '10m'})
     world.write('a.log', data)
     agent = world.start()

@@ -1,17 +1,14 @@
 """The tcp sink: what counts is what the peer's kernel has acknowledged (semantics 16)."""
-import contextlib
-import os
 import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from harness import free_port, make_certificate, numbered, until
+from harness import TcpReceiver, free_port, make_certificate, numbered, until
 
 pytestmark = pytest.mark.sanitizer
 LINES = 300_000
@@ -25,38 +22,6 @@ with open(sys.argv[2], 'wb', buffering=0) as out:
 '''
 
 
-class Receiver:
-    """Keeps what each connection brought. After `fin_after` bytes of the first one it says FIN, and reads on."""
-
-    def __init__(self, port=0, fin_after=None, tls=None):
-        self.listener = socket.create_server(('127.0.0.1', port))
-        self.port, self.connections, self.fin_after, self.tls = self.listener.getsockname()[1], [], fin_after, tls
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                got = bytearray()
-                self.connections.append(got)
-                threading.Thread(target=self.read, args=(connection, got, self.fin_after), daemon=True).start()
-                self.fin_after = None
-
-    def read(self, connection, got, fin_after):
-        with contextlib.suppress(OSError):
-            if self.tls:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            while data := connection.recv(65536):
-                got += data
-                if fin_after and len(got) >= fin_after:
-                    connection.shutdown(socket.SHUT_WR)
-                    fin_after = None
-            connection.close()
-
-    def close(self):
-        self.listener.close()
-
-
 def tcp_sink(port, **more):
     return {'type': 'tcp', 'inputs': ['app'], 'address': f'127.0.0.1:{port}', 'encoding': 'raw', **more}
 
@@ -68,7 +33,7 @@ def numbers(data):
 
 @pytest.mark.parametrize('linger', ['0', '20ms'])
 def test_a_peer_that_closes_is_noticed_and_the_stream_goes_on_at_a_line(world, linger):
-    receiver = Receiver(fin_after=500_000)
+    receiver = TcpReceiver(fin_after=500_000)
     world.write('a.log', numbered(1, LINES))
     agent = world.start(world.config(sinks={'out': tcp_sink(receiver.port, batch={'linger': linger})}))
     until(lambda: b''.join(receiver.connections).endswith(b'%07d\n' % LINES),
@@ -89,7 +54,7 @@ def test_a_receiver_killed_in_mid_stream_costs_at_most_what_its_kernel_held(worl
     until(lambda: out.exists() and out.stat().st_size > 300_000, 'the first receiver reads')
     process.send_signal(signal.SIGKILL)
     process.wait()
-    receiver = Receiver(port)
+    receiver = TcpReceiver(port)
     world.append('a.log', numbered(LINES + 1, LINES + 10))
     until(lambda: receiver.connections and receiver.connections[-1].endswith(b'%07d\n' % (LINES + 10)),
           'the rest arrives', 60)
@@ -139,7 +104,7 @@ def test_reset_connections_lose_nothing_that_was_not_acknowledged(world):
 
 
 def test_several_addresses_are_tried_in_turn(world):
-    receiver = Receiver()
+    receiver = TcpReceiver()
     sink = tcp_sink(receiver.port)
     sink['address'] = [f'127.0.0.1:{free_port()}', f'127.0.0.1:{receiver.port}']
     world.write('a.log', numbered(1, 100))
@@ -193,7 +158,7 @@ def test_a_tls_peer_without_session_tickets_is_believed_after_a_while(world, tmp
 
 def test_tls_is_verified_and_delivers(world, tmp_path):
     certificate, context = make_certificate(tmp_path)
-    receiver = Receiver(tls=context)
+    receiver = TcpReceiver(tls=context)
     world.write('a.log', numbered(1, LINES))
     untrusted = world.config(sinks={'out': tcp_sink(receiver.port, tls={'enabled': True})})
     agent = world.start(untrusted)
