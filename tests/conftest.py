@@ -9,6 +9,7 @@ import harness  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'sanitizer: runs under sanitizers too, in reasonable time')
+    config.addinivalue_line('markers', 'asan: runs under AddressSanitizer too; what ThreadSanitizer cannot, as librdkafka')
     config.addinivalue_line('markers', 'alone: measures time, so nothing may run beside it')
 
 

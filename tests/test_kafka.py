@@ -53,6 +53,7 @@ def expect_health(agent, status, words='', seconds=30):
     until(reached, lambda: f'bus {status} ({words}), is {health_of(agent)}', seconds)
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize('compression', ['none', 'gzip', 'snappy', 'lz4', 'zstd'])
 def test_each_compression_delivers_every_line_in_order(world, broker, topic, compression):
     streams = world.generate('--out', world.log(), '--lines', 50000)
@@ -82,6 +83,7 @@ def test_raw_keeps_what_is_no_text(world, broker, topic):
     assert broker.lines(topic) == lines
 
 
+@pytest.mark.asan
 def test_key_keeps_each_file_in_one_partition_in_order(world, broker, topic):
     broker.create_topic(topic, partitions=4)
     files = {world.write(f'{n}.log', numbered(1, 3000, f'file{n}')): numbered(1, 3000, f'file{n}').splitlines()
@@ -106,6 +108,7 @@ def test_without_a_key_all_partitions_together_hold_every_line_once(world, broke
     world.expect_complete(streams, save(world, broker, topic), reordering=True)
 
 
+@pytest.mark.asan
 def test_topic_and_headers_are_templates(world, broker, topic):
     world.write('api.log', 'x\n')
     world.config(sinks={'bus': sink(broker, topic + '-{{ file_name }}', labels={'team': 'web'},
@@ -222,6 +225,7 @@ def test_starts_before_its_broker(world, broker, topic):
     assert broker.lines(topic) == numbered(1, 5000).splitlines()
 
 
+@pytest.mark.asan
 def test_another_sink_goes_on_while_the_broker_hangs(world, broker, topic):
     broker.create_topic(topic)
     world.config(sinks={'bus': sink(broker, topic, buffer={'max_bytes': '1MiB'}), 'out': world.file_sink()})
@@ -255,6 +259,7 @@ def test_kill_9_of_the_agent_loses_nothing(world, broker, topic):
     world.expect_complete(streams, save(world, broker, topic), duplicates=True)
 
 
+@pytest.mark.asan
 def test_sigterm_under_load_neither_loses_nor_repeats(world, broker, topic):
     broker.create_topic(topic)
     world.config(sinks={'bus': sink(broker, topic, compression='snappy')})
@@ -278,6 +283,7 @@ def incompressible(size):
     return os.urandom(size).hex().encode()[:size]
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize('compression', ['none', 'snappy'])
 def test_a_line_too_large_for_the_topic_is_counted_and_named_and_the_rest_flows(world, broker, topic, compression):
     broker.create_topic(topic, max_message_bytes=100000)

@@ -79,7 +79,8 @@ class Stage:
         passed, failed = 0, []
         # What measures time runs by itself, the rest mostly waits and runs side by side.
         for marks, jobs in (('not alone', ['-n', str(2 * os.cpu_count())]), ('alone', [])):
-            marks = f'({marks}) and sanitizer' if preset != 'release' else marks
+            wanted = {'release': '', 'asan-ubsan': ' and (sanitizer or asan)'}.get(preset, ' and sanitizer')
+            marks = f'({marks}){wanted}'
             report.unlink(missing_ok=True)
             code = self.call(python(), '-m', 'pytest', '-q', '-rfE', '-p', 'no:cacheprovider', '--junit-xml', report,
                              '-m', marks, *jobs, *arguments, TOP / 'tests', env=env, check=False)
