@@ -218,6 +218,43 @@ def test_what_exceeds_the_budget_of_deleted_files_is_counted_as_lost(world, rece
     assert agent.stop() == 0
 
 
+def sum_of_lost(agent):
+    return agent.metrics().get('logflume_lost_bytes_total', component='app')
+
+
+@pytest.mark.parametrize('when', ['while the reader is behind', 'while a sink is down', 'while stopped'])
+def test_unread_bytes_that_vanish_are_counted_as_lost(world, receiver, when):
+    """Truncated without a copy, or deleted while nobody held it: what is delivered and what is counted as lost are
+    together the file (semantics 6, principle 6)."""
+    data, after = numbered(1, 100_000), b'after\n'
+    sink = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'buffer': {'max_bytes': '200KB'},
+            'batch': {'max_bytes': '50KB', 'linger': '20ms'}}
+    world.config(sinks={'out': world.file_sink(), 'web': sink} if 'sink' in when else {'web': sink},
+                 **({} if 'sink' in when else {'file_rate_limit': '200KB'}))
+    receiver.status = 503 if 'sink' in when else 200
+    world.write('a.log', data)
+    agent = world.start()
+    try:
+        if 'sink' in when:
+            world.expect_out(data)
+        else:
+            until(receiver.lines, 'the first lines')
+        if when == 'while stopped':
+            assert agent.stop() == 0
+            os.unlink(world.log())
+            agent = world.start()
+        else:
+            os.truncate(world.log(), 0)
+        receiver.status = 200
+        world.write('b.log', after)
+        until(lambda: receiver.lines()[-1:] == [b'after'], 'the next line')
+        came = len(b'\n'.join(receiver.lines())) + 1 - len(after)
+        until(lambda: came + sum_of_lost(agent) == len(data),
+              lambda: f'{came} bytes delivered, {sum_of_lost(agent)} counted as lost, of {len(data)}', 3)
+    finally:
+        agent.kill()
+
+
 def test_within_the_budget_a_deleted_file_waits_for_a_sink_that_is_down(world, receiver):
     receiver.status = 503
     data = numbered(1, 100_000)
