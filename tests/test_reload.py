@@ -35,13 +35,11 @@ def test_a_listen_address_that_is_taken_leaves_the_old_configuration_running(wor
 def test_a_reload_that_fails_leaves_the_log_as_it_was(world):
     world.config()
     agent = world.start()
-    with open(world.path('bad.pem'), 'w') as file:
-        file.write('no certificate')
-    tls = {'enabled': True, 'ca_file': world.path('bad.pem')}
-    world.config(sinks={'out': {'type': 'tcp', 'address': '127.0.0.1:9', 'tls': tls}},
-                 top={'log': {'level': 'error', 'format': 'json'}})
-    agent.reload()
-    until(lambda: 'going back to the old one' in agent.stderr(), 'the new configuration does not start')
+    with socket.create_server(('127.0.0.1', 0)) as busy:
+        world.config(top={'api': {'enabled': True, 'listen': f'127.0.0.1:{busy.getsockname()[1]}'},
+                          'log': {'level': 'error', 'format': 'json'}})
+        agent.reload()
+        until(lambda: 'the old configuration goes on' in agent.stderr(), 'the new configuration does not start')
     assert agent.stop() == 0
     last = agent.stderr().splitlines()[-1]
     assert ' INFO ' in last and 'stopping' in last
