@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -10,6 +11,7 @@
 #include <boost/beast/http.hpp>
 #include <cerrno>
 #include <exception>
+#include <list>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -70,18 +72,28 @@ std::optional<Answer> refusal(const beast::error_code& error) {
   return Answer{http::status::bad_request, "text/plain; charset=utf-8", "not a valid HTTP request\n"};
 }
 
+class Session;
+
+struct Connections {
+  std::size_t open = 0;
+  std::list<Session*> idle;  // wait for a request, the longest first
+};
+
 // One connection: requests in turn until it is closed, breaks, or falls silent.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const ApiHandlers& handlers, const ApiLimits& limits, std::size_t& open)
+  Session(tcp::socket socket, const ApiHandlers& handlers, const ApiLimits& limits, Connections& all)
       : stream_(std::move(socket)),
         handlers_(handlers),
         limits_(limits),
-        open_(open),
+        all_(all),
         buffer_(2 * limits.header_bytes_max) {
-    ++open_;
+    ++all_.open;
   }
-  ~Session() { --open_; }
+  ~Session() {
+    busy();
+    --all_.open;
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -90,22 +102,44 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
     parser_->body_limit(0);
     stream_.expires_after(limits_.idle_timeout);
+    idle_ = all_.idle.insert(all_.idle.end(), this);
     http::async_read(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
   }
 
+  // Makes room for another one.
+  void close() {
+    busy();
+    stream_.close();
+  }
+
  private:
+  void busy() {
+    if (idle_) all_.idle.erase(*idle_);
+    idle_.reset();
+  }
+
+  static bool allowed(http::verb method) { return method == http::verb::get || method == http::verb::head; }
+  static Answer not_allowed() {
+    return {http::status::method_not_allowed, "text/plain; charset=utf-8", "only GET and HEAD\n"};
+  }
+
   void on_read(beast::error_code error) {
+    busy();
     if (error) {
+      const bool has_body = error == http::error::body_limit || error == http::error::unexpected_body;
+      if (has_body && !allowed(parser_->get().method())) {
+        return write(not_allowed(), parser_->get().method(), 11, false);
+      }
       // What follows a broken request cannot be told from it: answer and close.
       if (auto refused = refusal(error)) write(std::move(*refused), http::verb::get, 11, false);
       return;
     }
     const auto& request = parser_->get();
     Answer reply;
-    if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      reply = {http::status::method_not_allowed, "text/plain; charset=utf-8", "only GET and HEAD\n"};
+    if (!allowed(request.method())) {
+      reply = not_allowed();
     } else {
       try {
         reply = answer({request.target().data(), request.target().size()}, handlers_);
@@ -136,13 +170,29 @@ class Session : public std::enable_shared_from_this<Session> {
                         if (keep_alive) return self->read();
                         beast::error_code ignored;
                         self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->discard(kDiscardBytesMax);
                       });
   }
+
+  // What is unread when a socket is closed makes the kernel reset the connection, and the peer may never see
+  // the answer.
+  void discard(std::size_t bytes_max) {
+    stream_.expires_after(kDiscardWait);
+    stream_.async_read_some(asio::buffer(discarded_), [self = shared_from_this(), bytes_max](
+                                                          beast::error_code error, std::size_t bytes) {
+      if (!error && bytes < bytes_max) self->discard(bytes_max - bytes);
+    });
+  }
+
+  static constexpr std::size_t kDiscardBytesMax = 256 * 1024;
+  static constexpr Duration kDiscardWait = std::chrono::seconds(1);
 
   beast::tcp_stream stream_;
   const ApiHandlers& handlers_;
   const ApiLimits& limits_;
-  std::size_t& open_;
+  Connections& all_;
+  std::optional<std::list<Session*>::iterator> idle_;  // its place among them
+  std::array<char, 4096> discarded_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::empty_body>> parser_;
   http::response<http::string_body> response_;
@@ -163,7 +213,7 @@ Error listen_error(const beast::error_code& error, const std::string& listen) {
 struct ApiServer::Impl {
   ApiHandlers handlers;
   ApiLimits limits;
-  std::size_t open = 0;  // connections
+  Connections connections;
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   asio::steady_timer retry{context};
@@ -181,15 +231,25 @@ struct ApiServer::Impl {
     const auto found = resolver.resolve(parts->host, std::to_string(parts->port),
                                         tcp::resolver::passive | tcp::resolver::numeric_service, error);
     if (error || found.empty()) return listen_error(error, listen);
-    const tcp::endpoint endpoint = found.begin()->endpoint();
+    // A name may stand for addresses that this machine has not, as ::1 where there is no IPv6.
+    std::optional<beast::error_code> first_error;
+    for (const auto& one : found) {
+      error = listen_at(one.endpoint());
+      if (!error) return {};
+      if (!first_error) first_error = error;
+    }
+    return listen_error(*first_error, listen);
+  }
+
+  beast::error_code listen_at(const tcp::endpoint& endpoint) {
+    beast::error_code error, ignored;
+    acceptor.close(ignored);
     acceptor.open(endpoint.protocol(), error);
     if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error) return listen_error(error, listen);
-    port = acceptor.local_endpoint(error).port();
-    if (error) return listen_error(error, listen);
-    return {};
+    if (!error) port = acceptor.local_endpoint(error).port();
+    return error;
   }
 
   void accept() {
@@ -203,9 +263,14 @@ struct ApiServer::Impl {
         });
         return;
       }
-      if (open < limits.connections_max) {
-        std::make_shared<Session>(std::move(socket), handlers, limits, open)->read();
-      }  // else closed at once: those that are open time out, while a queue would only grow
+      // The one that has been silent the longest makes room. Where none is silent the new one is closed: a
+      // queue would only grow.
+      const bool full = connections.open >= limits.connections_max;
+      const bool makes_room = full && !connections.idle.empty();
+      if (makes_room) connections.idle.front()->close();
+      if (!full || makes_room) {
+        std::make_shared<Session>(std::move(socket), handlers, limits, connections)->read();
+      }
       accept();
     });
   }

@@ -28,7 +28,7 @@ struct ApiHandlers {
 };
 
 struct ApiLimits {
-  std::size_t connections_max = 64;
+  std::size_t connections_max = 64;  // one more closes the one that has been idle the longest
   std::size_t header_bytes_max = 8 * 1024;
   Duration idle_timeout =
       std::chrono::seconds(10);  // for a request to arrive, and for its answer to be taken

@@ -99,6 +99,14 @@ TEST_F(ApiServerTest, RefusesOtherMethods) {
   }
 }
 
+TEST_F(ApiServerTest, RefusesOtherMethodsWithABodyToo) {
+  start();
+  EXPECT_THAT(ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"),
+              testing::AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, HEAD\r\n")));
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x')),
+              StartsWith("HTTP/1.1 405 "));
+}
+
 TEST_F(ApiServerTest, HeadHasTheLengthAndNoBody) {
   start();
   EXPECT_THAT(ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
@@ -154,10 +162,25 @@ TEST_F(ApiServerTest, ConnectionsAreLimited) {
   start({.connections_max = 2, .idle_timeout = std::chrono::minutes(10)});
   const UniqueFd first = connect();
   const UniqueFd second = connect();
+  send(first, "GET /livez HTTP/1.1\r\n\r\n");
+  char byte = 0;
+  EXPECT_EQ(::recv(first.get(), &byte, 1, 0), 1);  // served, and idle after the second one
   const UniqueFd third = connect();
-  EXPECT_EQ(read_all(third), "");
-  send(second, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
-  EXPECT_THAT(read_all(second), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_EQ(read_all(second), "");  // the longest idle makes room
+  send(third, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(read_all(third), StartsWith("HTTP/1.1 200 OK\r\n"));
+  send(first, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(read_all(first), HasSubstr("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(ApiServerTest, IdleConnectionsKeepNobodyOut) {
+  start({.connections_max = 8, .idle_timeout = std::chrono::minutes(10)});
+  std::vector<UniqueFd> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(connect());
+    if (i % 10 != 0) continue;
+    EXPECT_THAT(get("/livez"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
 }
 
 TEST_F(ApiServerTest, StopsWithOpenConnections) {
