@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <cassert>
@@ -36,7 +37,8 @@ struct Answer {
   std::string status;  // "503 Service Unavailable"
   std::string body;    // its first bytes
   std::size_t body_bytes = 0;
-  bool cut = false;  // it is longer than is read
+  bool cut = false;         // it is longer than is read
+  bool much_later = false;  // Retry-After is more than libcurl can say
 };
 
 // One request at a time, of the files that hash to it.
@@ -238,6 +240,13 @@ std::size_t HttpSink::on_header(char* data, std::size_t size, std::size_t count,
     answer = {};
     if (space != std::string_view::npos) answer.status = ascii_line(line.substr(space + 1));
   }
+  // Seconds that do not fit an integer are 0 to libcurl.
+  constexpr std::string_view kName = "retry-after:";
+  if (line.size() > kName.size() && ::strncasecmp(line.data(), kName.data(), kName.size()) == 0) {
+    std::string_view value = line.substr(kName.size());
+    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+    answer.much_later = value.find_first_not_of("0123456789") > 9 && value.size() > 9;
+  }
   return size * count;
 }
 
@@ -258,8 +267,9 @@ void HttpSink::ended(Lane& lane, CURLcode result) {
   const Request& request = lane.requests.front();
 
   bool complete = result == CURLE_OK;
-  if (!complete && lane.answer.cut) {
-    // Cut by us: whole, as far as we are concerned, if the server had all of the request.
+  if (!complete && (lane.answer.cut || (status >= 200 && status < 300))) {
+    // Cut by us, or broken off behind a 2xx: whole, as far as we are concerned, if the server had all of the
+    // request.
     curl_off_t uploaded = 0;
     ::curl_easy_getinfo(lane.easy.get(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
     complete = uploaded == static_cast<curl_off_t>(request.body.size());
@@ -277,7 +287,9 @@ void HttpSink::ended(Lane& lane, CURLcode result) {
   } else if (refusal || complete) {
     curl_off_t retry_after_s = 0;
     ::curl_easy_getinfo(lane.easy.get(), CURLINFO_RETRY_AFTER, &retry_after_s);
-    const Duration asked = std::chrono::seconds(std::clamp<curl_off_t>(retry_after_s, 0, 3600));
+    const Duration asked = lane.answer.much_later
+                               ? kRetryAfterMax
+                               : std::chrono::seconds(std::clamp<curl_off_t>(retry_after_s, 0, 3600));
     retry(lane, fmt::format("status_{}", status), message, std::min(asked, kRetryAfterMax));
   } else {
     retry(lane, result == CURLE_OPERATION_TIMEDOUT ? "timeout" : "connection", message, {});

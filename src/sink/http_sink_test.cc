@@ -208,6 +208,28 @@ TEST_F(HttpSinkTest, RetryAfterIsHonoured) {
   EXPECT_GE(times_[1] - times_[0], 900ms);
 }
 
+TEST_F(HttpSinkTest, ARetryAfterBeyondAllNumbersIsCapped) {
+  serve({HttpReply::status("503 Service Unavailable", "", "Retry-After: 99999999999999999999999\r\n"),
+         HttpReply::ok()});
+  start(raw_config());
+  harness_.send("one\n");
+  ASSERT_TRUE(soon([&] { return harness_.health().status == HealthStatus::kDegraded; }));
+  std::this_thread::sleep_for(200ms);  // twenty times the longest backoff
+  EXPECT_EQ(request_count(), 1u);
+}
+
+// The status line is the answer; what the server wanted to say beyond it does not matter.
+TEST_F(HttpSinkTest, A2xxWhoseBodyBreaksOffAcknowledges) {
+  serve({HttpReply{HttpReply::Action::kAnswer, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"}});
+  HttpSinkConfig config = raw_config();
+  config.request_timeout = 500ms;
+  start(std::move(config));
+  harness_.send("one\n");
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(request_count(), 1u);
+  EXPECT_EQ(harness_.metrics.sent_events.value(), 1u);
+}
+
 TEST_F(HttpSinkTest, FinalRefusalsDropAndCount) {
   serve({HttpReply::status("400 Bad Request", "no such index"), HttpReply::status("422 Unprocessable Entity"),
          HttpReply::ok()});
