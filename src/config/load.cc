@@ -144,6 +144,7 @@ class Loader {
       check_unused();
     }
     check_shared_outputs();
+    check_labels();
     check_feedback();
     check_limits();
   }
@@ -359,6 +360,26 @@ class Loader {
           fmt::format("path: {} is among the files of source \"{}\": its events would come back for ever",
                       excerpt(file->path), *source),
           {}, "write elsewhere, or name the file in the source's \"exclude\"");
+    }
+  }
+
+  // A label may replace a field of each JSON event, but never the event itself.
+  void check_labels() {
+    for (const YamlEntry& entry : sinks_.entries) {
+      const auto sink = config_.sinks.find(entry.key.text);
+      const YamlNode* labels = entry.value.find("labels");
+      if (sink == config_.sinks.end() || labels == nullptr) continue;
+      if (std::visit([](const SinkConfig& one) { return one.encoding; }, sink->second) != Encoding::kJson)
+        continue;
+      for (const YamlEntry& label : labels->entries) {
+        const std::string& name = label.key.text;
+        if (name == "message") {
+          diagnostics_.warning(label.key.at, "labels: \"message\" is left out: it is the event itself");
+        } else if (name == "file" || name == "source" || name == "host" || name == "timestamp") {
+          diagnostics_.warning(label.key.at,
+                               fmt::format("labels: \"{}\" takes the place of each event's own", name));
+        }
+      }
     }
   }
 

@@ -431,6 +431,15 @@ TEST(LoadTest, ASinkNeverFeedsItsOwnSource) {
   EXPECT_TRUE(load_text(with("", "path: /logs/out.txt", "file")).config);
 }
 
+TEST(LoadTest, LabelsNamedAsAFieldAreTold) {
+  const LoadedConfig loaded = load_text(with("", "labels: {message: x, host: y, env: z}"));
+  EXPECT_TRUE(loaded.config);
+  EXPECT_THAT(said(loaded),
+              ElementsAre("10:14: warning: labels: \"message\" is left out: it is the event itself",
+                          "10:26: warning: labels: \"host\" takes the place of each event's own"));
+  EXPECT_THAT(said(load_text(with("", "encoding: raw\n    labels: {host: y}"))), ElementsAre());
+}
+
 TEST(LoadTest, AValueIsBounded) {
   EXPECT_THAT(said(load_text(with("", "path: " + std::string(70'000, 'x'), "file"))),
               ElementsAre("10:11: path: 70000 bytes are too long [at most 64KiB]"));
