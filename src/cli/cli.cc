@@ -6,9 +6,37 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/nearest_name.h"
+#include "base/printable.h"
 #include "cli/exit_codes.h"
 
 namespace logflume {
+
+namespace {
+
+// What is wrong with the first word that `app` could not take; empty when it took all.
+std::string name_unknown(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining();
+  if (left.empty()) return {};
+  const std::string word = left.front().substr(0, left.front().find('='));
+  const bool is_option = word.starts_with('-');
+  std::vector<std::string> known;
+  if (is_option) {
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(command->get_name());
+    }
+  }
+  const char* const what = is_option ? "option" : known.empty() ? "argument" : "command";
+  const std::string near = nearest_name(word, known);
+  return fmt::format("unknown {} \"{}\"{}", what, printable(word),
+                     near.empty() ? "" : fmt::format(": did you mean \"{}\"?", near));
+}
+
+}  // namespace
 
 std::unique_ptr<CLI::App> make_app(Command& chosen) {
   auto app = std::make_unique<CLI::App>(
@@ -41,7 +69,10 @@ int cli_main(int argc, char** argv) {
     const CLI::App* where = app.get();
     for (const CLI::App* parsed : app->get_subcommands()) where = parsed;
     const std::string command = where == app.get() ? "logflume" : "logflume " + where->get_name();
-    fmt::print(stderr, "{}: {}\nTry \"{} --help\".\n", command, error.what(), command);
+    // A word that is not known explains more than what is missing because of it.
+    const std::string unknown = name_unknown(*where);
+    fmt::print(stderr, "{}: {}\nTry \"{} --help\".\n", command, unknown.empty() ? error.what() : unknown,
+               command);
     return kExitUsage;
   }
   try {

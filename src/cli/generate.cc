@@ -358,6 +358,13 @@ int verify_logs(const Arguments& arguments) {
   return good ? 0 : kExitFailure;
 }
 
+// CLI11 takes -1 for the largest number.
+CLI::Validator not_negative() {
+  return CLI::Validator(
+      [](const std::string& text) { return text.starts_with('-') ? text + " is negative" : std::string(); },
+      "");
+}
+
 }  // namespace
 
 void add_generate_command(CLI::App& app, Command& chosen) {
@@ -373,7 +380,9 @@ void add_generate_command(CLI::App& app, Command& chosen) {
   command->add_option("--files", arguments->files, "So many files, named by --out with {} for the number")
       ->check(CLI::Range(1U, 100'000U).description(""))
       ->type_name("N");
-  command->add_option("--lines", arguments->lines, "Lines for each file")->type_name("N");
+  command->add_option("--lines", arguments->lines, "Lines for each file")
+      ->check(not_negative().description(""))
+      ->type_name("N");
   command->add_option("--bytes", arguments->bytes, "Bytes for each file, as 4GB")->type_name("SIZE");
   command->add_option("--duration", arguments->duration, "Stop after this time, as 10s")->type_name("TIME");
   command
@@ -394,8 +403,9 @@ void add_generate_command(CLI::App& app, Command& chosen) {
       ->add_option("--writer-id", arguments->writer,
                    "Name in the marks; -1, -2 ... is added for several files")
       ->type_name("NAME");
-  CLI::Option* const seed =
-      command->add_option("--seed", arguments->seed, "Repeat the same lines")->type_name("N");
+  CLI::Option* const seed = command->add_option("--seed", arguments->seed, "Repeat the same lines")
+                                ->check(not_negative().description(""))
+                                ->type_name("N");
   command->add_flag("--split-writes", arguments->split_writes, "End each append within a line");
   command->add_flag("--json", arguments->json, "Results as JSON");
 
