@@ -320,6 +320,25 @@ def test_a_small_topic_limit_only_makes_batches_smaller(world, broker, topic):
     assert broker.lines(topic) == lines
 
 
+def test_a_topic_that_nobody_created_stalls_no_other(world, strict_broker, topic):
+    strict_broker.create_topic(f'{topic}-good.log')
+    world.config(sinks={'bus': sink(strict_broker, topic + '-{{ file_name }}')})
+    world.write('bad.log', numbered(1, 500))
+    agent = world.start()
+    expect_health(agent, 'degraded', f'topic {topic}-bad.log does not exist')
+    world.write('good.log', numbered(1, 20000))
+    expect_messages(strict_broker, f'{topic}-good.log', 20000, seconds=20)
+    expect_health(agent, 'degraded', f'topic {topic}-bad.log does not exist')
+    until(lambda: agent.metrics().get('logflume_component_sent_events_total', component='bus') == 20000, 'acknowledged')
+    assert agent.metrics().get('logflume_component_retries_total', component='bus') > 0
+    strict_broker.create_topic(f'{topic}-bad.log')
+    expect_messages(strict_broker, f'{topic}-bad.log', 500, seconds=40)
+    expect_health(agent, 'ok')
+    assert agent.stop() == 0
+    assert strict_broker.lines(f'{topic}-bad.log') == numbered(1, 500).splitlines()
+    assert strict_broker.lines(f'{topic}-good.log') == numbered(1, 20000).splitlines()
+
+
 def test_waits_for_a_topic_that_nobody_created(world, strict_broker, topic):
     world.write('a.log', numbered(1, 2000))
     world.config(sinks={'bus': sink(strict_broker, topic)})

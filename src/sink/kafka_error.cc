@@ -36,6 +36,12 @@ bool kafka_refuses_size(int error) {
 
 bool kafka_refuses_topic(int error) { return error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION; }
 
+bool kafka_is_of_topic(int error) {
+  return error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+         error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+         error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 bool kafka_is_unreachable(int error) {
   return error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
          error == RD_KAFKA_RESP_ERR__SSL || error == RD_KAFKA_RESP_ERR__RESOLVE;

@@ -18,6 +18,8 @@ KafkaVerdict kafka_verdict(int error);
 bool kafka_refuses_size(int error);
 // The refusal is about the topic, not about what is in the batch.
 bool kafka_refuses_topic(int error);
+// The trouble is one topic's: others are not concerned.
+bool kafka_is_of_topic(int error);
 // No broker can be spoken to: none answers, or none accepts who we are.
 bool kafka_is_unreachable(int error);
 // Says that all brokers are down, not why.

@@ -13,6 +13,7 @@
 #include "sink/kafka_check.h"
 #include "sink/kafka_client.h"
 #include "sink/kafka_error.h"
+#include "sink/kafka_held_topics.h"
 #include "sink/kafka_routing.h"
 #include "sink/kafka_window.h"
 
@@ -44,6 +45,10 @@ bool is_behind(KafkaTag tag, KafkaTag other) {
 //              then the window is rewound, so that the order within a partition stays.
 //   paused     between two attempts (Backoff).
 //
+// Trouble of one topic (it does not exist, or may not be written to) concerns no other: it is held in the
+// window until the client holds nothing of it and its own Backoff is over, and then handed over again
+// (KafkaHeldTopics).
+//
 // A refusal is for a whole batch, and no answer says which message of it is to blame. So the batch is taken
 // back (settling), and handed over again by a client that sends one message a request: who is refused alone
 // is counted and named, the others pass. With that the sink is `isolating` until the last suspect is done.
@@ -70,11 +75,14 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   std::size_t hand_over(TimePoint now);
   bool may_hand_over() const;
-  bool may_send_only_one_batch(const KafkaWindow::Run& run) const;
+  bool may_send_only_one_batch(const std::string& topic) const;
   void limit_to_one_batch(KafkaWindow::Run& run) const;
   void ask_limit(const std::string& topic);
   void limit_to_suspects(std::optional<KafkaWindow::Run>& run) const;
   void wait_for_room(const KafkaWindow::Run& run, std::uint32_t index);
+  void trouble(const std::string& topic, int error);
+  void answered(const std::string& topic);
+  void resume_topics(TimePoint now);
   void settle(const std::string& why, bool restart);
   void suspect(const KafkaReport& report);
   bool travelled_alone(const KafkaReport& report) const;
@@ -95,6 +103,8 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   KafkaBatching batching_;
   enum class Limit { kUnknown, kAsked, kSettled };
   std::unordered_map<std::string, Limit> limits_;  // by topic
+  KafkaHeldTopics held_topics_;
+  bool reported_ = false;  // since the held topics were looked at
   Backoff backoff_;
   const std::size_t outstanding_max_;
   const Duration silence_max_;
@@ -139,6 +149,7 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
       json_(context_.host, config_.labels),
       window_(context_.budget, config_.buffer.max_bytes),
       batching_(kafka_batching(config_)),
+      held_topics_(window_, config_.retry),
       backoff_(config_.retry),
       outstanding_max_(kafka_queue_messages(config_)),
       silence_max_(batching_.linger + kSilenceMax),
@@ -187,6 +198,7 @@ std::size_t KafkaSink::do_work(TimePoint now) {
   if (work > 0) blocked_ = false;
   advance(now);
   window_.collect(finished_);  // makes room
+  if (std::exchange(reported_, false) || now >= held_topics_.next_retry()) resume_topics(now);
   work += hand_over(now);
   finish();
   watch_silence(now);
@@ -211,18 +223,15 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
     auto run = window_.next_run();
     if (isolating_ && run) limit_to_suspects(run);
     if (run) {
-      if (may_send_only_one_batch(*run)) {
-        if (client_->outstanding() > 0) {
-          blocked_ = true;
-          break;
-        }
-        limit_to_one_batch(*run);
-      }
+      const std::string& topic = run->chunk->shipment().topic;
+      const bool one_batch = may_send_only_one_batch(topic);
+      if (one_batch) limit_to_one_batch(*run);
       const auto room = static_cast<std::uint32_t>(
           std::min<std::size_t>(outstanding_max_ - client_->outstanding(), kMessagesPerPass - handed));
       const std::uint32_t wanted = std::min(run->end, run->begin.index + room);
       const std::uint32_t end = client_->produce(*run, wanted, refused_);
       window_.handed_over(*run, end);
+      if (one_batch) held_topics_.probe(topic);
       handed += end - run->begin.index;
       flushed_ = false;
       if (end < wanted) wait_for_room(*run, end);
@@ -251,10 +260,10 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
 }
 
 // A batch that is larger than its topic accepts is refused with all that is in it, and what is on its way
-// behind it would overtake it. So one batch travels alone until the topic's limit is known.
-bool KafkaSink::may_send_only_one_batch(const KafkaWindow::Run& run) const {
+// behind it would overtake it. So one batch of a topic travels at a time until the topic's limit is known.
+bool KafkaSink::may_send_only_one_batch(const std::string& topic) const {
   if (isolating_) return false;  // messages travel alone anyway
-  const auto found = limits_.find(run.chunk->shipment().topic);
+  const auto found = limits_.find(topic);
   return found == limits_.end() || found->second != Limit::kSettled;
 }
 
@@ -319,12 +328,14 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
   KafkaChunk* chunk = nullptr;
   std::optional<std::uint32_t> chunk_number;
   const KafkaShipment* delivered_to = nullptr;
+  reported_ = true;
   for (const KafkaReport& report : reports) {
     if (chunk_number != report.tag.chunk) {  // reports of a chunk's messages come together
       chunk_number = report.tag.chunk;
       chunk = window_.find(report.tag.chunk);
     }
     if (chunk == nullptr) continue;
+    window_.reported(*chunk);
     switch (kafka_verdict(report.error)) {
       case KafkaVerdict::kDelivered:
         if (window_.mark_done(*chunk, report.tag.index)) {
@@ -342,7 +353,9 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
         break;
       case KafkaVerdict::kRetry:
         context_.metrics.error(kafka_error_name(report.error));
-        if (phase_ != Phase::kSettling || why_.empty()) {
+        if (kafka_is_of_topic(report.error)) {
+          trouble(chunk->shipment().topic, report.error);
+        } else if (phase_ != Phase::kSettling || why_.empty()) {
           back_off_ = true;
           settle(kafka_retry_reason(report.error, chunk->shipment().topic), true);
         }
@@ -355,12 +368,13 @@ void KafkaSink::on_reports(std::span<const KafkaReport> reports) {
   context_.outcome.sent(sent_events, sent_bytes);
   delivered_any_ = true;
   ask_limit(delivered_to->topic);
+  answered(delivered_to->topic);
   last_progress_ = now_;
   last_error_.clear();
   silent_ = false;
   if (phase_ == Phase::kRunning) {
     backoff_.reset();
-    context_.health.ok();
+    if (!held_topics_.in_trouble()) context_.health.ok();
   }
 }
 
@@ -382,6 +396,7 @@ void KafkaSink::refuse(const KafkaReport& report, KafkaChunk& chunk) {
       fmt::format("line at offset {} of {} dropped: topic {} does not accept its message of {} bytes: {}",
                   offset, shipment.delivery.batch->origin->path, shipment.topic,
                   report.payload_bytes + report.key_bytes, kafka_error_text(report.error)));
+  answered(shipment.topic);
 }
 
 void KafkaSink::suspect(const KafkaReport& report) {
@@ -429,6 +444,24 @@ void KafkaSink::on_log(int level, std::string_view facility, std::string_view te
   context_.log.limited(mapped, context_.name, facility, fmt::format("librdkafka: {}: {}", facility, text));
 }
 
+void KafkaSink::trouble(const std::string& topic, int error) {
+  const std::string why = kafka_retry_reason(error, topic);
+  if (!held_topics_.trouble(topic, why, now_)) return;
+  last_error_ = why;
+  context_.health.degraded(why);
+  context_.log.limited(LogLevel::kWarn, context_.name, why, why + "; trying again");
+}
+
+void KafkaSink::answered(const std::string& topic) {
+  if (held_topics_.answered(topic) && held_topics_.in_trouble()) context_.health.degraded(held_topics_.why());
+}
+
+void KafkaSink::resume_topics(TimePoint now) {
+  const KafkaHeldTopics::Resumed resumed = held_topics_.resume(now);
+  if (resumed.any) blocked_ = false;
+  retries_.add(resumed.events_again);
+}
+
 // -- Settling ---------------------------------------------------------------------------------------------
 
 void KafkaSink::settle(const std::string& why, bool restart) {
@@ -474,6 +507,7 @@ void KafkaSink::advance(TimePoint now) {
 
 void KafkaSink::finish_settling(TimePoint now) {
   retries_.add(window_.rewind());
+  reported_ = true;  // nothing is in flight any more
   if (suspects_) {
     suspects_ = false;
     isolating_ = true;
@@ -509,7 +543,7 @@ void KafkaSink::finish() {
 }
 
 void KafkaSink::watch_silence(TimePoint now) {
-  if (silent_ || window_.empty() || now - last_progress_ < silence_max_) return;
+  if (silent_ || window_.empty() || held_topics_.in_trouble() || now - last_progress_ < silence_max_) return;
   silent_ = true;
   context_.health.degraded(
       last_error_.empty()
@@ -519,9 +553,10 @@ void KafkaSink::watch_silence(TimePoint now) {
 }
 
 TimePoint KafkaSink::deadline() const {
-  TimePoint next = std::min(resume_at_, settle_deadline_);
+  TimePoint next = std::min({resume_at_, settle_deadline_, held_topics_.next_retry()});
   if (phase_ == Phase::kSettling && (!client_ || client_->outstanding() == 0)) next = TimePoint{};
-  if (!silent_ && !window_.empty()) next = std::min(next, last_progress_ + silence_max_);
+  if (!silent_ && !window_.empty() && !held_topics_.in_trouble())
+    next = std::min(next, last_progress_ + silence_max_);
   return next;
 }
 

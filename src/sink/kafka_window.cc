@@ -37,7 +37,7 @@ KafkaWindow::KafkaWindow(MemoryBudget& budget, std::size_t encoded_bytes_max)
     : budget_(budget), encoded_bytes_max_(encoded_bytes_max) {}
 
 KafkaWindow::~KafkaWindow() {
-  for (const KafkaChunk& chunk : chunks_) budget_.release(chunk.reserved_bytes_);
+  for (const auto& [number, chunk] : by_number_) budget_.release(chunk->reserved_bytes_);
 }
 
 void KafkaWindow::take(std::shared_ptr<KafkaShipment> shipment) {
@@ -62,26 +62,32 @@ bool KafkaWindow::cut(JsonEncoder* json) {
     count = fitting;
   }
   KafkaChunk chunk(next_number_, pending_, pending_next_, count);
-  if (encoded_bytes_ + encoded_bytes > encoded_bytes_max_ && !chunks_.empty()) return false;
-  if (!admit(chunk, encoded_bytes + count * kMessageBytes)) return false;
+  if (!admit(chunk, encoded_bytes)) return false;
   if (json != nullptr) encode(chunk, *json);
   if (chunk.finished()) finished_numbers_.push_back(next_number_);  // one without events
-  chunks_.push_back(std::move(chunk));
-  by_number_.emplace(next_number_++, std::prev(chunks_.end()));
-  if (produce_ == chunks_.end()) --produce_;
+  Chunks& place = place_of(pending_->topic);
+  place.push_back(std::move(chunk));
+  by_number_.emplace(next_number_++, std::prev(place.end()));
+  if (&place == &chunks_ && produce_ == chunks_.end()) --produce_;
   pending_next_ += count;
   if (pending_next_ == total) pending_.reset();
   return true;
 }
 
-// With nothing in flight a chunk is admitted without a reservation: otherwise a budget that others have used
-// up would stop this sink for ever.
-bool KafkaWindow::admit(KafkaChunk& chunk, std::size_t bytes) {
-  if (budget_.try_reserve(bytes)) {
-    chunk.reserved_bytes_ = bytes;
-    return true;
-  }
-  return chunks_.empty();
+// With nothing in flight a chunk is admitted without room: otherwise a budget that others have used up, or a
+// topic that is held, would stop this sink for ever.
+bool KafkaWindow::admit(KafkaChunk& chunk, std::size_t encoded_bytes) {
+  const bool alone = by_number_.empty() || (chunks_.empty() && !is_held(chunk.shipment_->topic));
+  if (encoded_bytes_ + encoded_bytes > encoded_bytes_max_ && !alone) return false;
+  const std::size_t bytes = encoded_bytes + chunk.count_ * kMessageBytes;
+  if (!budget_.try_reserve(bytes)) return alone;
+  chunk.reserved_bytes_ = bytes;
+  return true;
+}
+
+KafkaWindow::Chunks& KafkaWindow::place_of(const std::string& topic) {
+  const auto held = held_.find(topic);
+  return held == held_.end() ? chunks_ : held->second;
 }
 
 void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
@@ -151,18 +157,54 @@ void KafkaWindow::collect(std::vector<Delivery>& finished) {
     KafkaShipment& shipment = *chunk->shipment_;
     if (shipment.unfinished == 0 && shipment.delivery.batch) finished.push_back(std::move(shipment.delivery));
     if (produce_ == chunk) ++produce_;
-    chunks_.erase(chunk);
+    place_of(shipment.topic).erase(chunk);
     by_number_.erase(found);
   }
   finished_numbers_.clear();
 }
 
-std::size_t KafkaWindow::rewind() {
-  std::size_t again = 0;
-  for (KafkaChunk& chunk : chunks_) {
-    for (std::uint32_t i = 0; i < chunk.next_; ++i) again += chunk.is_done(i) ? 0 : 1;
-    chunk.next_ = 0;
+void KafkaWindow::hold(const std::string& topic) {
+  const auto [held, fresh] = held_.try_emplace(topic);
+  if (!fresh) return;
+  for (auto chunk = chunks_.begin(); chunk != chunks_.end();) {
+    const auto next = std::next(chunk);
+    if (chunk->shipment_->topic == topic) {
+      if (produce_ == chunk) produce_ = next;
+      held->second.splice(held->second.end(), chunks_, chunk);
+    }
+    chunk = next;
   }
+}
+
+bool KafkaWindow::is_settled(const std::string& topic) const {
+  const Chunks& chunks = held_.at(topic);
+  return std::all_of(chunks.begin(), chunks.end(), [](const KafkaChunk& one) { return one.in_flight_ == 0; });
+}
+
+std::size_t KafkaWindow::resume(const std::string& topic, bool again) {
+  const auto held = held_.find(topic);
+  const std::size_t events = again ? rewind(held->second) : 0;
+  // Numbers wrap.
+  chunks_.merge(held->second, [](const KafkaChunk& a, const KafkaChunk& b) {
+    return static_cast<std::int32_t>(a.number_ - b.number_) < 0;
+  });
+  held_.erase(held);
+  produce_ = chunks_.begin();
+  return events;
+}
+
+std::size_t KafkaWindow::rewind(Chunks& chunks) {
+  std::size_t again = 0;
+  for (KafkaChunk& chunk : chunks) {
+    for (std::uint32_t i = 0; i < chunk.next_; ++i) again += chunk.is_done(i) ? 0 : 1;
+    chunk.next_ = chunk.in_flight_ = 0;
+  }
+  return again;
+}
+
+std::size_t KafkaWindow::rewind() {
+  std::size_t again = rewind(chunks_);
+  for (auto& [topic, chunks] : held_) again += rewind(chunks);
   produce_ = chunks_.begin();
   return again;
 }

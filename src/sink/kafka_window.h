@@ -54,7 +54,8 @@ class KafkaChunk {
   std::uint32_t first_;
   std::uint32_t count_;
   std::uint32_t unfinished_;
-  std::uint32_t next_ = 0;  // events before it were handed over since the last rewind
+  std::uint32_t next_ = 0;       // events before it were handed over since the last rewind
+  std::uint32_t in_flight_ = 0;  // handed over and not reported
   bool encoded_ = false;
   std::string text_;                 // encoded events, back to back
   std::vector<std::uint32_t> ends_;  // of each in text_
@@ -99,8 +100,13 @@ class KafkaWindow {
     std::uint32_t end;
   };
   std::optional<Run> next_run();
-  // Events before `end` of the chunk that next_run() gave are handed over.
-  void handed_over(const Run& run, std::uint32_t end) { run.chunk->next_ = end; }
+  // Events before `end` of the chunk that next_run() gave are handed over: each will be reported.
+  void handed_over(const Run& run, std::uint32_t end) {
+    run.chunk->next_ = end;
+    run.chunk->in_flight_ += end - run.begin.index;
+  }
+  // One of its events was: delivered, refused, or given back.
+  void reported(KafkaChunk& chunk) { chunk.in_flight_ -= chunk.in_flight_ > 0 ? 1 : 0; }
 
   // Null when the tag is of nothing here.
   KafkaChunk* find(std::uint32_t chunk);
@@ -108,22 +114,34 @@ class KafkaWindow {
   bool mark_done(KafkaChunk& chunk, std::uint32_t index);
   // Drops finished chunks, wherever they stand, and appends the deliveries that finished with them.
   void collect(std::vector<Delivery>& finished);
+  // next_run() passes by what goes to `topic`, what is cut later too, until resume(). Other topics go on.
+  void hold(const std::string& topic);
+  bool is_held(const std::string& topic) const { return held_.contains(topic); }
+  // The client has reported all that it got of a held topic.
+  bool is_settled(const std::string& topic) const;
+  // With `again` what is not done of it will be handed over again; returns how many events that were handed
+  // over before. REQUIRES: is_held(topic); with `again`, is_settled(topic).
+  std::size_t resume(const std::string& topic, bool again);
   // Everything that is not done will be handed over again, in order; returns how many events that were handed
   // over before. REQUIRES: the client holds none of it.
   std::size_t rewind();
 
-  bool empty() const { return chunks_.empty() && pending_ == nullptr; }
+  bool empty() const { return by_number_.empty() && pending_ == nullptr; }
 
  private:
-  bool admit(KafkaChunk& chunk, std::size_t bytes);
+  using Chunks = std::list<KafkaChunk>;
+
+  static std::size_t rewind(Chunks& chunks);
+  Chunks& place_of(const std::string& topic);
+  bool admit(KafkaChunk& chunk, std::size_t encoded_bytes);
   void release(KafkaChunk& chunk);
   void encode(KafkaChunk& chunk, const JsonEncoder& json);
 
   MemoryBudget& budget_;
   const std::size_t encoded_bytes_max_;
   std::size_t encoded_bytes_ = 0;
-  using Chunks = std::list<KafkaChunk>;
   Chunks chunks_;
+  std::unordered_map<std::string, Chunks> held_;  // by topic
   std::unordered_map<std::uint32_t, Chunks::iterator> by_number_;
   std::uint32_t next_number_ = 0;                // wraps
   Chunks::iterator produce_ = chunks_.end();     // the first one with events to hand over

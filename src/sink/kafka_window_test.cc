@@ -14,8 +14,9 @@ class KafkaWindowTest : public testing::Test {
  protected:
   static constexpr std::size_t kEncodedMax = 1024 * 1024;
 
-  std::shared_ptr<KafkaShipment> ship(std::string_view text) {
+  std::shared_ptr<KafkaShipment> ship(std::string_view text, std::string topic = "t") {
     auto shipment = std::make_shared<KafkaShipment>();
+    shipment->topic = std::move(topic);
     shipment->delivery = harness.make_delivery(text);
     shipment->events.build(*shipment->delivery.batch);
     shipment->unfinished = static_cast<std::uint32_t>(shipment->events.size());
@@ -105,6 +106,56 @@ TEST_F(KafkaWindowTest, ADeliveryIsFinishedThoughOneBeforeItIsNot) {
   window.collect(finished);
   EXPECT_EQ(finished.size(), 4u);
   EXPECT_TRUE(window.empty());
+}
+
+TEST_F(KafkaWindowTest, AHeldTopicIsPassedByAndComesBackInOrder) {
+  KafkaWindow window(harness.budget, kEncodedMax);
+  const auto take = [&](const char* text, const char* topic) {
+    window.take(ship(text, topic));
+    return hand_over(window);
+  };
+  take("a1\na2\n", "a");
+  take("b1\n", "b");
+  window.hold("a");
+  EXPECT_FALSE(window.is_settled("a"));
+  for (int event = 0; event < 2; ++event) window.reported(*window.find(0));
+  EXPECT_TRUE(window.is_settled("a"));
+  done(window, 0, 0);
+  EXPECT_TRUE(take("a3\n", "a").empty());
+  EXPECT_EQ(take("b2\n", "b"), std::vector<std::string>{"b2"});
+
+  EXPECT_EQ(window.resume("a", true), 1u);
+  EXPECT_EQ(hand_over(window), (std::vector<std::string>{"a2", "a3"}));
+  EXPECT_FALSE(window.is_held("a"));
+
+  window.hold("a");
+  EXPECT_EQ(window.resume("a", false), 0u);
+  EXPECT_TRUE(hand_over(window).empty()) << "what was handed over stays so";
+
+  window.hold("a");
+  done(window, 0, 1);
+  std::vector<Delivery> finished;
+  window.collect(finished);
+  EXPECT_EQ(finished.size(), 1u);
+  EXPECT_EQ(window.rewind(), 3u);
+  window.resume("a", true);
+  EXPECT_EQ(hand_over(window), (std::vector<std::string>{"b1", "a3", "b2"}));
+}
+
+TEST_F(KafkaWindowTest, AHeldTopicWithoutRoomLeavesSomeToTheOthers) {
+  KafkaWindow window(harness.budget, 100);
+  JsonEncoder json("host", {});
+  window.take(ship("a1\n", "a"));
+  EXPECT_EQ(hand_over(window, &json).size(), 1u);
+  window.hold("a");
+  window.take(ship("b1\n", "b"));
+  EXPECT_EQ(hand_over(window, &json).size(), 1u);
+  done(window, 1, 0);
+  std::vector<Delivery> finished;
+  window.collect(finished);
+  window.take(ship("a2\n", "a"));
+  EXPECT_TRUE(hand_over(window, &json).empty());
+  EXPECT_TRUE(window.has_pending()) << "of the held one no more is taken";
 }
 
 TEST_F(KafkaWindowTest, FinishesAnEmptyDelivery) {
