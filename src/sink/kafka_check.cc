@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +34,13 @@ constexpr std::array kForbidden{
     Forbidden{"enabled_events", "it is set by the sink"},
     Forbidden{"plugin.library.paths", "plugins are not loaded"},
 };
+
+bool is_forbidden(const std::string& property) {
+  return std::any_of(kForbidden.begin(), kForbidden.end(),
+                     [&](const Forbidden& one) { return property == one.name; });
+}
+
+constexpr std::size_t kFaultsMax = 100;  // more are not worth their edit distances
 
 // Keys of ours whose value librdkafka judges, by the property that they become.
 struct OwnKey {
@@ -78,8 +86,8 @@ std::vector<std::string> property_names() {
   return names;
 }
 
-SettingFault unknown_property(const std::string& name) {
-  const std::string nearest = nearest_name(name, property_names());
+SettingFault unknown_property(const std::string& name, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(name, known);
   return {"options." + name,
           fmt::format("unknown option \"{}\": librdkafka has no such property", name),
           {},
@@ -89,12 +97,16 @@ SettingFault unknown_property(const std::string& name) {
 
 void set_all(const KafkaSinkConfig& config, rd_kafka_conf_t* conf, std::vector<SettingFault>& faults) {
   char text[512];
+  std::vector<std::string> known;  // asked for only when there is something to guess
   for (const auto& [name, value] : kafka_properties(config, kafka_batching(config))) {
+    if (faults.size() > kFaultsMax) return;
+    if (is_forbidden(name) && config.options.contains(name)) continue;  // setting one may load a library
     const rd_kafka_conf_res_t set = rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text, sizeof text);
     if (set == RD_KAFKA_CONF_OK) continue;
     const std::string key = key_of(config, name);
     if (set == RD_KAFKA_CONF_UNKNOWN && config.options.contains(name)) {
-      faults.push_back(unknown_property(name));
+      if (known.empty()) known = property_names();
+      faults.push_back(unknown_property(name, known));
       continue;
     }
     std::string_view why = text;

@@ -473,6 +473,15 @@ TEST_F(KafkaSinkOpenTest, WhatOnlyAStartFindsOutNamesItsKey) {
   EXPECT_THAT(faults_of(ca), StartsWith("tls.ca_file | tls.ca_file: ssl.ca.location failed"));
 }
 
+// librdkafka loads the library as soon as the property is set.
+TEST_F(KafkaSinkOpenTest, AForbiddenOptionIsNotEvenTried) {
+  KafkaSinkConfig plugin = config();
+  plugin.options = {{"plugin.library.paths", "/nonexistent.so"}};
+  const auto faults = kafka_faults(plugin);
+  ASSERT_EQ(faults.size(), 1u) << faults.back().message;
+  EXPECT_EQ(faults[0].message, "options.plugin.library.paths cannot be set: plugins are not loaded");
+}
+
 TEST_F(KafkaSinkOpenTest, WarnsOfOptionsThatWeakenDelivery) {
   KafkaSinkConfig weak = config();
   EXPECT_TRUE(kafka_option_warnings(weak).empty());
