@@ -37,6 +37,7 @@ Result<FileStatus> file_status(int fd) {
                     status.size_bytes,
                     status.links,
                     status.modified_ns,
+                    status.changed_ns,
                     status.is_file()};
 }
 
