@@ -53,13 +53,11 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
 // of once for each batch.
 void SinkLedger::release(std::uint64_t bytes, std::uint64_t batches) {
   const std::uint64_t bytes_before = inflight_bytes_.fetch_sub(bytes, std::memory_order_release);
-  // Pairs with inflight_batches(): who reads 0 sees all cursors moved. Sequentially consistent because of
-  // wake_when_idle_: either this thread sees the flag, or the source, which set it first, sees 0.
-  const std::uint64_t batches_before = inflight_batches_.fetch_sub(batches, std::memory_order_seq_cst);
+  // Pairs with inflight_batches(): who reads 0 sees all cursors moved.
+  const std::uint64_t batches_before = inflight_batches_.fetch_sub(batches, std::memory_order_release);
   assert(bytes_before >= bytes && batches_before >= batches);
-  const bool room = bytes_before >= wake_below_bytes_ && bytes_before - bytes < wake_below_bytes_;
-  const bool idle = batches_before == batches && wake_when_idle_.load(std::memory_order_seq_cst);
-  if (!room && !idle) return;
+  (void)batches_before;
+  if (bytes_before < wake_below_bytes_ || bytes_before - bytes >= wake_below_bytes_) return;
   for (Parker* source : sources_) source->wake();
 }
 

@@ -47,14 +47,9 @@ class SinkLedger {
   }
   std::uint64_t inflight_bytes() const { return inflight_bytes_.load(std::memory_order_relaxed); }
   // 0: all that was charged is acknowledged, and the cursors show it.
-  std::uint64_t inflight_batches() const { return inflight_batches_.load(std::memory_order_seq_cst); }
-  // Sources to wake when room returns, or when the last delivery was acknowledged.
-  // REQUIRES: before the threads start.
+  std::uint64_t inflight_batches() const { return inflight_batches_.load(std::memory_order_acquire); }
+  // Sources to wake when room returns. REQUIRES: before the threads start.
   void add_source(Parker& parker) { sources_.push_back(&parker); }
-  // Whether sources are woken when the last delivery was acknowledged (they are at first). A source that
-  // follows live files turns it off, or each line would wake it twice. Turn it on before Parker::announce()
-  // and look at inflight_batches() after it, so that no wake-up is lost.
-  void wake_when_idle(bool on) { wake_when_idle_.store(on, std::memory_order_seq_cst); }
 
   // -- Acknowledgement ------------------------------------------------------------------------------------
   // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
@@ -79,7 +74,6 @@ class SinkLedger {
   std::vector<Parker*> sources_;
   std::atomic<std::uint64_t> inflight_bytes_{0};
   std::atomic<std::uint64_t> inflight_batches_{0};
-  std::atomic<bool> wake_when_idle_{true};
 
   std::mutex mutex_;
   std::vector<CursorRef> dirty_cursors_;

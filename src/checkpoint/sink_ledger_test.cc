@@ -136,25 +136,14 @@ TEST(SinkLedgerTest, WakesAFullSourceOnceAtThreeQuarters) {
   EXPECT_FALSE(woken(source));
 }
 
-TEST(SinkLedgerTest, WakesWhenTheLastDeliveryIsAcknowledgedIfWanted) {
-  SinkLedger ledger("bus", 1000, {});
-  Parker source;
-  ledger.add_source(source);
+TEST(SinkLedgerTest, KeepsRoomForLinesThatHaveJustBeenWritten) {
+  SinkLedger ledger("bus", 100, {});
   const CursorRef cursor = cursor_of(ledger, 1);
-  const Delivery first = feed(cursor, 1);
-  const Delivery second = feed(cursor, 1);
-  source.announce();
-  ledger.acknowledge({&second, 1});
-  EXPECT_FALSE(woken(source));
-  ledger.acknowledge({&first, 1});
-  EXPECT_TRUE(woken(source));
-  EXPECT_EQ(cursor->acked_offset(), 2u);
-
-  source.drain();
-  ledger.wake_when_idle(false);
-  source.announce();
-  ledger.acknowledge(std::vector{feed(cursor, 1)});
-  EXPECT_FALSE(woken(source));
+  for (int i = 0; i < 10; ++i) feed(cursor, 10);
+  EXPECT_FALSE(ledger.has_room());
+  EXPECT_TRUE(ledger.has_room_for_live());
+  feed(cursor, 25);
+  EXPECT_FALSE(ledger.has_room_for_live());
 }
 
 // Goal: fan-out. Each sink's watermarks are those of its own acknowledgements, in any order.

@@ -31,7 +31,7 @@ class Signals {
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);  // EPIPE and EFBIG say the same
   }
-  // The next signal; 0 when none came within `timeout` (kForever: wait).
+  // The next signal; 0 when none came within `timeout` (nullopt: wait).
   int next(std::optional<Duration> timeout) {
     if (!timeout) {
       int signal = 0;
@@ -232,7 +232,10 @@ int AgentProcess::run() {
       if (topology_->exhausted()) break;
     }
   }
-  if (progress) progress->finish();
+  if (progress) {
+    if (topology_->exhausted()) progress->update(topology_->progress().bytes_read, 1.0);
+    progress->finish();
+  }
   const bool left_something = topology_->left_something();
   if (left_something) log_.error("agent", "not everything could be read: see the messages above");
   const bool clean = topology_->stop(config_.shutdown_timeout, [this] { return stop_at_once(); });

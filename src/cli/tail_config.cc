@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/host_port.h"
 #include "config/catalog.h"
 
 namespace logflume {
@@ -45,6 +46,8 @@ Result<AnySinkConfig> destination(const TailRequest& request) {
   if (to.starts_with("tcp://")) {
     std::string address = to.substr(6);
     if (address.ends_with('/')) address.pop_back();
+    if (const auto parsed = parse_host_port(address); !parsed)
+      return refuse(to, parsed.error().message + "; it is tcp://HOST:PORT");
     auto sink = defaults<TcpSinkConfig>();
     sink.addresses = {std::move(address)};
     return AnySinkConfig(std::move(sink));

@@ -48,8 +48,8 @@ TEST(TailConfigTest, EachDestinationIsItsSinkInRaw) {
 }
 
 TEST(TailConfigTest, OtherDestinationsAreRefusedWithWhatThereIs) {
-  for (const char* to :
-       {"", "ftp://h/", "kafka://h:1", "kafka://h:1/", "file:", "file://host/x", "out.log"}) {
+  for (const char* to : {"", "ftp://h/", "tcp://h", "tcp://:1", "kafka://h:1", "kafka://h:1/",
+                         "file:", "file://host/x", "out.log"}) {
     const Result<Config> config = tail_config(request(to));
     ASSERT_FALSE(config) << to;
     EXPECT_THAT(config.error().text(), HasSubstr("expected console, file:PATH"));

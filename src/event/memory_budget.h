@@ -1,4 +1,5 @@
-// The one ceiling on what the agent keeps in memory: slabs, rings, request bodies.
+// The one ceiling on what the agent keeps of what it read: slabs, and what sinks encode of them. The rings
+// are of a fixed size and outside of it.
 //
 // Threads: any; wait-free.
 #pragma once

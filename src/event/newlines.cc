@@ -111,6 +111,4 @@ std::size_t find_long_line(std::string_view text, std::size_t max_bytes) {
   return std::string_view::npos;
 }
 
-std::string_view newline_scanner_name() { return best_kernel().name; }
-
 }  // namespace logflume

@@ -25,9 +25,6 @@ void index_newlines(std::string_view text, std::vector<std::uint32_t>& out);
 // unterminated last line counts. Costs about one probe each `max_bytes`, not a scan.
 std::size_t find_long_line(std::string_view text, std::size_t max_bytes);
 
-// "avx512bw", "avx2", "portable": what dispatch chose.
-std::string_view newline_scanner_name();
-
 // The kernels, best first, for tests and benchmarks: each must be as the others. The portable one is last.
 struct NewlineKernel {
   std::string_view name;

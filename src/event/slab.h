@@ -46,7 +46,7 @@ using SlabRef = IntrusivePtr<Slab>;
 // Lifecycle: outlives every slab of it.
 class SlabPool {
  public:
-  // Measured sweet spot: stays in L2 from read to scan (docs/design.md, limits of the machine).
+  // Measured sweet spot: stays in L2 from read to scan (docs/design.md).
   static constexpr std::size_t kSlabBytes = 256 * 1024;
 
   // Every slab is reserved in `budget`.

@@ -48,7 +48,6 @@ class FileOutput {
 
   // Appends all of it. Until accept() the file is torn: it ends with what may have to be taken back.
   Result<void> append(std::span<iovec> pieces);
-  bool torn() const { return torn_; }
   // Cuts what was appended since the last accept().
   Result<void> rollback();
 

@@ -20,7 +20,6 @@ void Feeder::open() {
   states_.resize(context_.outlets.size());
   for (const Outlet& outlet : context_.outlets) {
     outlet.ledger.add_source(context_.loop.parker());
-    outlet.ledger.wake_when_idle(false);  // exhausted() is asked for by time
   }
 }
 

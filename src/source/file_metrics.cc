@@ -14,9 +14,12 @@ FileMetrics::FileMetrics(SourceContext& context)
                                                   {{"component", context.name}})),
       open_gauge_(context.metrics.registry.gauge("logflume_source_files_open", "Files open.",
                                                  {{"component", context.name}})),
-      directories_gauge_(context.metrics.registry.gauge("logflume_source_directories_watched",
-                                                        "Directories watched by inotify.",
-                                                        {{"component", context.name}})) {
+      watched_gauge_(context.metrics.registry.gauge("logflume_source_directories_watched",
+                                                    "Directories watched by inotify.",
+                                                    {{"component", context.name}})),
+      polled_gauge_(context.metrics.registry.gauge("logflume_source_directories_polled",
+                                                   "Directories that are only looked at by rescans.",
+                                                   {{"component", context.name}})) {
   for (const Outlet& outlet : context.outlets) {
     sinks_.push_back(
         {0, &context.metrics.registry.gauge("logflume_sink_lag_bytes",
@@ -62,12 +65,13 @@ void FileMetrics::add_lag(const TailedFile& file) {
   }
 }
 
-void FileMetrics::end_lag(std::size_t files, std::size_t open, std::size_t directories) {
+void FileMetrics::end_lag(std::size_t files, std::size_t open, std::uint64_t watched, std::uint64_t polled) {
   bytes_gauge_.set(static_cast<double>(lag_bytes_));
   seconds_gauge_.set(lag_seconds_);
   files_gauge_.set(static_cast<double>(files));
   open_gauge_.set(static_cast<double>(open));
-  directories_gauge_.set(static_cast<double>(directories));
+  watched_gauge_.set(static_cast<double>(watched));
+  polled_gauge_.set(static_cast<double>(polled));
   for (const SinkLag& sink : sinks_) sink.gauge->set(static_cast<double>(sink.sum));
 }
 

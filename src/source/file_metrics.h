@@ -24,7 +24,7 @@ class FileMetrics {
   // Between begin_lag() and end_lag(): each file that is not known to be read to its end.
   void begin_lag(TimePoint now);
   void add_lag(const TailedFile& file);
-  void end_lag(std::size_t files, std::size_t open, std::size_t directories);
+  void end_lag(std::size_t files, std::size_t open, std::uint64_t watched, std::uint64_t polled);
   bool lagging() const { return lag_bytes_ > 0; }
   std::uint64_t lag_bytes() const { return static_cast<std::uint64_t>(bytes_gauge_.value()); }  // any thread
 
@@ -42,7 +42,8 @@ class FileMetrics {
   Gauge& seconds_gauge_;
   Gauge& files_gauge_;
   Gauge& open_gauge_;
-  Gauge& directories_gauge_;
+  Gauge& watched_gauge_;
+  Gauge& polled_gauge_;
 };
 
 }  // namespace logflume

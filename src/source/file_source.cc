@@ -705,7 +705,8 @@ void FileSource::refresh_lag(TimePoint now) {
   for (const FileToken token : live_) visit(token);
   for (const FileToken token : behind_) visit(token);
   for (const FileToken token : waiting_) visit(token);
-  metrics_.end_lag(catalog_->size(), handles_->open_count(), discovery_.watched_directories());
+  metrics_.end_lag(catalog_->size(), handles_->open_count(), discovery_.watched_directories(),
+                   discovery_.polled_directories());
 }
 
 // When to run next without being woken, and whether everything is fed.

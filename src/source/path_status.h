@@ -20,7 +20,6 @@ struct PathStatus {
   bool is_file() const { return S_ISREG(mode); }
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_link() const { return S_ISLNK(mode); }
-  bool same_inode(const PathStatus& other) const { return device == other.device && inode == other.inode; }
 
   // Differs for different inodes, also for one number used twice (as far as the birth time tells).
   std::uint64_t identity() const;

@@ -102,7 +102,6 @@ struct TailedFile {
 
   std::list<TailedFile*>::iterator lru;  // valid while fd is open
   const std::string& path() const { return origin->path; }
-  std::string directory() const { return path().substr(0, path().rfind('/')); }
   // Every sink was fed with all that the archive holds, and it does not grow.
   bool finished_archive() const { return archive && content && content->fed_min() >= archive->size_bytes(); }
   // Every sink was fed with what is known to be in it, and has it.
