@@ -118,13 +118,13 @@ def test_several_addresses_are_tried_in_turn(world):
 def test_a_tls_peer_that_refuses_the_client_gets_no_line_counted(world, tmp_path, version):
     """With TLS 1.3 the handshake is over for the client before the server has looked at its certificate."""
     cert, context = make_certificate(tmp_path)
-    os.mkdir(tmp_path / 'client')
+    (tmp_path / 'client').mkdir()
     own_cert, _ = make_certificate(tmp_path / 'client')
     own_key = str(tmp_path / 'client' / 'key.pem')
     context.minimum_version = context.maximum_version = version
     context.load_verify_locations(own_cert)
     context.verify_mode = ssl.CERT_REQUIRED
-    receiver = Receiver(tls=context)
+    receiver = TcpReceiver(tls=context)
     world.write('a.log', numbered(1, 1000))
     tls = {'enabled': True, 'ca_file': cert}
     agent = world.start(world.config(sinks={'out': tcp_sink(receiver.port, tls=tls)}, top={'shutdown_timeout': '1s'}))
@@ -146,7 +146,7 @@ def test_a_tls_peer_without_session_tickets_is_believed_after_a_while(world, tmp
     cert, context = make_certificate(tmp_path)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
-    receiver = Receiver(tls=context)
+    receiver = TcpReceiver(tls=context)
     world.write('a.log', numbered(1, 1000))
     agent = world.start(world.config(sinks={'out': tcp_sink(
         receiver.port, tls={'enabled': True, 'ca_file': cert})}))
