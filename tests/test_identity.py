@@ -108,6 +108,16 @@ def test_a_copy_and_its_known_original_found_by_one_scan(world, archive):
     assert world.out() == numbered(1, 1002)
 
 
+@pytest.mark.sanitizer
+def test_copies_that_are_under_way_when_they_are_found_are_recognised(world, mode):
+    """Goal: whatever moment of a copytruncate discovery hits, nothing comes twice. Method: forty of them."""
+    world.config(**all_names(world), read_mode=mode)
+    world.start()
+    streams = world.generate('--out', world.log(), '--lines', 120_000, '--rate', '40000/s', '--rotate', 'copytruncate',
+                             '--rotate-every', 3000, '--rotate-keep', 50)
+    world.expect_complete(streams, reordering=True)
+
+
 # -- Reload -----------------------------------------------------------------------------------------------
 
 

@@ -231,9 +231,10 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     error = opened.error();
     return Identity::kUnknown;
   }
-  const Result<FileStatus> status = file_status(file.fd.get());
+  // The size after the head: a copy that is under way is at least as long as what was seen of it.
   const Result<std::string> head =
       file.archive ? Result<std::string>(file.archive->head()) : read_head(file.fd.get());
+  const Result<FileStatus> status = file_status(file.fd.get());
   if (!status || !head) {
     error = status ? head.error() : status.error();
     return Identity::kUnknown;
@@ -374,7 +375,9 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
     const std::uint64_t offset = ghost->fed_max();
     const Seam& seam = ghost->fed_max_seam();
     if (!may_be_copy(file, ghost->gone_ns)) continue;
-    if (size_bytes < offset || !matches_before(file, offset, seam)) continue;
+    // Not by its size when it was looked at first: it may have been under way, and is whole since the
+    // original is truncated.
+    if (!matches_before(file, offset, seam)) continue;
     const auto it =
         std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
     std::shared_ptr<LogContent> content = *it;
@@ -527,25 +530,33 @@ TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, 
   return nullptr;
 }
 
+// Whether the bytes that were read of `file` are no longer in it, by its size.
+bool FileCatalog::is_cut(const TailedFile& file) {
+  if (file.archive) return false;
+  const Result<FileStatus> status = file_status(file.fd.get());
+  return status && status->size_bytes < file.content->fed_max();
+}
+
 bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size) {
   if (!handles_.open(original) || !handles_.open(copy)) return false;
   const Result<FileStatus> status = file_status(original.fd.get());
   if (!status) return false;
-  if (!original.archive && status->size_bytes < original.content->fed_max()) {
-    truncated(original);
-    return false;
-  }
-  if (copy.archive) return archive_equal_so_far(copy, original);
-  if (original.archive) {
+  bool equal = false;
+  if (copy.archive) {
+    equal = archive_equal_so_far(copy, original);
+  } else if (original.archive) {
     copy.verified_to = 0;
-    return matches_before(copy, original.content->fed_max(), original.content->fed_max_seam());
+    equal = matches_before(copy, original.content->fed_max(), original.content->fed_max_seam());
+  } else {
+    const std::uint64_t end = std::min(copy_size, status->size_bytes);
+    const Seam a = read_seam(copy, end);
+    equal = end > 0 && a.size > 0 && a.view() == read_seam(original, end).view();
+    if (equal) copy.verified_to = end;
   }
-  const std::uint64_t end = std::min(copy_size, status->size_bytes);
-  const Seam a = read_seam(copy, end);
-  const Seam b = read_seam(original, end);
-  if (end == 0 || a.size == 0 || a.view() != b.view()) return false;
-  copy.verified_to = end;
-  return true;
+  // Asked last: the truncation may come at any moment, and what was compared is worth nothing after it.
+  if (!is_cut(original)) return equal;
+  truncated(original);
+  return false;
 }
 
 // A copy was there before the truncation: discovery has told of it, and it waits to be looked at, or is held.

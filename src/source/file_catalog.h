@@ -109,6 +109,7 @@ class FileCatalog {
   static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
+  static bool is_cut(const TailedFile& file);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
   bool archive_equal_so_far(TailedFile& copy, TailedFile& original);
   bool matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes, std::uint64_t hash);
