@@ -12,6 +12,8 @@ namespace {
 // The largest request a broker accepts by default (socket.request.max.bytes) is 100 MiB, and it drops the
 // connection above that; so larger messages are refused here. Below that the broker decides.
 constexpr std::uint64_t kMessageBytesMax = 100'000'000;
+constexpr std::uint64_t kBrokerBatchBytes =
+    1'048'588 - 512;                       // max.message.bytes, less what is counted beside messages
 constexpr Duration kDefaultLinger = 50ms;  // semantics, 23
 constexpr std::uint64_t kQueueMessagesMin = 1'000;
 constexpr std::uint64_t kQueueMessagesMax = 1'000'000;
@@ -88,6 +90,10 @@ void add_security(const KafkaSinkConfig& config, KafkaProperties& properties) {
 KafkaBatching kafka_batching(const KafkaSinkConfig& config) {
   KafkaBatching batching{config.batch.max_bytes, config.batch.max_events,
                          config.batch.linger.value_or(kDefaultLinger)};
+  // 1 MiB of messages is a batch just above what a broker accepts by default: finding that out would cost the
+  // client a restart.
+  if (batching.bytes_max > kBrokerBatchBytes && batching.bytes_max <= 1024 * 1024)
+    batching.bytes_max = kBrokerBatchBytes;
   if (const auto bytes = number(option(config, {"batch.size"}))) batching.bytes_max = *bytes;
   if (const auto messages = number(option(config, {"batch.num.messages"}))) batching.messages_max = *messages;
   return batching;
