@@ -506,6 +506,18 @@ def test_old_files_are_ignored(world):
     assert world.out() == b'new\n'
 
 
+def test_an_old_file_with_a_checkpoint_is_read_on(world):
+    world.config(ignore_older='1h', rate_limit='1KB')
+    world.write('a.log', numbered(1, 2000))
+    agent = world.start()
+    until(lambda: world.out(), 'it is being read')
+    assert agent.stop() == 0
+    os.utime(world.log(), (0, 0))
+    world.config(ignore_older='1h')
+    world.start()
+    world.expect_out(numbered(1, 2000))
+
+
 def test_a_file_rotated_out_of_the_globs_while_stopped_is_found_again(world):
     world.config()
     world.write('a.log', numbered(1, 100))

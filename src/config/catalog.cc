@@ -155,7 +155,9 @@ ObjectDescription describe_file_source() {
   file.field("strip_cr", &FileSourceConfig::strip_cr,
              "Drop a carriage return before the newline that ends an event.");
   file.field("ignore_older", &FileSourceConfig::ignore_older,
-             "Files that were last written longer ago than this are not read when they are found.")
+             "Files that were last written longer ago than this are not read when they are found, unless "
+             "they have "
+             "a checkpoint.")
       .at_least(1s)
       .absent_is("read files of any age")
       .example_is("24h");

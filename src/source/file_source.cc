@@ -15,7 +15,9 @@
 #include "source/file_metrics.h"
 #include "source/handle_pool.h"
 #include "source/line_reader.h"
+#include "source/orphans.h"
 #include "source/path_status.h"
+#include "source/ready_files.h"
 
 namespace logflume {
 namespace {
@@ -25,9 +27,6 @@ constexpr std::size_t kPassBytesMax = 1024 * 1024;            // then the loop l
 constexpr std::size_t kPassFilesMax = 256;
 constexpr Duration kMemoryRetry = 2ms;
 constexpr Duration kErrorRetry = 1s;
-constexpr Duration kOrphanCheck = 100ms;
-constexpr Duration kPartialQuiet = 2s;  // semantics 7
-constexpr Duration kDeletedQuiet = 5s;  // semantics 6
 constexpr Duration kLagRefresh = 1s;
 constexpr Duration kLagRefreshSoon = 100ms;  // as long as an archive is verified
 constexpr Duration kTrimAfter = 2s;          // without data, unused slabs go back to the system
@@ -75,7 +74,6 @@ class FileSource final : public Source, private DiscoveryListener {
   void on_lost(FileToken token, const std::string& path) override;
 
   Result<void> make_block_reader();
-  void enqueue(TailedFile& file);
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
@@ -86,13 +84,8 @@ class FileSource final : public Source, private DiscoveryListener {
   void truncated(TailedFile& file);
   std::array<TokenBucket*, 3> buckets(const TailedFile& file) const;
   bool rate_allows(TailedFile& file, TimePoint now);
-  void wait(TailedFile& file, TimePoint until);
-  void wake_waiting();
-  void look_after(TailedFile& file);
   bool is_old(std::int64_t modified_ns) const;
   bool still_ignored(TailedFile& file) const;
-  void look_after_orphans(TimePoint now);
-  void give_up_deleted(TimePoint now);
   void look_after_held(TimePoint now);
   void look_after_open_events(TimePoint now);
   bool open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const;
@@ -106,6 +99,8 @@ class FileSource final : public Source, private DiscoveryListener {
   std::unique_ptr<FileCatalog> catalog_;
   std::unique_ptr<ArchiveGate> gate_;
   std::unique_ptr<LineReader> reader_;
+  std::unique_ptr<ReadyFiles> ready_;
+  std::unique_ptr<Orphans> orphans_;
   Discovery discovery_;
   Feeder feeder_;
   FileMetrics metrics_;
@@ -113,13 +108,6 @@ class FileSource final : public Source, private DiscoveryListener {
   Losses losses_;
   std::unique_ptr<TokenBucket> rate_;
 
-  // Two queues, served in turn, so that a backlog never stands before a live line. A file is at most once in
-  // a queue (`queued`) and once in waiting_ (`waiting`): a sink without room must not keep a change from the
-  // others.
-  std::deque<FileToken> live_;
-  std::deque<FileToken> behind_;
-  std::vector<FileToken> waiting_;
-  std::vector<FileToken> orphans_;
   std::unordered_set<FileToken> failing_;
   // Files with a multi-line event that may go on, by the time when it is over: all wait equally long.
   struct OpenEvent {
@@ -130,8 +118,6 @@ class FileSource final : public Source, private DiscoveryListener {
   TimePoint now_{};
   TimePoint deadline_ = kNever;
   TimePoint next_poll_{};  // coalescing: kernel events are not looked at before
-  TimePoint retry_waiting_at_ = kNever;
-  TimePoint next_orphan_check_ = kNever;
   TimePoint next_lag_refresh_{};
   TimePoint next_close_ = kNever;
   TimePoint trim_at_ = kNever;
@@ -174,6 +160,9 @@ Result<void> FileSource::open() {
   handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
   catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
   gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
+  ready_ = std::make_unique<ReadyFiles>(*catalog_);
+  orphans_ =
+      std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, *ready_);
   std::optional<StartPattern> start_pattern;
   if (!config_.multiline.start_pattern.empty()) {
     Result<StartPattern> compiled = StartPattern::compile(config_.multiline.start_pattern);
@@ -189,9 +178,9 @@ Result<void> FileSource::open() {
   discovery_.open();
   first_scan_ = false;
   if (context_.legacy != nullptr) {
-    for (TailedFile* file : catalog_->inherit(*context_.legacy, now_)) look_after(*file);
+    for (TailedFile* file : catalog_->inherit(*context_.legacy, now_)) orphans_->add(*file, now_);
   }
-  for (TailedFile* file : catalog_->find_rotated(now_)) look_after(*file);
+  for (TailedFile* file : catalog_->find_rotated(now_)) orphans_->add(*file, now_);
   if (discovery_.fd() >= 0) {
     auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET,
                                        [this](std::uint32_t) { events_pending_ = true; });
@@ -213,8 +202,8 @@ void FileSource::stop_reading() {
 
 FileToken FileSource::on_found(const FoundFile& found) {
   TailedFile& file = catalog_->found(found, first_scan_, now_);
-  file.ignored = !file.content && is_old(found.modified_ns);
-  if (!file.ignored) enqueue(file);
+  file.ignored = !file.content && is_old(found.modified_ns) && !catalog_->is_remembered(file);
+  if (!file.ignored) ready_->enqueue(file);
   return file.token;
 }
 
@@ -238,7 +227,7 @@ void FileSource::on_changed(FileToken token) {
   if (file == nullptr) return;
   if (file->ignored && still_ignored(*file)) return;
   file->ignored = false;
-  enqueue(*file);
+  ready_->enqueue(*file);
 }
 
 void FileSource::on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) {
@@ -261,44 +250,10 @@ void FileSource::on_lost(FileToken token, const std::string& path) {
     catalog_->forget(*file);
     return;
   }
-  look_after(*file);
-}
-
-// From now on by time, as its names do no more.
-void FileSource::look_after(TailedFile& file) {
-  file.followed = handles_->open(file) && discovery_.follow(file.fd.get(), file.token);
-  if (!file.orphan) {
-    file.orphan = true;
-    orphans_.push_back(file.token);
-  }
-  const bool too_many = orphans_.size() > context_.max_held_files;
-  next_orphan_check_ = std::min(next_orphan_check_, too_many ? now_ : now_ + kOrphanCheck);
-  enqueue(file);
+  orphans_->add(*file, now_);
 }
 
 // -- Scheduling -------------------------------------------------------------------------------------------
-
-void FileSource::enqueue(TailedFile& file) {
-  if (file.queued) return;
-  file.queued = true;
-  (file.behind ? behind_ : live_).push_back(file.token);
-}
-
-void FileSource::wait(TailedFile& file, TimePoint until) {
-  if (!file.waiting) waiting_.push_back(file.token);
-  file.waiting = true;
-  retry_waiting_at_ = std::min(retry_waiting_at_, until);
-}
-
-void FileSource::wake_waiting() {
-  retry_waiting_at_ = kNever;
-  for (const FileToken token : std::exchange(waiting_, {})) {
-    if (TailedFile* file = catalog_->get(token)) {
-      file->waiting = false;
-      enqueue(*file);
-    }
-  }
-}
 
 std::size_t FileSource::do_work(TimePoint now) {
   now_ = now;
@@ -322,11 +277,11 @@ std::size_t FileSource::do_work(TimePoint now) {
     ++work;
   }
   catalog_->names_settled();
-  if (!orphans_.empty() && now >= next_orphan_check_) look_after_orphans(now);
+  if (now >= orphans_->next_check()) orphans_->look_after(now);
   if (!catalog_->held().empty()) look_after_held(now);
   if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
   if (now >= losses_.next_due()) losses_.settle(now, false);
-  if (feeder_.take_room_returned(now) || now >= retry_waiting_at_) wake_waiting();
+  if (feeder_.take_room_returned(now) || now >= ready_->retry_at()) ready_->wake_waiting();
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
   feeder_.wake_sinks();
@@ -343,18 +298,13 @@ std::size_t FileSource::do_work(TimePoint now) {
 std::size_t FileSource::serve_some(TimePoint now) {
   std::size_t bytes = 0;
   std::size_t files = 0;
-  for (std::size_t turn = 0;
-       bytes < kPassBytesMax && files < kPassFilesMax && !(live_.empty() && behind_.empty()); ++turn) {
-    // Live files as long as there are any, but one of those that are behind in four.
-    std::deque<FileToken>& queue = live_.empty() || (turn % 4 == 3 && !behind_.empty()) ? behind_ : live_;
-    TailedFile* file = catalog_->get(queue.front());
-    queue.pop_front();
+  for (std::size_t turn = 0; bytes < kPassBytesMax && files < kPassFilesMax && !ready_->empty(); ++turn) {
+    TailedFile* file = ready_->next(turn);
     if (file == nullptr) continue;
-    file->queued = false;
     ++files;
     switch (serve(*file, now, bytes)) {
       case Turn::kMore:
-        enqueue(*file);
+        ready_->enqueue(*file);
         break;
       case Turn::kDone:
         file->deficit = 0;
@@ -377,7 +327,7 @@ bool FileSource::rate_allows(TailedFile& file, TimePoint now) {
     if (bucket != nullptr) at = std::max(at, bucket->ready_at(now));
   }
   if (at <= now) return true;
-  wait(file, at);
+  ready_->wait(file, at);
   return false;
 }
 
@@ -385,7 +335,7 @@ bool FileSource::rate_allows(TailedFile& file, TimePoint now) {
 FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t& bytes) {
   if (file.ignored) return Turn::kDone;
   if (now < file.retry_at) {
-    wait(file, file.retry_at);
+    ready_->wait(file, file.retry_at);
     return Turn::kWaiting;
   }
   if (file.archive_name) {
@@ -428,7 +378,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
     }
     if (groups.empty()) {
       if (!blocked) return Turn::kDone;
-      wait(file, feeder_.retry_at(now));
+      ready_->wait(file, feeder_.retry_at(now));
       return Turn::kWaiting;
     }
     if (file.archive) {
@@ -449,7 +399,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
     }
     if (more) continue;
     if (!blocked) return Turn::kDone;
-    wait(file, feeder_.retry_at(now));
+    ready_->wait(file, feeder_.retry_at(now));
     return Turn::kWaiting;
   }
   return Turn::kMore;
@@ -520,7 +470,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       truncated(file);
       return Turn::kMore;
     case ReadStatus::kNoMemory:
-      wait(file, now + kMemoryRetry);
+      ready_->wait(file, now + kMemoryRetry);
       return Turn::kWaiting;
     case ReadStatus::kError:
       if (file.archive && report.error->code == Errc::kCorrupt) {
@@ -549,7 +499,7 @@ std::optional<FileSource::Turn> FileSource::turn_of(ArchiveGate::Answer answer, 
     case ArchiveGate::Answer::kMore:
       return Turn::kMore;
     case ArchiveGate::Answer::kWait:
-      wait(file, gate_->retry_at());
+      ready_->wait(file, gate_->retry_at());
       return Turn::kWaiting;
     case ArchiveGate::Answer::kNothing:
       if (file.place == TailedFile::Place::kNamed) handles_->close(file);
@@ -571,7 +521,7 @@ void FileSource::keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePo
   const auto chosen = std::find_if_not(groups.begin(), groups.end(), elsewhere);
   if (chosen == groups.end()) {
     groups.clear();
-    wait(file, now + kErrorRetry);
+    ready_->wait(file, now + kErrorRetry);
     return;
   }
   groups = Feeder::Groups{*chosen};
@@ -589,7 +539,7 @@ FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePo
     return Turn::kDone;
   }
   file.retry_at = now + kErrorRetry;
-  wait(file, file.retry_at);
+  ready_->wait(file, file.retry_at);
   return Turn::kWaiting;
 }
 
@@ -601,72 +551,12 @@ void FileSource::recovered(const TailedFile& file) {
 
 // -- What time brings -------------------------------------------------------------------------------------
 
-// Files without a name: read to their end, then watched until they have been quiet long enough.
-void FileSource::look_after_orphans(TimePoint now) {
-  next_orphan_check_ = now + kOrphanCheck;
-  give_up_deleted(now);
-  std::erase_if(orphans_, [&](FileToken token) {
-    TailedFile* file = catalog_->get(token);
-    if (file == nullptr) return true;
-    if (file->place == TailedFile::Place::kNamed) {  // it has a name again
-      if (file->followed) discovery_.unfollow(token);
-      file->orphan = file->followed = false;
-      return true;
-    }
-    if (file->queued || file->waiting) return false;
-    if (!file->followed) enqueue(*file);  // nobody tells when it changes
-    const TimePoint quiet_since = std::max(file->last_growth, file->lost_names_at);
-    if (file->partial_bytes > 0 && now - quiet_since >= kPartialQuiet) {
-      file->flush_partial = true;
-      enqueue(*file);
-      return false;
-    }
-    const Duration patience =
-        file->place == TailedFile::Place::kDeleted ? kDeletedQuiet : config_.rotate_wait;
-    if (now - quiet_since < patience || file->partial_bytes > 0) return false;
-    // What is in flight would be looked for under the old name, should the agent be killed now.
-    if (file->content && !file->content->all_acknowledged()) return false;
-    if (file->followed) discovery_.unfollow(token);
-    context_.log.debug(context_.name, "{}: read to its end and quiet, closed", file->path());
-    catalog_->forget(*file);
-    return true;
-  });
-  if (orphans_.empty()) next_orphan_check_ = kNever;
-}
-
-// Deleted files with unread bytes are held open within `deleted_files`; the longest deleted go first.
-void FileSource::give_up_deleted(TimePoint now) {
-  std::uint64_t unread_sum = 0;
-  std::size_t held = 0;
-  for (auto token = orphans_.rbegin(); token != orphans_.rend(); ++token) {
-    TailedFile* file = catalog_->get(*token);
-    if (file == nullptr || file->place != TailedFile::Place::kDeleted || !file->content) continue;
-    const std::uint64_t fed = file->content->fed_min();
-    const std::uint64_t unread = file->size_known > fed ? file->size_known - fed : 0;
-    unread_sum += unread;
-    const bool too_old = now - file->lost_names_at > config_.deleted_files.max_age;
-    if (unread == 0) continue;
-    const bool too_many = ++held > context_.max_held_files;
-    if (unread_sum <= config_.deleted_files.max_bytes && !too_old && !too_many) continue;
-    unread_sum -= unread;
-    --held;
-    metrics_.lost_bytes("deleted", unread);
-    context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({})",
-                      file->path(), fed, file->size_known,
-                      too_old    ? "max_age of deleted_files"
-                      : too_many ? "the limit of open files"
-                                 : "max_bytes of deleted_files");
-    if (file->followed) discovery_.unfollow(*token);
-    catalog_->forget(*file);
-  }
-}
-
 void FileSource::look_after_held(TimePoint now) {
   std::erase_if(catalog_->held(), [&](FileToken token) {
     TailedFile* file = catalog_->get(token);
     if (file == nullptr) return true;
     if (catalog_->holds_on(*file, now)) return false;
-    enqueue(*file);
+    ready_->enqueue(*file);
     return true;
   });
 }
@@ -677,7 +567,7 @@ void FileSource::look_after_open_events(TimePoint now) {
     open_events_.pop_front();
     if (file == nullptr) continue;
     file->open_event = false;  // still there if it has grown meanwhile: the read will tell
-    enqueue(*file);
+    ready_->enqueue(*file);
   }
 }
 
@@ -690,33 +580,28 @@ bool FileSource::open_event_is_over(const TailedFile& file, const Feeder::Group&
 void FileSource::refresh_lag(TimePoint now) {
   next_lag_refresh_ = now + kLagRefresh;
   metrics_.begin_lag(now);
-  const auto visit = [&](FileToken token) {
-    TailedFile* file = catalog_->get(token);
-    if (file == nullptr) return;
-    if (!file->content) {
-      if (file->archive && file->archive->decoding()) next_lag_refresh_ = now + kLagRefreshSoon;
+  ready_->for_each([&](TailedFile& file) {
+    if (!file.content) {
+      if (file.archive && file.archive->decoding()) next_lag_refresh_ = now + kLagRefreshSoon;
       return;
     }
-    if (file->fd.valid() && !file->archive) {
-      if (const auto status = file_status(file->fd.get())) file->size_known = status->size_bytes;
+    if (file.fd.valid() && !file.archive) {
+      if (const auto status = file_status(file.fd.get())) file.size_known = status->size_bytes;
     }
-    metrics_.add_lag(*file);
-  };
-  for (const FileToken token : live_) visit(token);
-  for (const FileToken token : behind_) visit(token);
-  for (const FileToken token : waiting_) visit(token);
+    metrics_.add_lag(file);
+  });
   metrics_.end_lag(catalog_->size(), handles_->open_count(), discovery_.watched_directories(),
                    discovery_.polled_directories());
 }
 
 // When to run next without being woken, and whether everything is fed.
 void FileSource::plan(TimePoint now) {
-  const bool reading = !live_.empty() || !behind_.empty();
-  const bool all_fed = !reading && !events_pending_ && waiting_.empty() && catalog_->held().empty();
+  const bool reading = !ready_->empty();
+  const bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty();
   if (all_fed && context_.until_eof) losses_.settle(now, true);
-  TimePoint at = std::min({discovery_.next_rescan(), retry_waiting_at_, trim_at_, losses_.next_due()});
+  TimePoint at = std::min(
+      {discovery_.next_rescan(), ready_->retry_at(), trim_at_, losses_.next_due(), orphans_->next_check()});
   if (events_pending_) at = std::min(at, next_poll_);
-  if (!orphans_.empty()) at = std::min(at, next_orphan_check_);
   if (!open_events_.empty()) at = std::min(at, open_events_.front().due);
   for (const FileToken token : catalog_->held()) {
     if (const TailedFile* file = catalog_->get(token)) at = std::min(at, file->held_until);
@@ -725,7 +610,7 @@ void FileSource::plan(TimePoint now) {
     next_close_ = handles_->open_count() > 0 ? now + *config_.close_inactive / 2 : kNever;
     at = std::min(at, next_close_);
   }
-  if (!waiting_.empty() || metrics_.lagging()) at = std::min(at, next_lag_refresh_);
+  if (!ready_->nobody_waits() || metrics_.lagging()) at = std::min(at, next_lag_refresh_);
   deadline_ = reading ? now : at;
   all_fed_.store(all_fed, std::memory_order_release);
 }
