@@ -29,7 +29,8 @@ constexpr std::size_t kTopicLimitsMax = 4096;        // topics that are remember
 constexpr Duration kSilenceMax = 5s;                 // in flight and nothing reported: degraded
 constexpr Duration kPurgeAgain = 2ms;                // while a refused batch is taken back
 constexpr Duration kFatalDrain = 2s;                 // for the reports of a client that has failed
-constexpr Duration kFlushWait = 10ms;                // long enough for librdkafka's threads to see it
+constexpr Duration kFlushWait = 10ms;                // usually enough for librdkafka's threads to see it
+constexpr Duration kFlushAgain = 50ms;               // where it was not: they look only while it lasts
 
 // Chunk numbers wrap.
 bool is_behind(KafkaTag tag, KafkaTag other) {
@@ -113,7 +114,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   Phase phase_ = Phase::kRunning;
   bool blocked_ = false;  // no room for more until reports come
   bool draining_ = false;
-  bool flushed_ = true;  // since draining_: what was handed over need not wait for its linger
+  TimePoint next_flush_{};  // while draining_: what was handed over need not wait for its linger
 
   // While settling.
   bool restart_ = false;    // the client has to be made anew
@@ -233,7 +234,6 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
       window_.handed_over(*run, end);
       if (one_batch) held_topics_.probe(topic);
       handed += end - run->begin.index;
-      flushed_ = false;
       if (end < wanted) wait_for_room(*run, end);
       if (!refused_.empty()) {
         on_reports(refused_);
@@ -252,9 +252,9 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
       window_.take(routing_->ship(std::move(delivery)));
     }
   }
-  if (draining_ && !flushed_ && handed == 0 && client_) {
+  if (draining_ && handed == 0 && client_ && client_->outstanding() > 0 && now >= next_flush_) {
     client_->flush(kFlushWait);
-    flushed_ = true;
+    next_flush_ = now + kFlushAgain;
   }
   return handed;
 }
@@ -557,13 +557,13 @@ TimePoint KafkaSink::deadline() const {
   if (phase_ == Phase::kSettling && (!client_ || client_->outstanding() == 0)) next = TimePoint{};
   if (!silent_ && !window_.empty() && !held_topics_.in_trouble())
     next = std::min(next, last_progress_ + silence_max_);
+  if (draining_ && client_ && client_->outstanding() > 0) next = std::min(next, next_flush_);
   return next;
 }
 
 void KafkaSink::drain() {
   draining_ = true;
-  batching_.linger = Duration{};
-  flushed_ = false;  // the next pass flushes what waits now
+  batching_.linger = Duration{};  // the next pass flushes what waits now
 }
 
 void KafkaSink::update_gauge() {
