@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <new>
 
 namespace logflume {
@@ -59,7 +60,10 @@ void SlabPool::free(Slab* slab) {
 }
 
 void SlabPool::trim() {
-  while (auto slab = unused_.try_pop()) free(*slab);
+  std::array<Slab*, 64> unused;
+  while (const std::size_t count = unused_.try_pop_batch(unused)) {
+    for (std::size_t i = 0; i < count; ++i) free(unused[i]);
+  }
 }
 
 }  // namespace logflume

@@ -21,10 +21,15 @@ FileMetrics::FileMetrics(SourceContext& context)
                                                    "Directories that are only looked at by rescans.",
                                                    {{"component", context.name}})) {
   for (const Outlet& outlet : context.outlets) {
-    sinks_.push_back(
-        {0, &context.metrics.registry.gauge("logflume_sink_lag_bytes",
-                                            "Bytes in the files of a source that this sink was not fed yet.",
-                                            {{"component", outlet.sink}, {"source", context.name}})});
+    const Labels labels{{"component", outlet.sink}, {"source", context.name}};
+    sinks_.push_back({0,
+                      {},
+                      &context.metrics.registry.gauge(
+                          "logflume_sink_lag_bytes",
+                          "Bytes in the files of a source that this sink was not fed yet.", labels),
+                      &context.metrics.registry.gauge(
+                          "logflume_sink_lag_seconds",
+                          "For how long this sink has not been fed all that a source has.", labels)});
   }
 }
 
@@ -72,7 +77,15 @@ void FileMetrics::end_lag(std::size_t files, std::size_t open, std::uint64_t wat
   open_gauge_.set(static_cast<double>(open));
   watched_gauge_.set(static_cast<double>(watched));
   polled_gauge_.set(static_cast<double>(polled));
-  for (const SinkLag& sink : sinks_) sink.gauge->set(static_cast<double>(sink.sum));
+  for (SinkLag& sink : sinks_) {
+    if (sink.sum == 0) {
+      sink.since = {};
+    } else if (sink.since == TimePoint{}) {
+      sink.since = now_;
+    }
+    sink.bytes->set(static_cast<double>(sink.sum));
+    sink.seconds->set(sink.sum == 0 ? 0 : std::chrono::duration<double>(now_ - sink.since).count());
+  }
 }
 
 }  // namespace logflume

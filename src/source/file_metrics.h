@@ -31,7 +31,9 @@ class FileMetrics {
  private:
   struct SinkLag {
     std::uint64_t sum = 0;
-    Gauge* gauge = nullptr;
+    TimePoint since{};  // when it was found behind; not set: it is not
+    Gauge* bytes = nullptr;
+    Gauge* seconds = nullptr;
   };
   SourceContext& context_;
   TimePoint now_{};
