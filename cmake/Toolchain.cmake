@@ -30,6 +30,11 @@ if(LOGFLUME_SANITIZE)
   # -O0 -g1: half the time to compile, and the tests wait more than they compute.
   add_compile_options(-fsanitize=${LOGFLUME_SANITIZE} -fno-sanitize-recover=all -O0 -g1)
   add_link_options(-fsanitize=${LOGFLUME_SANITIZE})
+  if(LOGFLUME_SANITIZE MATCHES undefined)
+    # The check of vtables opens a pipe to look at the object: it aborts where no descriptor is left, which is
+    # what some tests are about.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
   if(LOGFLUME_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)  # atomic_thread_fence is not modelled; uses are reviewed by hand
   endif()
