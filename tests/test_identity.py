@@ -121,6 +121,7 @@ def test_copies_that_are_under_way_when_they_are_found_are_recognised(world, mod
 # -- Reload -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sanitizer
 @pytest.mark.parametrize('place', ['deleted', 'moved away'])
 def test_a_reload_keeps_files_without_a_name(world, place):
     """Method: a slow source, whose file loses its name while it is behind; then a reload."""

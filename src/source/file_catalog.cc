@@ -36,6 +36,7 @@ const CursorRecord* FileCatalog::Remembered::leader() const {
 
 void FileCatalog::restore(const CheckpointContent& checkpoint) {
   const std::int64_t oldest_ns = wall_now_ns() - kForgetAfterNs;
+  if (context_.legacy != nullptr) received_before_ = context_.legacy->received_to;
   for (const SinkStateRecord& state : checkpoint.states) {
     known_before_ = known_before_ || (state.sink == context_.name && state.key == kStartedKey);
   }
@@ -318,11 +319,8 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
   auto content = std::make_shared<LogContent>();
   content->id = remembered.record.id;
   content->received_to = remembered.offset_max();
-  if (context_.legacy != nullptr) {
-    const auto counted = context_.legacy->received_to.find(content->id);
-    if (counted != context_.legacy->received_to.end())
-      content->received_to = std::max(content->received_to, counted->second);
-  }
+  if (const auto counted = received_before_.find(content->id); counted != received_before_.end())
+    content->received_to = std::max(content->received_to, counted->second);
   content->prefix = prefix;
   content->recorded = content->revived = true;
   content->nuls_may_lead = remembered.offset_max() == 0 && began_by_truncation(file);

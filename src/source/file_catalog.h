@@ -142,6 +142,7 @@ class FileCatalog {
   std::unordered_map<std::uint64_t, Remembered> remembered_;  // by file id
   std::unordered_map<FileKey, Remembered*, FileKeyHash> remembered_by_key_;
   PrefixIndex<Remembered*> remembered_index_;
+  std::unordered_map<std::uint64_t, std::uint64_t> received_before_;  // of SourceLegacy
   // Inodes whose content was gone before the last run ended, and their birth.
   std::unordered_map<FileKey, std::int64_t, FileKeyHash> gone_keys_;
 };

@@ -179,6 +179,7 @@ Result<void> FileSource::open() {
   first_scan_ = false;
   if (context_.legacy != nullptr) {
     for (TailedFile* file : catalog_->inherit(*context_.legacy, now_)) orphans_->add(*file, now_);
+    context_.legacy = nullptr;  // it goes when the reload is over
   }
   for (TailedFile* file : catalog_->find_rotated(now_)) orphans_->add(*file, now_);
   if (discovery_.fd() >= 0) {
