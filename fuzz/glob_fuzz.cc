@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view path = input.substr(separator + 1);
 
   GlobSet globs;
-  const bool is_valid = static_cast<bool>(globs.add(pattern, "/work/{[*"));
+  const bool is_valid = static_cast<bool>(globs.add(pattern, "/here/{[*"));
   FUZZ_CHECK(globs.empty() != is_valid);
   if (!is_valid || !is_normal(path)) return 0;
   const bool matched = globs.matches(path);

@@ -3,15 +3,11 @@
 #include <cstdio>
 
 namespace logflume {
-namespace {
-
 void append_hex(std::string& out, const char* format, unsigned value) {
   char text[8];
   std::snprintf(text, sizeof text, format, value);
   out += text;
 }
-
-}  // namespace
 
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };

@@ -14,4 +14,7 @@ std::size_t utf8_length(std::string_view text);
 // UTF-8 appear as \n, \t or \xHH. Longer than `bytes_max` it is cut, between characters, and ends in "...".
 std::string printable(std::string_view text, std::size_t bytes_max = std::string::npos);
 
+// Appends `value` as the printf format says: "\\x%02x", "\\u%04x". At most 7 characters.
+void append_hex(std::string& out, const char* format, unsigned value);
+
 }  // namespace logflume

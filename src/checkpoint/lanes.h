@@ -12,13 +12,12 @@
 
 namespace logflume {
 
-// Threads:   push() and has_room() from the source's thread, try_pop() and empty() from the sink's; sizes
-// from
-//            any.
+// Threads:   push() and has_room() from the source's thread, try_pop_...() and empty() from the sink's;
+//            size_approx() from any.
 // Invariant: deliveries of one cursor come out in the order in which they went in. A cursor uses the live
 // lane
-//            only when all that it has in the other one was taken (may_go_live()); the other way round the
-//            order comes from try_pop(), which looks into the live lane after it has seen the other one.
+//            only when all that it has in the other one was taken (may_go_live()). The other way round the
+//            order comes from the sink, which looks into the live lane after it has seen the other one.
 class Lanes {
  public:
   static constexpr std::size_t kBacklogCapacity = 8192;  // deliveries

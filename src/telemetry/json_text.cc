@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-void append_hex(std::string& out, const char* format, unsigned value) {
-  char text[8];
-  std::snprintf(text, sizeof text, format, value);
-  out += text;
-}
-
 }  // namespace
 
 std::string valid_utf8(std::string_view text) {
