@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
 
 namespace logflume {
 

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "base/temp_dir_for_test.h"
 #include "checkpoint/checkpoint_store.h"
-#include "checkpoint/temp_dir_for_test.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 
