@@ -9,30 +9,11 @@
 #include <vector>
 
 #include "base/result.h"
-#include "checkpoint/checkpoint_store.h"
-#include "checkpoint/checkpointer.h"
 #include "config/config.h"
 #include "source/source.h"
-#include "telemetry/health.h"
-#include "telemetry/log.h"
-#include "telemetry/metrics.h"
+#include "topology/services.h"
 
 namespace logflume {
-
-// What outlives a topology: a reload builds a new one on the same services.
-struct Services {
-  MetricRegistry& metrics;
-  HealthBoard& health;
-  Log& log;
-  CheckpointStore& store;
-  Checkpointer& checkpointer;
-  // No sink will ever deliver again: there is nothing left to do but to stop. Called from any thread.
-  std::function<void()> on_all_given_up;
-  // There is a next start, which goes on where this one stops.
-  bool lasting = true;
-  // A reader that leaves, as head does, ends the run: no error.
-  bool reader_may_leave = false;
-};
 
 // Lifecycle: build(), start(), stop(), destroy.
 // Threads:   all calls from one.

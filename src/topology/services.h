@@ -1,0 +1,47 @@
+// What components are given beside their configuration.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "checkpoint/checkpoint_store.h"
+#include "checkpoint/checkpointer.h"
+#include "config/config.h"
+#include "event/slab.h"
+#include "sink/output_registry.h"
+#include "source/token_bucket.h"
+#include "telemetry/health.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace logflume {
+
+// What outlives a topology: a reload builds a new one on the same services.
+struct Services {
+  MetricRegistry& metrics;
+  HealthBoard& health;
+  Log& log;
+  CheckpointStore& store;
+  Checkpointer& checkpointer;
+  // No sink will ever deliver again: there is nothing left to do but to stop. Called from any thread.
+  std::function<void()> on_all_given_up;
+  // There is a next start, which goes on where this one stops.
+  bool lasting = true;
+  // A reader that leaves, as head does, ends the run: no error.
+  bool reader_may_leave = false;
+};
+
+// What the components of one topology share. Outlives them.
+struct Shared {
+  Shared(const Config& config, Services s);
+
+  Services services;
+  MemoryBudget budget;
+  OutputRegistry outputs;
+  SlabPool slabs;
+  std::unique_ptr<TokenBucket> global_rate;  // null: unlimited
+  const std::string host;
+};
+
+}  // namespace logflume
