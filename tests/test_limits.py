@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from harness import SLOW, MarkWriter, marked_now, numbered, quantile, until
+from harness import SLOW, HttpReceiver, MarkWriter, marked_now, numbered, quantile, until
 
 
 @pytest.mark.alone
@@ -265,3 +265,25 @@ def test_json_timestamps_are_those_of_reading(world):
     world.run_to_end()
     stamp = json.loads(world.out())['timestamp']
     assert stamp[:13] in (time.strftime('%Y-%m-%dT%H', time.gmtime()), time.strftime('%Y-%m-%dT%H', time.gmtime(time.time() - 60)))
+
+
+def test_thousands_of_small_files_wait_for_sinks_that_hang(world, receiver):
+    """More deliveries than the lanes to a sink hold, for two sinks at once: each is held back, nothing is lost."""
+    files = 12_000
+    receiver.status = None
+    other = HttpReceiver(world.path('other.log'), status=None)
+    world.closers.append(other.close)
+    sink = lambda uri: {'type': 'http', 'uri': uri, 'encoding': 'raw', 'batch': {'max_bytes': '1KiB', 'linger': '10ms'}}
+    world.config(include=[world.log('**/*.log')], sinks={'one': sink(receiver.uri), 'two': sink(other.uri)})
+    agent = world.start()
+    for n in range(files):
+        world.write(f'{n % 10}/{n}.log', b'%d\n' % n)
+    full = lambda: agent.metrics().get('logflume_ring_deliveries', component='two') > 8000
+    until(lambda: not agent.running() or full(), lambda: agent.metrics().text[:4000])
+    assert agent.running(), agent.stderr()[-1000:]
+    until(lambda: agent.metrics().get('logflume_sink_lag_bytes') > 0, 'held back')
+    receiver.status = other.status = 200
+    for server in (receiver, other):
+        until(lambda: len(server.lines()) >= files, lambda: f'{len(server.lines())} lines', 40)
+        assert set(server.lines()) == {b'%d' % n for n in range(files)}
+    assert agent.stop() == 0

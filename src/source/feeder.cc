@@ -47,8 +47,8 @@ bool Feeder::look_for_room(std::size_t index, TimePoint now) {
   return false;
 }
 
-bool Feeder::is_live(const TailedFile& file, const Cursor& cursor) {
-  return !file.behind && Lanes::may_go_live(cursor) && cursor.fed_offset == file.content->fed_max();
+bool Feeder::is_live(const TailedFile& file, std::uint64_t position) {
+  return !file.behind && position == file.content->fed_max();
 }
 
 bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
@@ -56,7 +56,8 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
   bool blocked = false;
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
     const Cursor& cursor = *content.cursors[i];
-    const bool live = is_live(file, cursor) && context_.outlets[i].has_room_for_live();
+    const bool live = is_live(file, cursor.fed_offset) && Lanes::may_go_live(cursor) &&
+                      context_.outlets[i].has_room_for_live();
     if (!live && !look_for_room(i, now)) {
       blocked = true;
       continue;
@@ -131,11 +132,14 @@ bool Feeder::take(Piece&& piece) {
     if (piece.truncated) truncated_events_.add();
   }
   bool room = true;
+  const bool newest = is_live(*file_, piece.owed.begin);  // asked before a member moves on
   for (const std::size_t member : group_->members) {
     const Outlet& outlet = context_.outlets[member];
     Cursor& cursor = *content.cursors[member];
-    // Room was asked for before each piece, and only this thread fills the lanes.
-    const bool live = is_live(*file_, cursor) && outlet.has_room_for_live();
+    // Room was asked for before each piece, in one lane at least, and only this thread fills the lanes; other
+    // sources may have filled the sink's buffer since.
+    const bool live =
+        newest && Lanes::may_go_live(cursor) && (outlet.has_room_for_live() || !outlet.lane_has_room());
     outlet.ledger.charge(piece.bytes);
     cursor.fed_offset = piece.owed.end;
     cursor.fed_seam = piece.seam;

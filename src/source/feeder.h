@@ -60,8 +60,8 @@ class Feeder final : public PieceSink {
   };
   bool has_room(std::size_t index) const;
   bool look_for_room(std::size_t index, TimePoint now);
-  // What is fed next to this sink has just been written, and nothing of the file is before it.
-  static bool is_live(const TailedFile& file, const Cursor& cursor);
+  // What stands at `position` has just been written: the file is not behind, and no sink has got it yet.
+  static bool is_live(const TailedFile& file, std::uint64_t position);
 
   SourceContext& context_;
   const bool strip_cr_;
