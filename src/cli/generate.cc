@@ -397,7 +397,7 @@ void add_generate_command(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1U, 10'000U).description(""))
       ->type_name("N");
   command->add_option("--line-bytes", arguments->line_bytes, "Exact size of each line, newline included")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{64 * 1024}).description(""))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{16 * 1024 * 1024}).description(""))
       ->type_name("N");
   command
       ->add_option("--writer-id", arguments->writer,

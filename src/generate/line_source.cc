@@ -13,6 +13,7 @@ namespace {
 
 // So many that a compressor's window does not hold them all, so few that they stay in L2.
 constexpr std::size_t kTemplates = 2048;
+constexpr std::size_t kTextBytes = 64 * 1024 * 1024;  // fewer, when lines are that long
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
 }  // namespace
@@ -23,7 +24,7 @@ Result<std::shared_ptr<const LineTemplates>> LineTemplates::make(LineFormat form
   made->stream_size_ = stream_size;
   DraftWriter writer(format, blank_mark(stream_size), line_bytes != 0, seed);
   std::vector<LineDraft> event;
-  while (made->lines_.size() < kTemplates) {
+  while (made->lines_.size() < kTemplates && made->text_.size() < kTextBytes) {
     event.clear();
     writer.next_event(event);
     bool first = true;

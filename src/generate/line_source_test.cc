@@ -38,6 +38,14 @@ TEST(LineSourceTest, EveryLineOfEveryFormatCarriesItsNumber) {
   }
 }
 
+TEST(LineSourceTest, LongLinesAreAsLongAsAsked) {
+  constexpr std::size_t kBytes = 1024 * 1024;
+  for (std::string& line : make_lines(LineFormat::kJava, 3, kBytes)) {
+    EXPECT_EQ(line.size() + 1, kBytes);
+    EXPECT_TRUE(check_line(line));
+  }
+}
+
 TEST(LineSourceTest, LinesLookLikeTheirFormat) {
   const std::string mark = R"(lfm\.w1\.\d{12}\.[0-9a-f]{8})";
   const std::regex nginx(R"re([\d.]+ - - \[02/Jan/2026:03:04:05 \+0000\] "(GET|POST) /\S*\?id=)re" + mark +
