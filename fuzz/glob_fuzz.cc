@@ -10,7 +10,7 @@
 
 namespace {
 
-// The model takes exponential time.
+// The model is slow.
 constexpr std::size_t kModelPatternMax = 24;
 constexpr std::size_t kModelPathMax = 24;
 

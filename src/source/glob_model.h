@@ -2,8 +2,10 @@
 // agree with in tests and under the fuzzer; short inputs only.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace logflume::glob_model {
@@ -55,19 +57,32 @@ inline bool in_set(std::string_view& pattern, unsigned char c) {
   return in != negated;
 }
 
-inline bool name_matches(std::string_view pattern, std::string_view name) {
+// Lengths of what is left of a pattern and a name that do not match: nothing is tried twice.
+using Failed = std::set<std::pair<std::size_t, std::size_t>>;
+
+inline bool name_matches(std::string_view pattern, std::string_view name, Failed& failed) {
   if (pattern.empty()) return name.empty();
   if (pattern[0] == '*') {
-    return name_matches(pattern.substr(1), name) || (!name.empty() && name_matches(pattern, name.substr(1)));
+    if (failed.contains({pattern.size(), name.size()})) return false;
+    const bool matched = name_matches(pattern.substr(1), name, failed) ||
+                         (!name.empty() && name_matches(pattern, name.substr(1), failed));
+    if (!matched) failed.insert({pattern.size(), name.size()});
+    return matched;
   }
   if (name.empty()) return false;
-  if (pattern[0] == '?') return name_matches(pattern.substr(1), name.substr(1));
+  if (pattern[0] == '?') return name_matches(pattern.substr(1), name.substr(1), failed);
   if (pattern[0] == '[') {
     pattern.remove_prefix(1);
-    return in_set(pattern, static_cast<unsigned char>(name[0])) && name_matches(pattern, name.substr(1));
+    return in_set(pattern, static_cast<unsigned char>(name[0])) &&
+           name_matches(pattern, name.substr(1), failed);
   }
   if (pattern[0] == '\\') pattern.remove_prefix(1);
-  return pattern[0] == name[0] && name_matches(pattern.substr(1), name.substr(1));
+  return pattern[0] == name[0] && name_matches(pattern.substr(1), name.substr(1), failed);
+}
+
+inline bool name_matches(std::string_view pattern, std::string_view name) {
+  Failed failed;
+  return name_matches(pattern, name, failed);
 }
 
 inline bool parts_match(const std::vector<std::string>& pattern, std::size_t p,
