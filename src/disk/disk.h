@@ -51,8 +51,8 @@ enum class DiskOpen {
   kRead,
   kWrite,      // for reading and writing; must exist
   kCreate,     // for reading and writing; must not exist (kBusy when it does)
-  kAppend,     // for appending; must exist
   kAppendNew,  // for appending; must not exist (kBusy when it does)
+  kAppend,     // for appending; created when missing, also as the target of a link
 };
 
 struct DiskEntry {
@@ -72,6 +72,8 @@ class Disk {
   // Follows links.
   virtual Result<DiskStatus> status(const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  // A second name for a file. Fails where `to` exists (kBusy), and where a file system has no such thing.
+  virtual Result<void> link(const std::string& from, const std::string& to) = 0;
   // Of a file. One that is not there is removed.
   virtual Result<void> remove(const std::string& path) = 0;
   // Nothing happens where it exists.

@@ -12,7 +12,8 @@
 namespace logflume {
 namespace {
 
-constexpr mode_t kFileMode = 0644;
+constexpr mode_t kFileMode = 0640;    // of what the agent keeps for itself
+constexpr mode_t kOutputMode = 0644;  // of what it writes for others
 constexpr mode_t kDirectoryMode = 0755;
 
 DiskStatus to_status(const struct statx& info) {
@@ -100,7 +101,7 @@ int flags_of(DiskOpen how) {
     case DiskOpen::kCreate:
       return O_RDWR | O_CREAT | O_EXCL;
     case DiskOpen::kAppend:
-      return O_WRONLY | O_APPEND;
+      return O_WRONLY | O_APPEND | O_CREAT;
     case DiskOpen::kAppendNew:
       return O_WRONLY | O_APPEND | O_CREAT | O_EXCL;
   }
@@ -111,7 +112,8 @@ class PosixDisk final : public Disk {
  public:
   Result<std::unique_ptr<DiskFile>> open(const std::string& path, DiskOpen how) override {
     // O_NONBLOCK: a FIFO without a reader would block; it means nothing for a regular file.
-    UniqueFd fd(::open(path.c_str(), flags_of(how) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, kFileMode));
+    UniqueFd fd(::open(path.c_str(), flags_of(how) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                       how == DiskOpen::kCreate ? kFileMode : kOutputMode));
     if (!fd.valid()) {
       Error error = errno_error("open " + path);
       if (error.os_errno == EEXIST) error.code = Errc::kBusy;
@@ -131,6 +133,13 @@ class PosixDisk final : public Disk {
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("rename " + from + " to " + to);
     return {};
+  }
+
+  Result<void> link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    Error error = errno_error("link " + from + " as " + to);
+    if (error.os_errno == EEXIST) error.code = Errc::kBusy;
+    return error;
   }
 
   Result<void> remove(const std::string& path) override {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -58,6 +59,23 @@ TEST(PosixDisk, AppendsBehindWhatOthersWrote) {
   pieces = pieces_of(texts);
   ASSERT_TRUE(append_all(**file, pieces));
   EXPECT_EQ(content(**other), "onetwoonetwo");
+}
+
+TEST(PosixDisk, GivesAFileASecondName) {
+  TempDir dir;
+  ASSERT_TRUE(posix_disk().open(dir / "a", DiskOpen::kCreate));
+  ASSERT_TRUE(posix_disk().link(dir / "a", dir / "b"));
+  EXPECT_EQ(posix_disk().status(dir / "b")->links, 2U);
+  EXPECT_EQ(posix_disk().link(dir / "a", dir / "b").error().code, Errc::kBusy);
+  EXPECT_EQ(posix_disk().link(dir / "none", dir / "c").error().code, Errc::kNotFound);
+}
+
+TEST(PosixDisk, AppendsToWhatALinkWithoutATargetNames) {
+  TempDir dir;
+  ASSERT_EQ(::symlink((dir / "target").c_str(), (dir / "link").c_str()), 0);
+  EXPECT_EQ(posix_disk().open(dir / "link", DiskOpen::kAppendNew).error().code, Errc::kBusy);
+  ASSERT_TRUE(posix_disk().open(dir / "link", DiskOpen::kAppend));
+  EXPECT_TRUE(posix_disk().status(dir / "target")->regular);
 }
 
 TEST(PosixDisk, SaysWhatIsThereAndWhatIsNot) {

@@ -4,13 +4,14 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
+#include "disk/disk.h"
 
 namespace logflume {
 
@@ -35,7 +36,7 @@ class FileOutput {
  public:
   // Opens for appending; creates the file and the directories above it. Errors: kInvalidArgument (not a
   // regular file), kNotFound, kPermission, kIo.
-  static Result<FileOutput> open(const std::string& path);
+  static Result<FileOutput> open(Disk& disk, const std::string& path);
 
   const std::string& path() const { return path_; }
   // Its identity, and its length at the last accept(), refresh() or open().
@@ -61,8 +62,11 @@ class FileOutput {
   bool unlinked() const { return unlinked_; }
 
  private:
+  explicit FileOutput(Disk& disk) : disk_(&disk) {}
+
+  Disk* disk_;
   std::string path_;
-  UniqueFd fd_;
+  std::unique_ptr<DiskFile> file_;
   OutputRecord record_;
   std::string created_in_;  // directory whose entry is not durable yet; empty: none
   std::uint64_t synced_length_ = 0;
@@ -79,7 +83,7 @@ enum class CutResult {
 // Cuts the file that `record` was made of back to its length, under `path` or, when it was renamed meanwhile,
 // under any name in the same directory. Any other file is left alone. `cut_bytes`: how much was cut.
 // Errors: kNotFound (the directory is missing), kPermission, kIo: nothing was done, try again.
-Result<CutResult> cut_to_record(const std::string& path, const OutputRecord& record,
+Result<CutResult> cut_to_record(Disk& disk, const std::string& path, const OutputRecord& record,
                                 std::uint64_t& cut_bytes);
 
 // Keeps a rendered path inside the directory that its template names. `fixed_bytes`: how much of the path's

@@ -108,10 +108,10 @@ class FileSink final : public Sink {
   void acknowledge(Group& group, Part& part);
   void roll_back(Part& part);
 
-  void set_aside(Group& group, Part& failed);
+  void set_aside(Group& group, Part& failed, TimePoint now);
   void stall(StalledAt stalled, Delivery delivery);
-  StalledAt retry(StalledAt stalled);
-  void failed(Stalled& stalled, const Error& error);
+  StalledAt retry(StalledAt stalled, TimePoint now);
+  void failed(Stalled& stalled, const Error& error, TimePoint now);
 
   void settle_all();
   Result<void> settle(const std::string& path, const OutputRecord& record);
@@ -195,6 +195,7 @@ Result<void> FileSink::open() {
   }
   context_.states.clear();
   settle_all();
+  if (!unsettled_.empty()) next_sweep_ = {};  // tried again at once, and then in the usual rhythm
   return {};
 }
 
@@ -214,7 +215,6 @@ void FileSink::settle_all() {
     }
   }
   flush();
-  if (!unsettled_.empty() || !outputs_.empty()) next_sweep_ = steady_now() + kSweepInterval;
 }
 
 Result<void> FileSink::settle(const std::string& path, const OutputRecord& record) {
@@ -225,7 +225,7 @@ Result<void> FileSink::settle(const std::string& path, const OutputRecord& recor
     return {};
   }
   std::uint64_t cut_bytes = 0;
-  auto cut = cut_to_record(path, record, cut_bytes);
+  auto cut = cut_to_record(context_.disk, path, record, cut_bytes);
   if (!cut) return std::move(cut).error();
   switch (*cut) {
     case CutResult::kClean:
@@ -255,7 +255,7 @@ std::size_t FileSink::do_work(TimePoint now) {
       ++stalled;
       continue;
     }
-    stalled = retry(stalled);
+    stalled = retry(stalled, now);
     ++count;
   }
   if (!group_.empty() && (held_ || group_.full() || draining_ || now >= group_due_)) {
@@ -332,7 +332,7 @@ std::string_view FileSink::output_path(const Batch& batch) {
 void FileSink::commit_group(TimePoint now) {
   write_group(group_);
   for (Part& part : group_.parts) {
-    if (part.error) set_aside(group_, part);
+    if (part.error) set_aside(group_, part, now);
   }
   for (Part& part : group_.parts) {
     if (part.output != nullptr) acknowledge(group_, part);
@@ -380,7 +380,7 @@ void FileSink::roll_back(Part& part) {
 // in one step, and a cursor cannot pass what is missing: were a later line of the same file acknowledged
 // elsewhere, a crash would repeat it there. So the parts that share a file with it, or with one that does,
 // fail with it.
-void FileSink::set_aside(Group& group, Part& failed_part) {
+void FileSink::set_aside(Group& group, Part& failed_part, TimePoint now) {
   const Error error = std::move(*failed_part.error);
   const auto stalled = stalled_.emplace(stalled_.end(), config_.retry);
   stalled_paths_.emplace(failed_part.path, stalled);
@@ -410,7 +410,7 @@ void FileSink::set_aside(Group& group, Part& failed_part) {
   }
   std::sort(members.begin(), members.end());
   for (const std::size_t member : members) stall(stalled, std::move(group.deliveries[member]));
-  failed(*stalled, error);
+  failed(*stalled, error, now);
 }
 
 void FileSink::stall(StalledAt stalled, Delivery delivery) {
@@ -420,7 +420,7 @@ void FileSink::stall(StalledAt stalled, Delivery delivery) {
 }
 
 // Returns the next one.
-FileSink::StalledAt FileSink::retry(StalledAt stalled) {
+FileSink::StalledAt FileSink::retry(StalledAt stalled, TimePoint now) {
   Group group;
   for (const Delivery& delivery : stalled->deliveries) {
     if (group.full() || !assign(group, delivery)) break;
@@ -430,7 +430,7 @@ FileSink::StalledAt FileSink::retry(StalledAt stalled) {
                                   [](const Part& part) { return part.error.has_value(); });
   if (wrong != group.parts.end()) {
     for (Part& part : group.parts) roll_back(part);
-    failed(*stalled, *wrong->error);
+    failed(*stalled, *wrong->error, now);
     return std::next(stalled);
   }
   const std::size_t count = group.deliveries.size();
@@ -456,14 +456,14 @@ FileSink::StalledAt FileSink::retry(StalledAt stalled) {
   return next;
 }
 
-void FileSink::failed(Stalled& stalled, const Error& error) {
+void FileSink::failed(Stalled& stalled, const Error& error, TimePoint now) {
   stalled.reason = error.text();
   context_.metrics.error("write");
   context_.metrics.retries().add();
   context_.health.degraded(stalled.reason);
   context_.log.limited(LogLevel::kError, context_.name, "write",
                        stalled.reason + "; trying again, nothing that goes there is acknowledged");
-  stalled.retry_at = steady_now() + std::max<Duration>(stalled.backoff.next(), 1ms);
+  stalled.retry_at = now + std::max<Duration>(stalled.backoff.next(), 1ms);
 }
 
 // -- One output -------------------------------------------------------------------------------------------
@@ -496,7 +496,7 @@ Result<FileOutput*> FileSink::prepare(const std::string& path) {
     if (!settled && settled.error().code != Errc::kNotFound) return std::move(settled).error();
     unsettled_.erase(unsettled);
   }
-  auto file = FileOutput::open(path);
+  auto file = FileOutput::open(context_.disk, path);
   if (!file) return std::move(file).error();
   const OutputRecord& found = file->record();
   auto claim = context_.outputs.claim(found.device, found.inode, "sink " + context_.name + " as " + path);

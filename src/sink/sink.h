@@ -13,6 +13,7 @@
 
 #include "checkpoint/lanes.h"
 #include "checkpoint/sink_ledger.h"
+#include "disk/disk.h"
 #include "io/event_loop.h"
 #include "sink/output_registry.h"
 #include "telemetry/health.h"
@@ -88,6 +89,7 @@ struct SinkContext {
   SlabPool& slabs;
   MemoryBudget& budget;
   OutputRegistry& outputs;
+  Disk& disk;        // of what a sink writes and must find again
   std::string host;  // of the `host` field
   // Makes what was flushed to the ledger durable before it returns (the file sink, before it changes files).
   std::function<Result<void>()> commit_now;

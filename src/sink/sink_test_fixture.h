@@ -52,6 +52,7 @@ class SinkHarness {
                        slabs,
                        budget,
                        shared_outputs != nullptr ? *shared_outputs : outputs,
+                       posix_disk(),
                        "host.example",
                        [this] { return commit_result ? commit_result() : commit(); },
                        {},

@@ -34,14 +34,21 @@ Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void(
     given_up_.store(true);
     on_given_up();
   };
-  SinkContext context{
-      name_,          inbox_,
-      outcome_,       metrics_,
-      health_,        shared_.services.log,
-      loop_,          shared_.slabs,
-      shared_.budget, shared_.outputs,
-      shared_.host,   [&checkpointer = shared_.services.checkpointer] { return checkpointer.commit_now(); },
-      give_up,        {}};
+  SinkContext context{name_,
+                      inbox_,
+                      outcome_,
+                      metrics_,
+                      health_,
+                      shared_.services.log,
+                      loop_,
+                      shared_.slabs,
+                      shared_.budget,
+                      shared_.outputs,
+                      posix_disk(),
+                      shared_.host,
+                      [&checkpointer = shared_.services.checkpointer] { return checkpointer.commit_now(); },
+                      give_up,
+                      {}};
   for (const SinkStateRecord& state : stored.states) {
     if (state.sink == name_) context.states.push_back(state);
   }
