@@ -1,7 +1,10 @@
 """SIGHUP: all of the new configuration or all of the old one, and books that balance over it."""
+import os
+import random
 import socket
 
 from harness import numbered, until
+from reloads import Reloads
 
 
 def test_a_listen_address_that_is_taken_leaves_the_old_configuration_running(world):
@@ -60,7 +63,8 @@ def test_the_books_balance_over_a_reload_with_a_sink_that_hangs(world, receiver)
         return [page.get(f'logflume_component_{name}', component=component) for name in names]
     assert agent.metrics().has('logflume_component_discarded_events_total')
     until(lambda: books('hung') == [1000, 0, 0, 1000, 13000], lambda: books('hung'))
-    world.config(sinks={'out': world.file_sink(), 'hung': dict(hung), 'new': {'type': 'blackhole'}})
+    # It is another one now, which reads again what the one before had not delivered.
+    world.config(sinks={'out': world.file_sink(), 'hung': {**hung, 'parallel_requests': 2}, 'new': {'type': 'blackhole'}})
     agent.reload()
     until(lambda: 'the new configuration runs' in agent.stderr(), 'reloaded', 30)
     world.append('a.log', numbered(1001, 1500))
@@ -70,4 +74,22 @@ def test_the_books_balance_over_a_reload_with_a_sink_that_hangs(world, receiver)
     until(lambda: books('hung') == [1500, 1500, 0, 0, 19500], lambda: books('hung'))
     until(lambda: books('out') == [1500, 1500, 0, 0, 19500], lambda: books('out'))
     assert books('app') == [1500, 1500, 0, 0, 19500]
+    assert agent.stop() == 0
+
+
+def test_random_reloads_under_load_lose_and_repeat_nothing(world):
+    # LOGFLUME_RELOADS=1000 for the long run; LOGFLUME_SEED repeats one.
+    seed = int(os.environ.get('LOGFLUME_SEED', random.randrange(1 << 32)))
+    print(f'LOGFLUME_SEED={seed}')
+    reloads = Reloads(world, seed)
+    agent = world.start()
+    agent.first = False
+    for n in range(1, int(os.environ.get('LOGFLUME_RELOADS', 30)) + 1):
+        reloads.change()
+        agent.reload()
+        until(lambda: agent.stderr().count('the new configuration runs') == n, f'reload {n}', 30)
+    streams = reloads.finish()
+    agent.reload()
+    reloads.expect_complete(streams)
+    assert 'goes on' not in agent.stderr()
     assert agent.stop() == 0

@@ -113,7 +113,8 @@ Result<void> build(const std::string& path, const CheckpointContent& content, st
   auto writer = CheckpointWriter::prepare(*database);
   if (!writer) return std::move(writer).error();
   if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
-  if (auto wrote = writer->write({content.files, {}, content.cursors, content.states}); !wrote) return wrote;
+  if (auto wrote = writer->write({content.files, {}, content.cursors, content.states, {}}); !wrote)
+    return wrote;
   if (auto wrote = writer->write_next_file_id(next_file_id); !wrote) return wrote;
   return database->execute("COMMIT");
 }
@@ -262,6 +263,7 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string
 }
 
 Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
+  const std::lock_guard lock(mutex_);
   CheckpointScan scan = scan_checkpoints(impl_->database);
   if (!scan.complete) {
     // Damage that the check at the start does not look for.
@@ -284,6 +286,7 @@ Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
 
 Result<void> CheckpointStore::commit(const CheckpointChanges& changes) {
   if (changes.empty()) return {};
+  const std::lock_guard lock(mutex_);
   for (const FileRecord& file : changes.files) {
     if (file.id == 0 || file.id > kFileIdMax) {
       return Error{Errc::kInvalidArgument, 0, "no file has the id " + std::to_string(file.id)};

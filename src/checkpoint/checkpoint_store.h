@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,11 @@ struct CheckpointChanges {
   std::vector<std::uint64_t> removed_files;  // with their cursors; wins over `files` and `cursors`
   std::vector<CursorRecord> cursors;         // inserted or replaced; last one of a (file, sink) wins
   std::vector<SinkStateRecord> states;       // last one of a (sink, key) wins
-  bool empty() const { return files.empty() && removed_files.empty() && cursors.empty() && states.empty(); }
+  std::vector<std::string> removed_sinks{};  // all their cursors, before those in `cursors` come
+  bool empty() const {
+    return removed_sinks.empty() && files.empty() && removed_files.empty() && cursors.empty() &&
+           states.empty();
+  }
 };
 
 struct CheckpointContent {
@@ -63,7 +68,7 @@ struct CheckpointContent {
   std::vector<SinkStateRecord> states;
 };
 
-// Threads: open() and load() from one; commit() from one at a time; next_file_id() from any.
+// Threads: any; open() from one.
 class CheckpointStore {
  public:
   // Creates `data_dir` (its parent must exist) and locks it for this process.
@@ -97,6 +102,7 @@ class CheckpointStore {
  private:
   CheckpointStore();
   struct Impl;
+  std::mutex mutex_;  // one load() or commit() at a time
   std::unique_ptr<Impl> impl_;
   std::string quarantined_;
   std::atomic<std::uint64_t> next_file_id_{1};

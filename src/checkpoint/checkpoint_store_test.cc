@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/temp_dir_for_test.h"
+#include "checkpoint/rename.h"
 
 namespace logflume {
 
@@ -164,6 +165,22 @@ TEST_F(CheckpointStoreTest, ReplacesAndRemoves) {
   EXPECT_THAT(content.files, ElementsAre(file(1, "/renamed")));
   EXPECT_THAT(content.cursors, ElementsAre(cursor(1, "bus", 9)));
   EXPECT_THAT(content.states, ElementsAre(SinkStateRecord{"out", "b", "3"}));
+}
+
+TEST_F(CheckpointStoreTest, ARenamedComponentKeepsWhatItHad) {
+  const auto store = open();
+  ASSERT_TRUE(
+      store->commit({{file(1)}, {}, {cursor(1, "bus", 10), cursor(1, "other", 20)}, {{"bus", "k", "v"}}}));
+  ASSERT_TRUE(store->commit(rename_component(load(*store), "bus", "train")));
+  ASSERT_TRUE(store->commit(rename_component(load(*store), "app", "web")));
+  FileRecord renamed = file(1);
+  renamed.source = "web";
+  const CheckpointContent content = load(*store);
+  EXPECT_THAT(content.files, ElementsAre(renamed));
+  EXPECT_THAT(content.cursors, UnorderedElementsAre(cursor(1, "train", 10), cursor(1, "other", 20)));
+  EXPECT_THAT(content.states, ElementsAre(SinkStateRecord{"train", "k", "v"}));
+  EXPECT_FALSE(knows_component(content, "bus") || knows_component(content, "app"));
+  EXPECT_TRUE(knows_component(content, "train") && knows_component(content, "web"));
 }
 
 TEST_F(CheckpointStoreTest, NeverGivesAFileIdTwice) {

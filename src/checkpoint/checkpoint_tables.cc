@@ -379,6 +379,7 @@ Result<CheckpointWriter> CheckpointWriter::prepare(SqliteDatabase& database) {
       {&writer.put_meta_, "INSERT OR REPLACE INTO meta(row, value, checksum) VALUES(?, ?, ?)"},
       {&writer.remove_file_, "DELETE FROM files WHERE id = ?"},
       {&writer.remove_cursors_, "DELETE FROM cursors WHERE file_id = ?"},
+      {&writer.remove_sink_, "DELETE FROM cursors WHERE sink = ?"},
       {&writer.remove_state_, "DELETE FROM sink_state WHERE sink = ? AND key = ?"},
   };
   for (const auto& [statement, sql] : statements) {
@@ -390,6 +391,9 @@ Result<CheckpointWriter> CheckpointWriter::prepare(SqliteDatabase& database) {
 }
 
 Result<void> CheckpointWriter::write(const CheckpointChanges& changes) {
+  for (const std::string& sink : changes.removed_sinks) {
+    if (auto removed = step_once(remove_sink_.bind_bytes(1, sink)); !removed) return removed;
+  }
   for (const FileRecord& file : changes.files) {
     put_file_.bind(1, stored(file.id))
         .bind_bytes(2, file.source)

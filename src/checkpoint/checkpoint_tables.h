@@ -35,7 +35,7 @@ class CheckpointWriter {
  private:
   CheckpointWriter() = default;
   SqliteStatement put_file_, put_cursor_, put_state_, put_meta_;
-  SqliteStatement remove_file_, remove_cursors_, remove_state_;
+  SqliteStatement remove_file_, remove_cursors_, remove_sink_, remove_state_;
 };
 
 struct CheckpointScan {

@@ -52,6 +52,10 @@ void merge(std::vector<Record>& records, std::vector<Record> newer, KeyOf key_of
 }  // namespace
 
 void merge_changes(CheckpointChanges& changes, CheckpointChanges newer) {
+  for (std::string& sink : newer.removed_sinks) {
+    std::erase_if(changes.cursors, [&](const CursorRecord& cursor) { return cursor.sink == sink; });
+    changes.removed_sinks.push_back(std::move(sink));
+  }
   merge(changes.files, std::move(newer.files),
         [](const FileRecord& file) { return std::pair<std::uint64_t, int>(file.id, 0); });
   merge(changes.cursors, std::move(newer.cursors), [](const CursorRecord& cursor) {
@@ -160,6 +164,26 @@ Result<void> Checkpointer::commit_now() {
   auto committed = commit_locked();
   report(committed);
   return committed;
+}
+
+Result<void> Checkpointer::commit_now(CheckpointChanges changes) {
+  const std::lock_guard lock(commit_mutex_);
+  merge_changes(pending_, std::move(changes));
+  auto committed = commit_locked();
+  report(committed);
+  return committed;
+}
+
+void Checkpointer::complete(CheckpointContent& content) {
+  const std::lock_guard lock(commit_mutex_);
+  if (pending_.empty()) return;
+  CheckpointChanges all;
+  all.files = std::move(content.files);
+  all.cursors = std::move(content.cursors);
+  all.states = std::move(content.states);
+  merge_changes(all, pending_);
+  std::erase_if(all.states, [](const SinkStateRecord& state) { return state.value.empty(); });
+  content = {std::move(all.files), std::move(all.cursors), std::move(all.states)};
 }
 
 Result<void> Checkpointer::commit_locked() {

@@ -65,6 +65,10 @@ class Checkpointer {
   // On success all that was acknowledged or recorded before the call is durable, what earlier commits failed
   // to store included. On an error it is kept, and tried again later.
   Result<void> commit_now();
+  // The same, and these with it.
+  Result<void> commit_now(CheckpointChanges changes);
+  // Makes of what was loaded from the store what it would hold if all commits had succeeded.
+  void complete(CheckpointContent& content);
 
   // Since the oldest change that is not durable yet; 0 when all is.
   Duration age() const;

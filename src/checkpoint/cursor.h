@@ -34,6 +34,11 @@ class Cursor : public RefCounted<Cursor> {
   // Everything before it was taken out of the lanes.
   std::uint64_t taken_offset() const { return taken_.load(std::memory_order_acquire); }
   void take_to(std::uint64_t offset) { taken_.store(offset, std::memory_order_release); }
+  // A cursor for the sink that comes after this one's: it begins at what was acknowledged.
+  // REQUIRES: the ledger's sink has ended.
+  IntrusivePtr<Cursor> continued_by(SinkLedger& ledger) const {
+    return IntrusivePtr<Cursor>(new Cursor(ledger, file_id_, acked_offset(), acked_seam_));
+  }
 
   std::uint64_t fed_offset;      // the next byte to feed
   Seam fed_seam;                 // the bytes before it

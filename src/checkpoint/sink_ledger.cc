@@ -11,7 +11,6 @@ namespace logflume {
 SinkLedger::SinkLedger(std::string sink, std::size_t inflight_bytes_max, std::function<void()> on_dirty)
     : sink_(std::move(sink)),
       inflight_bytes_max_(std::max<std::size_t>(inflight_bytes_max, 1)),
-      wake_below_bytes_(inflight_bytes_max_ - inflight_bytes_max_ / 4),
       on_dirty_(std::move(on_dirty)) {}
 
 void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
@@ -46,19 +45,41 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
 }
 
 // Why no wake-up is lost. A source that is out of room announces its park, sees in-flight >= max and sleeps.
-// Whatever happens next, in-flight has to pass wake_below_bytes_ on its way down, by one fetch_sub that comes
-// after the value which the source saw; that call's wake() comes after the announcement (had it come before,
-// the announcement would have synchronized with it and the source would have seen the lower value). Waking at
-// three quarters and not at the first free byte lets a source that outruns its sink sleep for a while instead
-// of once for each batch.
+// Whatever happens next, in-flight has to pass the level to wake at on its way down, by one fetch_sub that
+// comes after the value which the source saw; that call's wake() comes after the announcement (had it come
+// before, the announcement would have synchronized with it and the source would have seen the lower value).
+// Waking at three quarters and not at the first free byte lets a source that outruns its sink sleep for a
+// while instead of once for each batch.
 void SinkLedger::release(std::uint64_t bytes, std::uint64_t batches) {
   const std::uint64_t bytes_before = inflight_bytes_.fetch_sub(bytes, std::memory_order_release);
   // Pairs with inflight_batches(): who reads 0 sees all cursors moved.
   const std::uint64_t batches_before = inflight_batches_.fetch_sub(batches, std::memory_order_release);
   assert(bytes_before >= bytes && batches_before >= batches);
   (void)batches_before;
-  if (bytes_before < wake_below_bytes_ || bytes_before - bytes >= wake_below_bytes_) return;
+  const std::size_t wake_below = wake_below_bytes();
+  if (bytes_before < wake_below || bytes_before - bytes >= wake_below) return;
+  wake_sources();
+}
+
+void SinkLedger::wake_sources() {
+  const std::lock_guard lock(sources_mutex_);
   for (Parker* source : sources_) source->wake();
+}
+
+void SinkLedger::add_source(Parker& parker) {
+  const std::lock_guard lock(sources_mutex_);
+  sources_.push_back(&parker);
+}
+
+void SinkLedger::remove_source(Parker& parker) {
+  const std::lock_guard lock(sources_mutex_);
+  const auto it = std::find(sources_.begin(), sources_.end(), &parker);
+  if (it != sources_.end()) sources_.erase(it);
+}
+
+void SinkLedger::set_inflight_max(std::size_t bytes) {
+  inflight_bytes_max_.store(std::max<std::size_t>(bytes, 1), std::memory_order_relaxed);
+  wake_sources();  // what waits for room may have it now
 }
 
 void SinkLedger::note(const CursorRef& cursor) {

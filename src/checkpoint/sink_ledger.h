@@ -31,14 +31,15 @@ class SinkLedger {
 
   // -- Backpressure ---------------------------------------------------------------------------------------
   // At least one batch is always admitted, however large.
-  bool has_room() const { return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max_; }
+  bool has_room() const { return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max(); }
   // For lines that have just been written: what is behind must not fill the room for them.
   bool has_room_for_live() const {
-    return inflight_bytes_.load(std::memory_order_relaxed) < inflight_bytes_max_ + inflight_bytes_max_ / 4;
+    const std::size_t max = inflight_bytes_max();
+    return inflight_bytes_.load(std::memory_order_relaxed) < max + max / 4;
   }
   // For a source that was out of room: true from the level at which it is woken. Asking for less would let
   // one source that never sleeps take all the room from one that does.
-  bool has_room_again() const { return inflight_bytes_.load(std::memory_order_relaxed) < wake_below_bytes_; }
+  bool has_room_again() const { return inflight_bytes_.load(std::memory_order_relaxed) < wake_below_bytes(); }
   // Of each delivery, before it is handed to the sink.
   // REQUIRES: `bytes` is the batch's `bytes`; acknowledge() gives back as much.
   void charge(std::size_t bytes) {
@@ -48,8 +49,11 @@ class SinkLedger {
   std::uint64_t inflight_bytes() const { return inflight_bytes_.load(std::memory_order_relaxed); }
   // 0: all that was charged is acknowledged, and the cursors show it.
   std::uint64_t inflight_batches() const { return inflight_batches_.load(std::memory_order_acquire); }
-  // Sources to wake when room returns. REQUIRES: before the threads start.
-  void add_source(Parker& parker) { sources_.push_back(&parker); }
+  // Sources to wake when room returns. Any thread. `parker` lives until it is removed, as often as added.
+  void add_source(Parker& parker);
+  void remove_source(Parker& parker);
+  // Any thread: other sinks came or went, and the memory is shared out anew.
+  void set_inflight_max(std::size_t bytes);
 
   // -- Acknowledgement ------------------------------------------------------------------------------------
   // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
@@ -66,14 +70,21 @@ class SinkLedger {
 
  private:
   void release(std::uint64_t bytes, std::uint64_t batches);
+  void wake_sources();
+  std::size_t inflight_bytes_max() const { return inflight_bytes_max_.load(std::memory_order_relaxed); }
+  std::size_t wake_below_bytes() const {
+    const std::size_t max = inflight_bytes_max();
+    return max - max / 4;
+  }
 
   const std::string sink_;
-  const std::size_t inflight_bytes_max_;
-  const std::size_t wake_below_bytes_;
+  std::atomic<std::size_t> inflight_bytes_max_;
   const std::function<void()> on_dirty_;
-  std::vector<Parker*> sources_;
   std::atomic<std::uint64_t> inflight_bytes_{0};
   std::atomic<std::uint64_t> inflight_batches_{0};
+
+  std::mutex sources_mutex_;
+  std::vector<Parker*> sources_;  // guarded by sources_mutex_
 
   std::mutex mutex_;
   std::vector<CursorRef> dirty_cursors_;

@@ -43,6 +43,37 @@ CursorRef cursor_of(SinkLedger& ledger, std::uint64_t file_id, std::uint64_t off
   return CursorRef(new Cursor(ledger, file_id, offset, seam_at(offset)));
 }
 
+TEST(SinkLedgerTest, ASuccessorBeginsAtWhatWasAcknowledged) {
+  SinkLedger before("bus", 1000, {});
+  const CursorRef cursor = cursor_of(before, 3, 10);
+  const Delivery first = feed(cursor, 90);
+  feed(cursor, 50);
+  before.acknowledge(std::vector{first});
+  SinkLedger after("bus", 1000, {});
+  const CursorRef next = cursor->continued_by(after);
+  EXPECT_EQ(next->fed_offset, 100u);
+  EXPECT_EQ(next->acked_offset(), 100u);
+  EXPECT_EQ(next->fed_seam.view(), "100");
+  EXPECT_EQ(&next->ledger(), &after);
+}
+
+TEST(SinkLedgerTest, MoreRoomWakesTheSourcesThatAreThere) {
+  SinkLedger ledger("bus", 100, {});
+  Parker stays, goes;
+  for (Parker* parker : {&stays, &goes}) {
+    ledger.add_source(*parker);
+    parker->announce();
+  }
+  ledger.remove_source(goes);
+  const CursorRef cursor = cursor_of(ledger, 1);
+  feed(cursor, 100);
+  EXPECT_FALSE(ledger.has_room());
+  ledger.set_inflight_max(200);
+  EXPECT_TRUE(ledger.has_room() && ledger.has_room_again());
+  EXPECT_TRUE(woken(stays));
+  EXPECT_FALSE(woken(goes));
+}
+
 TEST(SinkLedgerTest, AcknowledgedBytesAreTakenOnceWithTheirSeam) {
   SinkLedger ledger("bus", 1000, {});
   const CursorRef cursor = cursor_of(ledger, 3, 10);

@@ -64,7 +64,8 @@ class AgentProcess {
   std::optional<Config> load() const {
     return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
   }
-  Result<void> start(const Config& config, const Topology::Legacy& legacy = {});
+  Result<void> start(const Config& config);
+  void runs(const Config& config);
   Result<std::unique_ptr<ApiServer>> make_api(const Config& config);
   Result<void> replace_api(const Config& next, std::unique_ptr<ApiServer>& made);
   bool reload();
@@ -82,11 +83,12 @@ class AgentProcess {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Topology> topology_;
-  std::atomic<bool> ready_{false};
+  std::mutex listen_mutex_;
+  std::string listen_;  // guarded by listen_mutex_: of the API, once every component has started
   std::atomic<bool> all_given_up_{false};
 };
 
-Result<void> AgentProcess::start(const Config& config, const Topology::Legacy& legacy) {
+Result<void> AgentProcess::start(const Config& config) {
   const auto on_all_given_up = [this] {
     all_given_up_.store(true);
     ::kill(::getpid(), SIGTERM);
@@ -94,20 +96,29 @@ Result<void> AgentProcess::start(const Config& config, const Topology::Legacy& l
   auto topology = Topology::build(config,
                                   {metrics_, health_, log_, *store_, *checkpointer_, on_all_given_up,
                                    !options_.temporary, options_.config.has_value()},
-                                  options_.until_eof, legacy);
+                                  options_.until_eof);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
-  config_ = config;
-  ready_.store(true);
+  runs(config);
   return {};
+}
+
+void AgentProcess::runs(const Config& config) {
+  config_ = config;
+  const std::lock_guard lock(listen_mutex_);
+  listen_ = config.api.listen;
 }
 
 // Null where the configuration wants none.
 Result<std::unique_ptr<ApiServer>> AgentProcess::make_api(const Config& config) {
   if (!config.api.enabled) return std::unique_ptr<ApiServer>();
   ApiHandlers handlers;
-  handlers.ready = [this] { return ApiHandlers::Readiness{ready_.load(), "components are starting"}; };
+  // While a reload opens the next one beside it, only the one that is ours has begun.
+  handlers.ready = [this, listen = config.api.listen] {
+    const std::lock_guard lock(listen_mutex_);
+    return ApiHandlers::Readiness{listen_ == listen, "components are starting"};
+  };
   handlers.health = [this] {
     return ApiHandlers::Health{health_.status() != HealthStatus::kFailing, health_.json()};
   };
@@ -154,21 +165,13 @@ bool AgentProcess::reload() {
       return true;
     }
   }
-  ready_.store(false);
-  topology_->stop(kReloadPatience);
-  const Topology::Legacy legacy = topology_->hand_over();
-  topology_.reset();
-  const Config old = config_;
-  if (const auto started = start(*next, legacy); !started) {
-    log_.error("agent", "the new configuration does not start: {}; going back to the old one",
-               started.error().text());
-    if (const auto back = start(old, legacy); !back) {
-      log_.error("agent", "the old configuration does not start any more: {}", back.error().text());
-      return false;
-    }
-    if (old.api.enabled && !api_) {
+  if (const auto applied = topology_->apply(*next, kReloadPatience); !applied) {
+    log_.error("agent", "the new configuration does not start: {}: the old configuration goes on",
+               applied.error().text());
+    if (!topology_->intact()) return false;
+    if (config_.api.enabled && !api_) {
       api.reset();
-      auto again = make_api(old);
+      auto again = make_api(config_);
       if (!again) {
         log_.error("agent", "{}", again.error().text());
         return false;
@@ -177,6 +180,7 @@ bool AgentProcess::reload() {
     }
     return true;
   }
+  runs(*next);
   log_.configure(next->log_level, next->log_format);
   if (moves) api_ = std::move(api);
   log_.info("agent", "the new configuration runs");

@@ -23,6 +23,7 @@ using AnySinkConfig = std::variant<BlackholeSinkConfig, ConsoleSinkConfig, FileS
 struct ApiConfig {
   bool enabled = false;
   std::string listen = "127.0.0.1:8686";
+  bool operator==(const ApiConfig&) const = default;
 };
 
 struct Config {

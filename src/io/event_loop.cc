@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <future>
 #include <utility>
 
 #include "ring/idle_strategy.h"
@@ -77,6 +78,11 @@ void EventLoop::add(Agent& agent) {
   agents_.push_back(&agent);
 }
 
+void EventLoop::remove(Agent& agent) {
+  assert(on_own_thread_or_stopped());
+  std::erase(agents_, &agent);
+}
+
 Result<void> EventLoop::watch(int fd, std::uint32_t events, Handler handler) {
   assert(on_own_thread_or_stopped());
   if (watches_.contains(fd)) {
@@ -138,6 +144,16 @@ void EventLoop::post(std::function<void()> task) {
     has_posted_.store(true, std::memory_order_release);
   }
   parker_.wake();
+}
+
+void EventLoop::call(const std::function<void()>& task) {
+  if (!thread_.joinable()) return task();
+  std::promise<void> done;
+  post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
 }
 
 void EventLoop::stop() {

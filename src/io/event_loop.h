@@ -38,10 +38,11 @@ class Agent {
 };
 
 // Lifecycle: add() and watch(), start(), stop(). Not restartable.
-// Threads:   watch(), rewatch(), unwatch(), add() before start() or on the loop's own thread; parker(),
-// post(),
-//            stop() from any. Handlers, tasks and agents run on the loop's thread. It takes no signals except
-//            those that its own instructions raise (SIGBUS, SIGSEGV, ...).
+// Threads:   watch(), rewatch(), unwatch(), add(), remove() on the loop's own thread, or while it does not
+// run;
+//            parker(), post(), stop() from any; start() and call() from the one that owns the loop. Handlers,
+//            tasks and agents run on the loop's thread. It takes no signals except those that its own
+//            instructions raise (SIGBUS, SIGSEGV, ...).
 // Wake-ups:  whoever hands an agent something publishes it first and then calls parker().wake().
 class EventLoop {
  public:
@@ -58,6 +59,8 @@ class EventLoop {
 
   // `agent` outlives the loop's thread. It runs from the next pass on.
   void add(Agent& agent);
+  // It does not run any more. Nothing happens when it was not added. REQUIRES: not from an agent's do_work().
+  void remove(Agent& agent);
   // Calls `handler` with the ready epoll events, before the agents' next do_work(). `events`: EPOLLIN etc.,
   // EPOLLET where wanted. While agents are busy a ready descriptor waits for at most some hundred
   // microseconds and the pass in progress. Errors: kInvalidArgument (`fd` is already watched), kUnsupported
@@ -71,9 +74,12 @@ class EventLoop {
 
   // Throws std::system_error when the system has no thread left.
   void start();
+  bool started() const { return thread_.joinable(); }
   // Runs `task` on the loop's thread soon, in the order of posting; dropped if the loop has stopped. What was
   // posted before stop() was called still runs.
   void post(std::function<void()> task);
+  // Runs `task` as the loop's own and returns when it is over; here and now where the loop does not run.
+  void call(const std::function<void()>& task);
   // Ends the thread after the current pass and waits for it; on the loop's own thread it does not wait.
   void stop();
 

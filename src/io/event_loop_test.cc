@@ -462,5 +462,27 @@ TEST(EventLoopTest, WorksWhereTheKernelLacksPwait2) {
   }
 }
 
+TEST(EventLoopTest, AgentsComeAndGoWhileItRuns) {
+  EventLoop loop("loop");
+  TestAgent stays, goes;
+  int called = 0;
+  loop.call([&] { ++called; });  // here: it does not run
+  loop.add(stays);
+  loop.start();
+  loop.call([&] {
+    ++called;
+    loop.add(goes);
+  });
+  while (goes.passes() == 0) std::this_thread::yield();
+  loop.call([&] { loop.remove(goes); });
+  const int passes = goes.passes();
+  const int others = stays.passes();
+  while (stays.passes() < others + 10) loop.parker().wake();
+  EXPECT_EQ(goes.passes(), passes);
+  loop.stop();
+  loop.call([&] { ++called; });
+  EXPECT_EQ(called, 3);
+}
+
 }  // namespace
 }  // namespace logflume

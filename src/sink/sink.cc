@@ -6,13 +6,40 @@ namespace logflume {
 
 // -- Inbox ------------------------------------------------------------------------------------------------
 
-Lanes& Inbox::open() { return *sources_.emplace_back(std::make_unique<Lanes>()); }
+Lanes& Inbox::open(const std::string& source) {
+  for (Way& way : ways_) {
+    if (way.source != source) continue;
+    way.closed = false;
+    return *way.lanes;
+  }
+  const std::lock_guard lock(mutex_);
+  return *ways_.emplace_back(Way{source, std::make_unique<Lanes>(), false}).lanes;
+}
+
+void Inbox::close(const std::string& source) {
+  for (Way& way : ways_) {
+    if (way.source == source) way.closed = some_closed_ = true;
+  }
+  sweep();
+}
+
+void Inbox::sweep() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(ways_, [](const Way& way) { return way.closed && way.lanes->empty(); });
+  some_closed_ = std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.closed; });
+}
+
+void Inbox::rename(const std::string& source, const std::string& to) {
+  for (Way& way : ways_) {
+    if (way.source == source) way.source = to;
+  }
+}
 
 bool Inbox::try_pop(Delivery& out) {
   std::optional<std::size_t> with_backlog;
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    const std::size_t index = (next_ + i) % sources_.size();
-    Lanes& lanes = *sources_[index];
+  for (std::size_t i = 0; i < ways_.size(); ++i) {
+    const std::size_t index = (next_ + i) % ways_.size();
+    Lanes& lanes = *ways_[index].lanes;
     const bool has_backlog = lanes.has_backlog();  // before the live lane: see Lanes
     if (auto delivery = lanes.try_pop_live()) {
       out = std::move(*delivery);
@@ -20,20 +47,29 @@ bool Inbox::try_pop(Delivery& out) {
     }
     if (has_backlog && !with_backlog) with_backlog = index;
   }
-  if (!with_backlog) return false;
+  if (!with_backlog) {
+    if (some_closed_) sweep();
+    return false;
+  }
   next_ = *with_backlog + 1;
-  out = std::move(*sources_[*with_backlog]->try_pop_backlog());
+  out = std::move(*ways_[*with_backlog].lanes->try_pop_backlog());
   return true;
 }
 
 bool Inbox::empty() const {
-  return std::all_of(sources_.begin(), sources_.end(), [](const auto& lanes) { return lanes->empty(); });
+  return std::all_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.lanes->empty(); });
 }
 
 std::size_t Inbox::size_approx() const {
+  const std::lock_guard lock(mutex_);
   std::size_t sum = 0;
-  for (const auto& lanes : sources_) sum += lanes->size_approx();
+  for (const Way& way : ways_) sum += way.lanes->size_approx();
   return sum;
+}
+
+std::size_t Inbox::capacity() const {
+  const std::lock_guard lock(mutex_);
+  return ways_.size() * Lanes::capacity();
 }
 
 // -- Outcome ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,22 +25,36 @@ namespace logflume {
 
 // The lanes from each source that feeds the sink, taken from in turn; live lines of all of them first.
 //
-// Threads: open() before the threads start; the producer end of the lanes belongs to their source, the rest
-// to
-//          the sink.
+// Threads: the sink's, or any while the sink does not run; size_approx() and capacity() from any. The
+// producer
+//          end of lanes belongs to their source.
 class Inbox {
  public:
-  Lanes& open();
+  // The way from this source: the one that is there, or a new one. A source that takes another's place goes
+  // on with its lanes, so that the order within a file stays.
+  Lanes& open(const std::string& source);
+  // Its source has ended: the lanes go when they are empty.
+  void close(const std::string& source);
+  void rename(const std::string& source, const std::string& to);
   bool try_pop(Delivery& out);
   bool empty() const;
 
-  // Any thread: for gauges.
+  // For gauges.
   std::size_t size_approx() const;
-  std::size_t capacity() const { return sources_.size() * Lanes::capacity(); }
+  std::size_t capacity() const;
 
  private:
-  std::vector<std::unique_ptr<Lanes>> sources_;
+  void sweep();
+
+  struct Way {
+    std::string source;
+    std::unique_ptr<Lanes> lanes;
+    bool closed = false;
+  };
+  mutable std::mutex mutex_;  // held to change ways_, and to look at them from another thread
+  std::vector<Way> ways_;
   std::size_t next_ = 0;
+  bool some_closed_ = false;
 };
 
 // What became of deliveries: counts, latency and acknowledgement in one place, so that the books balance:

@@ -19,6 +19,7 @@ struct BatchConfig {
   std::uint64_t max_bytes = 1024 * 1024;  // of the encoded, uncompressed body
   std::uint64_t max_events = 10'000;
   std::optional<Duration> linger;  // absent: the sink's own default
+  bool operator==(const BatchConfig&) const = default;
 };
 
 enum class WhenFull { kBlock };
@@ -26,11 +27,13 @@ struct BufferConfig {
   std::string type = "memory";
   std::uint64_t max_bytes = 16 * 1024 * 1024;
   WhenFull when_full = WhenFull::kBlock;
+  bool operator==(const BufferConfig&) const = default;
 };
 
 struct RetryConfig {
   Duration initial = 100ms;
   Duration max = 10s;
+  bool operator==(const RetryConfig&) const = default;
 };
 
 struct TlsConfig {
@@ -40,32 +43,41 @@ struct TlsConfig {
   std::string key_file;
   bool verify = true;
   std::string server_name;  // empty: the host that is connected to
+  bool operator==(const TlsConfig&) const = default;
 };
 
 struct SinkConfig {
   std::vector<std::string> inputs;
+  std::string formerly;  // its name before; empty: none
   Encoding encoding = Encoding::kJson;
   std::map<std::string, std::string> labels;  // added to each JSON event
   BatchConfig batch;
   BufferConfig buffer;
   RetryConfig retry;
   Duration request_timeout = 30s;
+  bool operator==(const SinkConfig&) const = default;
 };
 
-struct BlackholeSinkConfig : SinkConfig {};
+struct BlackholeSinkConfig : SinkConfig {
+  bool operator==(const BlackholeSinkConfig&) const = default;
+};
 
-struct ConsoleSinkConfig : SinkConfig {};
+struct ConsoleSinkConfig : SinkConfig {
+  bool operator==(const ConsoleSinkConfig&) const = default;
+};
 
 struct FileSinkConfig : SinkConfig {
   std::string path;                              // template: {{ field }} and strftime
   Compression compression = Compression::kNone;  // none, gzip, zstd
   std::uint32_t max_open_files = 256;            // outputs of a templated path kept open
+  bool operator==(const FileSinkConfig&) const = default;
 };
 
 struct TcpSinkConfig : SinkConfig {
   std::vector<std::string> addresses;  // key `address`: one or a list, host:port; tried in turn
   TlsConfig tls;
   Duration connect_timeout = 10s;
+  bool operator==(const TcpSinkConfig&) const = default;
 };
 
 enum class HttpBody { kNdjson, kJsonArray };
@@ -79,6 +91,7 @@ struct HttpSinkConfig : SinkConfig {
   HttpBody body = HttpBody::kNdjson;
   std::uint32_t parallel_requests = 4;  // of different files
   TlsConfig tls;
+  bool operator==(const HttpSinkConfig&) const = default;
 };
 
 struct KafkaSinkConfig : SinkConfig {
@@ -91,9 +104,11 @@ struct KafkaSinkConfig : SinkConfig {
   struct Sasl {
     std::string mechanism;  // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: none
     std::string username, password;
+    bool operator==(const Sasl&) const = default;
   } sasl;
   TlsConfig tls;
   std::map<std::string, std::string> options;  // any librdkafka property
+  bool operator==(const KafkaSinkConfig&) const = default;
 };
 
 }  // namespace logflume

@@ -14,8 +14,8 @@ namespace {
 TEST(InboxTest, TakesFromItsSourcesInTurn) {
   SinkHarness harness;
   Inbox inbox;
-  Lanes& a = inbox.open();
-  Lanes& b = inbox.open();
+  Lanes& a = inbox.open("a");
+  Lanes& b = inbox.open("b");
   EXPECT_TRUE(inbox.empty());
   for (int i = 0; i < 2; ++i) {
     a.push(harness.make_delivery("a\n", 1), false);
@@ -31,8 +31,8 @@ TEST(InboxTest, TakesFromItsSourcesInTurn) {
 TEST(InboxTest, LiveLinesPassByTheBacklogOfAllSources) {
   SinkHarness harness;
   Inbox inbox;
-  Lanes& a = inbox.open();
-  Lanes& b = inbox.open();
+  Lanes& a = inbox.open("a");
+  Lanes& b = inbox.open("b");
   for (int i = 0; i < 3; ++i) a.push(harness.make_delivery("b\n", 1), false);
   b.push(harness.make_delivery("l\n", 2), true);
   a.push(harness.make_delivery("l\n", 3), true);
@@ -42,6 +42,26 @@ TEST(InboxTest, LiveLinesPassByTheBacklogOfAllSources) {
   EXPECT_EQ(order, "llbbb");
 }
 
+TEST(InboxTest, LanesOfASourceThatEndedGoWhenTheyAreEmpty) {
+  SinkHarness harness;
+  Inbox inbox;
+  Lanes& a = inbox.open("a");
+  inbox.open("b");
+  a.push(harness.make_delivery("a\n", 1), false);
+  inbox.close("a");
+  inbox.close("b");
+  EXPECT_EQ(inbox.capacity(), Lanes::capacity());
+  // One that comes under the name goes on with what is there, so that the order within a file stays.
+  EXPECT_EQ(&inbox.open("a"), &a);
+  inbox.close("a");
+  Delivery delivery;
+  EXPECT_TRUE(inbox.try_pop(delivery));
+  EXPECT_FALSE(inbox.try_pop(delivery));
+  EXPECT_EQ(inbox.capacity(), 0u);
+  inbox.rename("a", "c");
+  EXPECT_TRUE(inbox.empty());
+}
+
 // Goal: each file's deliveries come in their order, whichever lane they take. Method: a producer that chooses
 // the lane at random, as far as the rule allows, and a consumer on another thread; CI runs it under TSan too.
 TEST(InboxTest, KeepsTheOrderOfEachFileAcrossTheLanes) {
@@ -49,7 +69,7 @@ TEST(InboxTest, KeepsTheOrderOfEachFileAcrossTheLanes) {
   constexpr std::uint64_t kFiles = 3;
   SinkHarness harness;
   Inbox inbox;
-  Lanes& lanes = inbox.open();
+  Lanes& lanes = inbox.open("a");
   std::vector<CursorRef> cursors;
   for (std::uint64_t id = 0; id < kFiles; ++id)
     cursors.emplace_back(new Cursor(harness.ledger, id, 0, Seam{}));

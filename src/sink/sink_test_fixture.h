@@ -34,7 +34,7 @@ class SinkHarness {
         ledger(name, 64 * 1024 * 1024, [] {}),
         outcome(ledger, metrics),
         loop("test"),
-        lanes_(inbox.open()),
+        lanes_(inbox.open("app")),
         name_(std::move(name)) {
     for (SinkStateRecord& state : states) committed_states[state.key] = state;
   }

@@ -17,11 +17,29 @@ Feeder::Feeder(SourceContext& context, bool strip_cr)
                                                          {{"component", context.name}})) {}
 
 void Feeder::open() {
-  states_.resize(context_.outlets.size());
-  for (const Outlet& outlet : context_.outlets) {
-    outlet.ledger.add_source(context_.loop.parker());
-  }
+  for (std::size_t i = 0; i < context_.outlets.size(); ++i) connect(i);
 }
+
+Feeder::~Feeder() {
+  for (std::size_t i = 0; i < states_.size(); ++i) disconnect(i);
+}
+
+void Feeder::pause(std::size_t index) {
+  states_[index] = {};
+  states_[index].paused = true;
+}
+
+void Feeder::connect(std::size_t index) {
+  if (index == states_.size()) states_.emplace_back();
+  states_[index] = {};
+  context_.outlets[index].ledger->add_source(context_.loop.parker());
+}
+
+void Feeder::disconnect(std::size_t index) {
+  context_.outlets[index].ledger->remove_source(context_.loop.parker());
+}
+
+void Feeder::erase(std::size_t index) { states_.erase(states_.begin() + static_cast<std::ptrdiff_t>(index)); }
 
 bool Feeder::has_room(std::size_t index) const {
   const Outlet& outlet = context_.outlets[index];
@@ -55,6 +73,7 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
   const LogContent& content = *file.content;
   bool blocked = false;
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
+    if (states_[i].paused) continue;
     const Cursor& cursor = *content.cursors[i];
     const bool live = is_live(file, cursor.fed_offset) && Lanes::may_go_live(cursor) &&
                       context_.outlets[i].has_room_for_live();
@@ -140,10 +159,10 @@ bool Feeder::take(Piece&& piece) {
     // sources may have filled the sink's buffer since.
     const bool live =
         newest && Lanes::may_go_live(cursor) && (outlet.has_room_for_live() || !outlet.lane_has_room());
-    outlet.ledger.charge(piece.bytes);
+    outlet.ledger->charge(piece.bytes);
     cursor.fed_offset = piece.owed.end;
     cursor.fed_seam = piece.seam;
-    outlet.lanes.push(Delivery{shared, content.cursors[member]}, live);
+    outlet.lanes->push(Delivery{shared, content.cursors[member]}, live);
     states_[member].fed = true;
     room = room && (live ? outlet.has_room_for_live() : has_room(member));
   }
@@ -167,13 +186,13 @@ bool Feeder::take_room_returned(TimePoint now) {
 
 void Feeder::wake_sinks() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
-    if (std::exchange(states_[i].fed, false)) context_.outlets[i].sink_thread.wake();
+    if (std::exchange(states_[i].fed, false)) context_.outlets[i].sink_thread->wake();
   }
 }
 
 bool Feeder::all_acknowledged() const {
   return std::all_of(context_.outlets.begin(), context_.outlets.end(),
-                     [](const Outlet& outlet) { return outlet.ledger.inflight_batches() == 0; });
+                     [](const Outlet& outlet) { return outlet.ledger->inflight_batches() == 0; });
 }
 
 }  // namespace logflume

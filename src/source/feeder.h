@@ -29,7 +29,17 @@ class Feeder final : public PieceSink {
   using Groups = std::vector<Group>;
 
   Feeder(SourceContext& context, bool strip_cr);
+  ~Feeder() override;
   void open();
+
+  // Sinks come and go. The way to one that is paused is kept, and is not used until it is connected anew.
+  void pause(std::size_t index);
+  bool paused(std::size_t index) const { return states_[index].paused; }
+  // The outlet at `index` is new there.
+  void connect(std::size_t index);
+  // The outlet at `index` is about to go, or another is to take its place.
+  void disconnect(std::size_t index);
+  void erase(std::size_t index);
 
   // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to
   // be looked at again when room_returned(), or at retry_at().
@@ -55,6 +65,7 @@ class Feeder final : public PieceSink {
     bool ring_full = false;  // nobody tells when that changes
     bool lagging = false;    // left the convoys
     bool fed = false;        // to be woken
+    bool paused = false;     // its sink is about to go, or another comes in its place
     TimePoint full_since{};
     TimePoint room_since{};
   };

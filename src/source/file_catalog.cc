@@ -35,58 +35,39 @@ const CursorRecord* FileCatalog::Remembered::leader() const {
 }
 
 void FileCatalog::restore(const CheckpointContent& checkpoint) {
-  const std::int64_t oldest_ns = wall_now_ns() - kForgetAfterNs;
-  if (context_.legacy != nullptr) received_before_ = context_.legacy->received_to;
   for (const SinkStateRecord& state : checkpoint.states) {
     known_before_ = known_before_ || (state.sink == context_.name && state.key == kStartedKey);
   }
-  for (const FileRecord& record : checkpoint.files) {
-    if (record.source != context_.name) continue;
+  if (context_.legacy != nullptr) {
     known_before_ = true;
-    if (record.gone && record.updated_ns < oldest_ns) {
-      records_.remove(record.id);
-      continue;
+    inherit_contents(*context_.legacy, checkpoint);
+  } else {
+    std::unordered_map<std::uint64_t, std::vector<CursorRecord>> cursors;
+    for (const CursorRecord& cursor : checkpoint.cursors) cursors[cursor.file_id].push_back(cursor);
+    for (const FileRecord& record : checkpoint.files) {
+      if (record.source == context_.name) remember(record, std::move(cursors[record.id]), nullptr);
     }
-    if (record.gone) gone_keys_[{record.device, record.inode}] = record.birth_ns;
-    Remembered& remembered = remembered_[record.id];
-    remembered.record = record;
-    if (!record.gone) remembered_by_key_[{record.device, record.inode}] = &remembered;
-    remembered_index_.add(prefix_of(record), &remembered);
-  }
-  for (const CursorRecord& cursor : checkpoint.cursors) {
-    if (const auto it = remembered_.find(cursor.file_id); it != remembered_.end())
-      it->second.cursors.push_back(cursor);
   }
   // Should the first scan find nothing, the next start is not the first one all the same.
   if (!known_before_ && config_.start_at == StartAt::kEnd)
     records_.put_state({context_.name, std::string(kStartedKey), "1"});
 }
 
-std::vector<TailedFile*> FileCatalog::inherit(const SourceLegacy& legacy, TimePoint now) {
-  std::vector<TailedFile*> inherited;
-  for (const SourceLegacy::OpenFile& open : legacy.files) {
-    const FileKey key{open.device, open.inode};
-    if (by_key_.contains(key)) continue;  // it has a name, or another file has its inode
-    struct stat there {};
-    if (open.named && ::stat(open.path.c_str(), &there) == 0 && there.st_dev == key.device &&
-        there.st_ino == key.inode) {
-      continue;  // the new configuration does not want it
-    }
-    UniqueFd fd(::fcntl(open.fd.get(), F_DUPFD_CLOEXEC, 0));
-    const Result<FileStatus> status = fd.valid() ? file_status(fd.get()) : errno_error("duplicate a handle");
-    if (!status) {
-      context_.log.error(context_.name, "{}: {}: what was not read of it is lost by this reload", open.path,
-                         status.error().text());
-      continue;
-    }
-    TailedFile& file =
-        found({open.path, key.device, key.inode, open.birth_ns, status->size_bytes, status->modified_ns},
-              false, now);
-    handles_.adopt(file, std::move(fd));
-    lost(file, open.path, {}, now);
-    inherited.push_back(&file);
+void FileCatalog::remember(FileRecord record, std::vector<CursorRecord> cursors,
+                           std::shared_ptr<LogContent> live) {
+  known_before_ = true;
+  if (record.gone && record.updated_ns < wall_now_ns() - kForgetAfterNs) {
+    records_.remove(record.id);
+    return;
   }
-  return inherited;
+  if (record.gone) gone_keys_[{record.device, record.inode}] = record.birth_ns;
+  Remembered& remembered = remembered_[record.id];
+  remembered.record = std::move(record);
+  remembered.cursors = std::move(cursors);
+  remembered.live = std::move(live);
+  const FileRecord& known = remembered.record;
+  if (!known.gone) remembered_by_key_[{known.device, known.inode}] = &remembered;
+  remembered_index_.add(prefix_of(known), &remembered);
 }
 
 std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
@@ -207,7 +188,7 @@ std::shared_ptr<LogContent> FileCatalog::new_content(std::uint64_t offset, const
   content->id = context_.next_file_id();
   content->received_to = offset;
   for (const Outlet& outlet : context_.outlets) {
-    content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
+    content->cursors.emplace_back(new Cursor(*outlet.ledger, content->id, offset, seam));
   }
   return content;
 }
@@ -316,22 +297,26 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
               !matches_before(file, leader->offset, leader->seam_bytes, leader->seam_hash))) {
     return nullptr;
   }
-  auto content = std::make_shared<LogContent>();
-  content->id = remembered.record.id;
-  content->received_to = remembered.offset_max();
-  if (const auto counted = received_before_.find(content->id); counted != received_before_.end())
-    content->received_to = std::max(content->received_to, counted->second);
+  auto content = remembered.live;
+  if (!content) {
+    content = std::make_shared<LogContent>();
+    content->id = remembered.record.id;
+    content->received_to = remembered.offset_max();
+    content->cursors.resize(context_.outlets.size());
+  }
   content->prefix = prefix;
+  content->gone_ns = 0;
   content->recorded = content->revived = true;
   content->nuls_may_lead = remembered.offset_max() == 0 && began_by_truncation(file);
-  for (const Outlet& outlet : context_.outlets) {
+  for (std::size_t i = 0; i < content->cursors.size(); ++i) {
+    if (content->cursors[i]) continue;
+    const Outlet& outlet = context_.outlets[i];
     const auto own = std::find_if(remembered.cursors.begin(), remembered.cursors.end(),
                                   [&](const CursorRecord& cursor) { return cursor.sink == outlet.sink; });
     // A sink that is new starts where its source is (semantics 12).
     const std::uint64_t offset = own != remembered.cursors.end() ? own->offset : remembered.offset_max();
-    const Seam seam = read_seam(file, offset);
-    content->cursors.emplace_back(new Cursor(outlet.ledger, content->id, offset, seam));
-    if (own == remembered.cursors.end()) outlet.ledger.note(content->cursors.back());
+    content->cursors[i] = CursorRef(new Cursor(*outlet.ledger, content->id, offset, read_seam(file, offset)));
+    if (own == remembered.cursors.end()) outlet.ledger->note(content->cursors[i]);
   }
   return content;
 }
@@ -689,7 +674,7 @@ void FileCatalog::vanish(Remembered& remembered) {
   records_.put(remembered.record);
 }
 
-void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
+FileRecord FileCatalog::record_of(const TailedFile& file, const LogContent& content, bool gone) const {
   FileRecord record;
   record.id = content.id;
   record.source = context_.name;
@@ -703,8 +688,12 @@ void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone)
   record.finished = file.finished_copy;
   record.size_bytes = file.size_known;
   record.updated_ns = content.gone_ns != 0 ? content.gone_ns : wall_now_ns();
+  return record;
+}
+
+void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
   content.recorded = true;
-  records_.put(std::move(record));
+  records_.put(record_of(file, content, gone));
 }
 
 // -- Stop -------------------------------------------------------------------------------------------------
@@ -714,19 +703,6 @@ void FileCatalog::record_unread() {
     if (!file->content || !file->content->recorded || file->size_known <= file->content->fed_min()) continue;
     record(*file, *file->content, false);
   }
-}
-
-SourceLegacy FileCatalog::hand_over() {
-  SourceLegacy legacy;
-  for (const auto& [token, file] : files_) {
-    if (file->content) legacy.received_to[file->content->id] = file->content->received_to;
-    if (!file->fd.valid()) continue;
-    const UniqueFd& fd = file->fd;
-    legacy.files.push_back({file->key.device, file->key.inode, file->birth_ns, file->path(),
-                            file->place == TailedFile::Place::kNamed,
-                            UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0))});
-  }
-  return legacy;
 }
 
 }  // namespace logflume

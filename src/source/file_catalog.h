@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -86,11 +87,27 @@ class FileCatalog {
   void record_unread();
   SourceLegacy hand_over();
 
+  // -- Sinks that come and go (source.h) --------------------------------------------------------------------
+  // Another sink stands behind the outlet at `index`.
+  void outlet_replaced(std::size_t index);
+  // The last outlet is new.
+  void outlet_added(const CheckpointContent& stored);
+  // Before it is erased.
+  void outlet_removed(std::size_t index);
+  // The sink has ended: what it was about to acknowledge, it never will.
+  void sink_ended(const std::string& sink) { parked_.erase(sink); }
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (const auto& [token, file] : files_) visit(*file);
+  }
+
  private:
   // A content as the checkpoint store has it, before a file is found that holds it.
   struct Remembered {
     FileRecord record;
     std::vector<CursorRecord> cursors;
+    // After a reload, the content as it was read, with a cursor for each outlet; null for one that is new.
+    std::shared_ptr<LogContent> live;
     // It went while nobody looked: who was there first, it or what looks like a copy, cannot be told.
     bool vanished = false;
     std::uint64_t offset_max() const;
@@ -98,6 +115,11 @@ class FileCatalog {
   };
   static constexpr std::size_t kGhostsMax = 4096;
 
+  void remember(FileRecord record, std::vector<CursorRecord> cursors, std::shared_ptr<LogContent> live);
+  void inherit_contents(const SourceLegacy& legacy, const CheckpointContent& stored);
+  void map_cursors(LogContent& content) const;
+  template <typename Visit>
+  void for_each_content(Visit visit);
   std::shared_ptr<LogContent> new_content(std::uint64_t offset, const Seam& seam);
   // Null when the file does not hold the remembered content.
   std::shared_ptr<LogContent> revive(TailedFile& file, Remembered& remembered, std::string_view head,
@@ -121,6 +143,7 @@ class FileCatalog {
   void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
   void forget_remembered(Remembered& remembered);
   void vanish(Remembered& remembered);
+  FileRecord record_of(const TailedFile& file, const LogContent& content, bool gone) const;
   void record(const TailedFile& file, LogContent& content, bool gone);
 
   const FileSourceConfig& config_;
@@ -142,7 +165,9 @@ class FileCatalog {
   std::unordered_map<std::uint64_t, Remembered> remembered_;  // by file id
   std::unordered_map<FileKey, Remembered*, FileKeyHash> remembered_by_key_;
   PrefixIndex<Remembered*> remembered_index_;
-  std::unordered_map<std::uint64_t, std::uint64_t> received_before_;  // of SourceLegacy
+  // Cursors of sinks that are connected no more and have not acknowledged all yet, by sink and file id:
+  // should one be connected again, it goes on with them.
+  std::map<std::string, std::unordered_map<std::uint64_t, CursorRef>> parked_;
   // Inodes whose content was gone before the last run ended, and their birth.
   std::unordered_map<FileKey, std::int64_t, FileKeyHash> gone_keys_;
 };

@@ -20,16 +20,23 @@ FileMetrics::FileMetrics(SourceContext& context)
       polled_gauge_(context.metrics.registry.gauge("logflume_source_directories_polled",
                                                    "Directories that are only looked at by rescans.",
                                                    {{"component", context.name}})) {
-  for (const Outlet& outlet : context.outlets) {
-    const Labels labels{{"component", outlet.sink}, {"source", context.name}};
-    sinks_.push_back({0,
-                      {},
-                      &context.metrics.registry.gauge(
-                          "logflume_sink_lag_bytes",
-                          "Bytes in the files of a source that this sink was not fed yet.", labels),
-                      &context.metrics.registry.gauge(
-                          "logflume_sink_lag_seconds",
-                          "For how long this sink has not been fed all that a source has.", labels)});
+  outlets_changed();
+}
+
+void FileMetrics::outlets_changed() {
+  for (const SinkLag& gone : sinks_) {
+    gone.bytes->set(0);
+    gone.seconds->set(0);
+  }
+  sinks_.clear();
+  MetricRegistry& registry = context_.metrics.registry;
+  for (const Outlet& outlet : context_.outlets) {
+    const Labels labels{{"component", outlet.sink}, {"source", context_.name}};
+    Gauge& bytes = registry.gauge("logflume_sink_lag_bytes",
+                                  "Bytes in the files of a source that this sink was not fed yet.", labels);
+    Gauge& seconds = registry.gauge("logflume_sink_lag_seconds",
+                                    "For how long this sink has not been fed all that a source has.", labels);
+    sinks_.push_back({0, {}, &bytes, &seconds});
   }
 }
 

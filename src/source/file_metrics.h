@@ -16,6 +16,9 @@ class FileMetrics {
  public:
   explicit FileMetrics(SourceContext& context);
 
+  // Sinks came or went.
+  void outlets_changed();
+
   // Bytes of a file that no sink will ever get, by reason.
   void lost_bytes(std::string_view reason, std::uint64_t bytes);
   // Bytes that are no events (NUL bytes left by a truncation).

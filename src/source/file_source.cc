@@ -55,6 +55,10 @@ class FileSource final : public Source, private DiscoveryListener {
     return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged();
   }
   std::uint64_t lag_bytes() const override { return metrics_.lag_bytes(); }
+  void pause(const std::string& sink) override;
+  void connect(Outlet outlet, const CheckpointContent& stored) override;
+  void disconnect(const std::string& sink) override;
+  void set_limits(std::size_t max_open_files, std::size_t max_held_files) override;
   SourceLegacy hand_over() override { return catalog_->hand_over(); }
   bool left_something() const override { return left_something_.load(std::memory_order_relaxed); }
   void collect(CheckpointChanges& changes) override { records_.collect(changes); }
@@ -74,6 +78,7 @@ class FileSource final : public Source, private DiscoveryListener {
   void on_lost(FileToken token, const std::string& path) override;
 
   Result<void> make_block_reader();
+  std::optional<std::size_t> outlet_of(const std::string& sink) const;
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
@@ -199,6 +204,55 @@ void FileSource::stop_reading() {
   context_.loop.parker().wake();
 }
 
+// -- Sinks that come and go -------------------------------------------------------------------------------
+
+std::optional<std::size_t> FileSource::outlet_of(const std::string& sink) const {
+  const auto it = std::find_if(context_.outlets.begin(), context_.outlets.end(),
+                               [&](const Outlet& outlet) { return outlet.sink == sink; });
+  if (it == context_.outlets.end()) return std::nullopt;
+  return static_cast<std::size_t>(it - context_.outlets.begin());
+}
+
+void FileSource::pause(const std::string& sink) {
+  catalog_->sink_ended(sink);
+  if (const auto index = outlet_of(sink)) feeder_.pause(*index);
+}
+
+void FileSource::connect(Outlet outlet, const CheckpointContent& stored) {
+  const auto paused = outlet_of(outlet.formerly.empty() ? outlet.sink : outlet.formerly);
+  if (paused) {
+    feeder_.disconnect(*paused);
+    context_.outlets[*paused] = std::move(outlet);
+    catalog_->outlet_replaced(*paused);
+    feeder_.connect(*paused);
+  } else {
+    context_.outlets.push_back(std::move(outlet));
+    catalog_->outlet_added(stored);
+    feeder_.connect(context_.outlets.size() - 1);
+  }
+  metrics_.outlets_changed();
+  // Somewhere there may be something for it.
+  catalog_->for_each([this](TailedFile& file) { ready_->enqueue(file); });
+}
+
+void FileSource::disconnect(const std::string& sink) {
+  const auto index = outlet_of(sink);
+  if (!index) return;
+  const bool ended = feeder_.paused(*index);
+  feeder_.disconnect(*index);
+  catalog_->outlet_removed(*index);
+  if (ended) catalog_->sink_ended(sink);
+  feeder_.erase(*index);
+  context_.outlets.erase(context_.outlets.begin() + static_cast<std::ptrdiff_t>(*index));
+  metrics_.outlets_changed();
+}
+
+void FileSource::set_limits(std::size_t max_open_files, std::size_t max_held_files) {
+  handles_->set_open_max(max_open_files);
+  context_.max_open_files = max_open_files;
+  context_.max_held_files = max_held_files;
+}
+
 // -- Discovery's news -------------------------------------------------------------------------------------
 
 FileToken FileSource::on_found(const FoundFile& found) {
@@ -319,7 +373,7 @@ std::size_t FileSource::serve_some(TimePoint now) {
 
 // The limits that apply; null where there is none.
 std::array<TokenBucket*, 3> FileSource::buckets(const TailedFile& file) const {
-  return {rate_.get(), context_.global_rate, file.rate.get()};
+  return {rate_.get(), &context_.global_rate, file.rate.get()};
 }
 
 bool FileSource::rate_allows(TailedFile& file, TimePoint now) {

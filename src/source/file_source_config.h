@@ -16,15 +16,18 @@ enum class ReadMode { kAuto, kPread, kMmap, kIoUring };
 struct DeletedFilesConfig {
   std::uint64_t max_bytes = 1024ULL * 1024 * 1024;  // unread bytes of deleted files that are held open
   Duration max_age = std::chrono::hours(1);
+  bool operator==(const DeletedFilesConfig&) const = default;
 };
 
 // Lines that are one event: a line that matches, and those that follow and do not.
 struct MultilineConfig {
   std::string start_pattern;                   // PCRE2; empty: each line is an event
   Duration timeout = std::chrono::seconds(1);  // an event that nothing was added to for so long is over
+  bool operator==(const MultilineConfig&) const = default;
 };
 
 struct FileSourceConfig {
+  std::string formerly;              // the name of the source before; empty: none
   std::vector<std::string> include;  // globs
   std::vector<std::string> exclude;
   StartAt start_at = StartAt::kBeginning;
@@ -40,6 +43,7 @@ struct FileSourceConfig {
   Duration rescan_interval = std::chrono::seconds(10);
   Duration coalesce = std::chrono::microseconds(250);  // least time between two reads of a busy source
   DeletedFilesConfig deleted_files;
+  bool operator==(const FileSourceConfig&) const = default;
 };
 
 }  // namespace logflume

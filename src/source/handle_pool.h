@@ -32,6 +32,8 @@ class HandlePool {
   // Takes a descriptor that is open on `file`.
   void adopt(TailedFile& file, UniqueFd fd);
   void close(TailedFile& file);
+  // Of more than that, the next open() closes some.
+  void set_open_max(std::size_t open_max) { open_max_ = open_max; }
   // Closes what was not used since `before`.
   void close_unused(TimePoint before);
 
@@ -43,7 +45,7 @@ class HandlePool {
   bool evict();
   static bool find_again(TailedFile& file);
 
-  const std::size_t open_max_;
+  std::size_t open_max_;
   BlockReader& blocks_;
   std::list<TailedFile*> used_;  // most recently used first
   std::atomic<std::size_t> open_count_{0};

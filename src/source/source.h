@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -18,9 +17,10 @@
 namespace logflume {
 
 class TokenBucket;
+struct LogContent;
 
 // What a source leaves to the one that takes its place in a reload: files that may have no name any more, and
-// what only memory knows.
+// the contents that it read, with the cursors that sinks are about to acknowledge.
 struct SourceLegacy {
   struct OpenFile {
     std::uint64_t device = 0;
@@ -30,8 +30,20 @@ struct SourceLegacy {
     bool named = false;  // a name in the globs led to it
     UniqueFd fd;
   };
+  struct Content {
+    FileRecord record;
+    std::vector<CursorRecord> cursors;  // how far each sink was fed
+    // Null where only the store knew it. Its cursors may belong to sinks that have ended.
+    std::shared_ptr<LogContent> live;
+    bool vanished = false;  // it went while no agent ran
+  };
   std::vector<OpenFile> files;
-  std::unordered_map<std::uint64_t, std::uint64_t> received_to;  // by file id: counted as received up to here
+  std::vector<Content> contents;
+
+  // Of what is delivered still, all is acknowledged.
+  bool all_acknowledged() const;
+  // The sink of this ledger has ended, and the ledger is about to go.
+  void forget(const SinkLedger& ledger);
 };
 
 // What a source is given by the topology. Everything outlives the source.
@@ -43,21 +55,35 @@ struct SourceContext {
   Log& log;
   EventLoop& loop;
   SlabPool& slabs;
-  TokenBucket* global_rate = nullptr;  // shared by all sources; null: unlimited
+  TokenBucket& global_rate;  // shared by all sources
   std::size_t max_open_files = 1024;
   std::size_t max_held_files = SIZE_MAX;  // deleted and not read to their end: the limit does not close them
   std::function<std::uint64_t()> next_file_id;
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
-  const SourceLegacy* legacy = nullptr;  // of the source that ran under this name; read in open() only
+  const SourceLegacy* legacy = nullptr;  // of the source that ran until now; read in open() only
 };
 
-// Lifecycle: open() on the thread that builds the topology, before the loop starts; do_work() on the loop;
-//            destroyed after the loop has stopped.
+// Lifecycle: open(), do_work(), ..., hand_over(), all on the loop's thread, or while it does not run;
+// destroyed
+//            so too.
 class Source : public Agent {
  public:
   virtual Result<void> open() = 0;
+
+  // Sinks come and go while the source runs: on the loop's thread, or while it does not run.
+  // Nothing more is fed to the sink, which is about to end; its positions are kept until another connects or
+  // it is disconnected.
+  virtual void pause(const std::string& sink) = 0;
+  // A sink that takes the place of one that is paused and has ended, under its name or as `outlet.formerly`,
+  // goes on at what that one acknowledged. One that `stored` knows goes on there, a new one where the source
+  // is (semantics 12).
+  virtual void connect(Outlet outlet, const CheckpointContent& stored) = 0;
+  // What the sink has taken it goes on to deliver, unless it has ended.
+  virtual void disconnect(const std::string& sink) = 0;
+  virtual void set_limits(std::size_t max_open_files, std::size_t max_held_files) = 0;
+
   // From any thread: nothing more is read; what was fed goes on to be delivered.
   virtual void stop_reading() = 0;
   // From any thread: nothing more is fed.
@@ -66,7 +92,7 @@ class Source : public Agent {
   virtual bool exhausted() const = 0;
   // From any thread: bytes known to be there and not read, about.
   virtual std::uint64_t lag_bytes() const = 0;
-  // After its loop has stopped.
+  // After stopped(). The source does nothing more.
   virtual SourceLegacy hand_over() = 0;
   // From any thread, with until_eof, once exhausted(): something that matches could not be read.
   virtual bool left_something() const = 0;

@@ -14,8 +14,15 @@ std::string host_name() {
 }  // namespace
 
 Shared::Shared(const Config& config, Services s)
-    : services(std::move(s)), budget(config.memory_limit), slabs(budget), host(host_name()) {
-  if (config.rate_limit) global_rate = std::make_unique<TokenBucket>(*config.rate_limit);
+    : services(std::move(s)),
+      budget(config.memory_limit),
+      slabs(budget),
+      global_rate(config.rate_limit.value_or(0)),
+      host(host_name()) {}
+
+void Shared::adjust(const Config& config) {
+  budget.set_limit(config.memory_limit);
+  global_rate.set_rate(config.rate_limit.value_or(0));
 }
 
 }  // namespace logflume

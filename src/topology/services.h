@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "checkpoint/checkpoint_store.h"
@@ -17,7 +16,7 @@
 
 namespace logflume {
 
-// What outlives a topology: a reload builds a new one on the same services.
+// What outlives a topology.
 struct Services {
   MetricRegistry& metrics;
   HealthBoard& health;
@@ -35,12 +34,14 @@ struct Services {
 // What the components of one topology share. Outlives them.
 struct Shared {
   Shared(const Config& config, Services s);
+  // What of `config` is for all of them, while they run.
+  void adjust(const Config& config);
 
   Services services;
   MemoryBudget budget;
   OutputRegistry outputs;
   SlabPool slabs;
-  std::unique_ptr<TokenBucket> global_rate;  // null: unlimited
+  TokenBucket global_rate;
   const std::string host;
 };
 

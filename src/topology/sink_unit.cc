@@ -2,30 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "topology/components.h"
 
 namespace logflume {
 
-SinkUnit::SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max, EventLoop& loop,
-                   Shared& shared)
+SinkUnit::SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max,
+                   std::shared_ptr<EventLoop> loop, Shared& shared)
     : name_(std::move(name)),
       config_(config),
       shared_(shared),
-      loop_(loop),
+      loop_(std::move(loop)),
       ledger_(name_, inflight_max,
               [&checkpointer = shared.services.checkpointer] { checkpointer.mark_dirty(); }),
       metrics_(shared.services.metrics, name_),
-      health_(shared.services.health, name_, "sink", std::string(type_name(config_))),
+      health_(std::make_unique<HealthEntry>(shared.services.health, name_, "sink",
+                                            std::string(type_name(config_)))),
       outcome_(ledger_, metrics_) {
   shared_.services.checkpointer.add_ledger(ledger_);
 }
 
-SinkUnit::~SinkUnit() {
-  sink_.reset();
-  shared_.services.checkpointer.remove_ledger(ledger_);
-}
+SinkUnit::~SinkUnit() { end(); }
 
 Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void()> on_given_up) {
   const auto give_up = [this, on_given_up = std::move(on_given_up)](std::string_view why) {
@@ -38,9 +34,9 @@ Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void(
                       inbox_,
                       outcome_,
                       metrics_,
-                      health_,
+                      *health_,
                       shared_.services.log,
-                      loop_,
+                      *loop_,
                       shared_.slabs,
                       shared_.budget,
                       shared_.outputs,
@@ -53,7 +49,9 @@ Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void(
     if (state.sink == name_) context.states.push_back(state);
   }
   sink_ = make_sink(config_, std::move(context));
-  if (auto opened = sink_->open(); !opened) {
+  Result<void> opened;
+  loop_->call([&] { opened = sink_->open(); });
+  if (!opened) {
     Error error = opened.error();
     error.message = fmt::format("sink {}: {}", name_, error.message);
     return error;
@@ -61,15 +59,39 @@ Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void(
   return {};
 }
 
-Outlet SinkUnit::connect() { return {name_, ledger_, inbox_.open(), loop_.parker()}; }
+Outlet SinkUnit::connect(const std::string& source) {
+  Lanes* lanes = nullptr;
+  loop_->call([&] { lanes = &inbox_.open(source); });
+  return {name_, &ledger_, lanes, &loop_->parker(), {}};
+}
 
-bool SinkUnit::feeds_on(const std::string& source) const {
-  const std::vector<std::string>& inputs = common(config_).inputs;
-  return std::find(inputs.begin(), inputs.end(), source) != inputs.end();
+void SinkUnit::rename_source(const std::string& source, const std::string& to) {
+  loop_->call([&] { inbox_.rename(source, to); });
+}
+
+void SinkUnit::close(const std::string& source) {
+  loop_->call([&] { inbox_.close(source); });
+}
+
+void SinkUnit::run() {
+  runs_ = true;
+  loop_->call([this] { loop_->add(*sink_); });
 }
 
 void SinkUnit::drain() {
-  loop_.post([sink = sink_.get()] { sink->drain(); });
+  loop_->post([sink = sink_.get()] { sink->drain(); });
+}
+
+void SinkUnit::end() {
+  if (!sink_) return;
+  loop_->call([this] {
+    loop_->remove(*sink_);
+    if (runs_ && ledger_.inflight_batches() == 0) sink_->at_rest();
+    sink_.reset();
+  });
+  runs_ = false;
+  shared_.services.checkpointer.remove_ledger(ledger_);
+  health_.reset();  // its successor is about to have the name
 }
 
 }  // namespace logflume

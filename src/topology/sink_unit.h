@@ -5,8 +5,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "config/config.h"
 #include "io/event_loop.h"
@@ -17,13 +15,13 @@
 namespace logflume {
 
 // Threads:   the topology's, but given_up() and the gauges, which any may ask for.
-// Lifecycle: open(), connect() for each source that feeds it, then its loop runs; destroyed after it has
-//            stopped. What is still in its inbox goes with it, unacknowledged.
+// Lifecycle: open(), run(), end(). After end() the ledger is there still, for the cursors that refer to it;
+//            what was in the inbox is not acknowledged.
 class SinkUnit {
  public:
-  // `loop`, the thread that will run the sink, outlives it.
-  SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max, EventLoop& loop,
-           Shared& shared);
+  // `loop`: the thread that will run the sink.
+  SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max,
+           std::shared_ptr<EventLoop> loop, Shared& shared);
   ~SinkUnit();
   SinkUnit(const SinkUnit&) = delete;
   SinkUnit& operator=(const SinkUnit&) = delete;
@@ -32,31 +30,40 @@ class SinkUnit {
   // that it will never deliver anything again.
   // Errors: those of Sink::open(), the sink named.
   Result<void> open(const CheckpointContent& stored, std::function<void()> on_given_up);
-  // A way from one more source.
-  Outlet connect();
-  bool feeds_on(const std::string& source) const;
-  // The loop runs the sink from now on. REQUIRES: open() succeeded.
-  void run() { loop_.add(*sink_); }
-
+  // The way from this source: a new one, or the one of the source whose place it takes.
+  Outlet connect(const std::string& source);
+  // The source goes by another name from now on.
+  void rename_source(const std::string& source, const std::string& to);
+  // The source feeds this sink no more. What is on the way still comes.
+  void close(const std::string& source);
+  // The thread runs the sink from now on. REQUIRES: open() succeeded.
+  void run();
   // What waits for its linger is sent now.
   void drain();
-  // After its loop has stopped, with nothing in flight.
-  void at_rest() { sink_->at_rest(); }
+  // The sink goes. With nothing in flight it leaves what it writes as the next one finds it best.
+  void end();
 
+  // Only the inputs may differ.
+  void set_inputs(const AnySinkConfig& config) { config_ = config; }
+  void set_inflight_max(std::size_t bytes) { ledger_.set_inflight_max(bytes); }
   const std::string& name() const { return name_; }
+  const AnySinkConfig& config() const { return config_; }
+  const std::shared_ptr<EventLoop>& loop() const { return loop_; }
+  bool runs() const { return runs_; }
   const SinkLedger& ledger() const { return ledger_; }
   const Inbox& inbox() const { return inbox_; }
   bool given_up() const { return given_up_.load(); }
 
  private:
   const std::string name_;
-  const AnySinkConfig config_;
+  AnySinkConfig config_;
   Shared& shared_;
-  EventLoop& loop_;
+  const std::shared_ptr<EventLoop> loop_;
+  bool runs_ = false;
   // In the order in which they must go, the last first.
   SinkLedger ledger_;
   ComponentMetrics metrics_;
-  HealthEntry health_;
+  std::unique_ptr<HealthEntry> health_;
   Inbox inbox_;
   Outcome outcome_;
   std::atomic<bool> given_up_{false};

@@ -12,40 +12,60 @@
 
 namespace logflume {
 
+// How many files a source may have open.
+struct FileLimits {
+  std::size_t open = 1;
+  std::size_t held = 1;  // deleted and not read to their end
+};
+
 // Threads:   the topology's.
-// Lifecycle: open(), then its loop runs; destroyed after it has stopped.
+// Lifecycle: open(), run(), end().
 class SourceUnit {
  public:
   struct Start {
     std::vector<Outlet> outlets;
-    std::size_t max_open_files = 1;
-    std::size_t max_held_files = 1;
+    FileLimits limits;
     const CheckpointContent& stored;
-    const SourceLegacy* legacy = nullptr;  // of the source that ran under this name
+    const SourceLegacy* legacy = nullptr;  // of the source whose place it takes
     bool until_eof = false;
   };
 
-  // `loop`, the thread that will run the source, outlives it.
-  SourceUnit(std::string name, const AnySourceConfig& config, EventLoop& loop, Shared& shared);
+  // `loop`: the thread that will run the source.
+  SourceUnit(std::string name, const AnySourceConfig& config, std::shared_ptr<EventLoop> loop,
+             Shared& shared);
   ~SourceUnit();
   SourceUnit(const SourceUnit&) = delete;
   SourceUnit& operator=(const SourceUnit&) = delete;
 
   // Errors: those of Source::open(), the source named.
   Result<void> open(Start start);
-  // The loop runs the source from now on. REQUIRES: open() succeeded.
-  void run() { loop_.add(*source_); }
+  // The thread runs the source from now on. REQUIRES: open() succeeded.
+  void run();
+
+  // What Source says of them, on its thread.
+  void pause(const std::string& sink);
+  void connect(Outlet outlet, const CheckpointContent& stored);
+  void disconnect(const std::string& sink);
+  void set_limits(FileLimits limits);
+  // The source goes. REQUIRES: it has stopped, or was not run.
+  SourceLegacy end();
 
   const std::string& name() const { return name_; }
-  // REQUIRES: open() was called.
+  const AnySourceConfig& config() const { return config_; }
+  const std::shared_ptr<EventLoop>& loop() const { return loop_; }
+  bool runs() const { return runs_; }
+  // REQUIRES: open() was called, and end() was not.
   Source& source() const { return *source_; }
   std::uint64_t bytes_read() const { return metrics_.received_bytes.value(); }
 
  private:
+  void release();
+
   const std::string name_;
   const AnySourceConfig config_;
   Shared& shared_;
-  EventLoop& loop_;
+  const std::shared_ptr<EventLoop> loop_;
+  bool runs_ = false;
   ComponentMetrics metrics_;
   HealthEntry health_;
   std::unique_ptr<Source> source_;

@@ -1,147 +1,36 @@
 #include "topology/topology.h"
 
 #include <algorithm>
+#include <thread>
 
+#include "checkpoint/rename.h"
 #include "source/handle_pool.h"
 #include "topology/components.h"
-#include "topology/sink_unit.h"
-#include "topology/source_unit.h"
+#include "topology/graph.h"
 
 namespace logflume {
 
 struct Topology::Impl {
-  Impl(const Config& config, Services services) : shared(config, std::move(services)) {}
+  Impl(const Config& config, Services services, bool until_eof)
+      : running(config), graph(config, std::move(services), until_eof) {}
 
-  EventLoop& make_loop(const std::string& name) {
-    return *loops.emplace_back(std::make_unique<EventLoop>(name.substr(0, 15)));
-  }
-  std::map<std::string, EventLoop*> place_threads(const Config& config);
-  Result<void> add_sinks(const Config& config, const CheckpointContent& loaded);
-  Result<void> add_sources(const Config& config, const CheckpointContent& loaded, bool until_eof,
-                           const Legacy& legacy);
-  void watch_metrics();
-  void gave_up();
-  bool all_acknowledged() const;
+  Result<CheckpointContent> load();
+  Graph::FormerNames former_names(const Config& next, const CheckpointContent& stored);
+  void warn_of_few_files(const Config& config);
 
-  Shared shared;
-  std::vector<std::unique_ptr<EventLoop>> loops;
-  std::map<std::string, EventLoop*> loop_of;  // by component
-  std::vector<std::unique_ptr<SinkUnit>> sinks;
-  std::vector<std::unique_ptr<SourceUnit>> sources;
-  std::shared_ptr<MetricRegistry::Collector> collector;
+  Config running;
+  Graph graph;
+  bool intact = true;
 };
 
-// What may be in flight to each sink: its buffer, but all of them together at most half of the memory. The
-// other half stays for reading, so that sinks which hang leave room for those that do not. A fifth of it is
-// for lines that have just been written (SinkLedger::has_room_for_live()).
-std::size_t inflight_max(const Config& config, const SinkConfig& sink) {
-  std::uint64_t sum = 0;
-  for (const auto& [name, any] : config.sinks) sum += common(any).buffer.max_bytes;
-  const double share = std::min(1.0, static_cast<double>(config.memory_limit / 2) / static_cast<double>(sum));
-  return static_cast<std::size_t>(0.8 * share * static_cast<double>(sink.buffer.max_bytes));
-}
-
-// A sink that never blocks and is fed by one source which feeds no other shares the source's thread: the
-// hand-over then costs neither a wake-up nor a cache miss. All others get a thread of their own.
-std::map<std::string, EventLoop*> Topology::Impl::place_threads(const Config& config) {
-  std::map<std::string, std::size_t> sinks_of;
-  for (const auto& [name, sink] : config.sinks) {
-    for (const std::string& input : common(sink).inputs) ++sinks_of[input];
-  }
-  std::map<std::string, EventLoop*> placed;
-  for (const auto& [name, source] : config.sources) placed[name] = &make_loop("src:" + name);
-  for (const auto& [name, sink] : config.sinks) {
-    const std::vector<std::string>& inputs = common(sink).inputs;
-    const bool alone = inputs.size() == 1 && sinks_of[inputs.front()] == 1;
-    placed[name] = alone && may_share_thread(sink) ? placed.at(inputs.front()) : &make_loop("sink:" + name);
-  }
-  return placed;
-}
-
-Result<void> Topology::Impl::add_sinks(const Config& config, const CheckpointContent& loaded) {
-  for (const auto& [name, sink] : config.sinks) {
-    sinks.push_back(std::make_unique<SinkUnit>(name, sink, inflight_max(config, common(sink)),
-                                               *loop_of.at(name), shared));
-  }
-  for (const auto& unit : sinks) {
-    if (auto opened = unit->open(loaded, [this] { gave_up(); }); !opened) return opened;
-  }
-  return {};
-}
-
-Result<void> Topology::Impl::add_sources(const Config& config, const CheckpointContent& loaded,
-                                         bool until_eof, const Legacy& legacy) {
-  const std::size_t open_files = open_files_allowed(config.max_open_files);
-  if (open_files < config.max_open_files) {
-    shared.services.log.warn(
-        "topology",
-        "max_open_files is {}, but the limit of open files (ulimit -n) leaves room for {}: more "
-        "log files than that are read in turn",
-        config.max_open_files, open_files);
-  }
-  for (const auto& [name, source] : config.sources) {
-    std::vector<Outlet> outlets;
-    for (const auto& sink : sinks) {
-      if (sink->feeds_on(name)) outlets.push_back(sink->connect());
-    }
-    // A source that nobody reads from is not opened: it could never be acknowledged.
-    if (outlets.empty()) continue;
-    const auto left = legacy.find(name);
-    auto unit = std::make_unique<SourceUnit>(name, source, *loop_of.at(name), shared);
-    auto opened = unit->open({
-        .outlets = std::move(outlets),
-        .max_open_files = std::max<std::size_t>(1, open_files / config.sources.size()),
-        .max_held_files = std::max<std::size_t>(1, open_files_allowed(SIZE_MAX) / config.sources.size()),
-        .stored = loaded,
-        .legacy = left != legacy.end() ? &left->second : nullptr,
-        .until_eof = until_eof,
-    });
-    if (!opened) return opened;
-    sources.push_back(std::move(unit));
-  }
-  for (const auto& unit : sources) unit->run();
-  // After the sources: on a shared thread what was read is delivered in the same pass.
-  for (const auto& unit : sinks) unit->run();
-  return {};
-}
-
-void Topology::Impl::gave_up() {
-  const bool all = std::all_of(sinks.begin(), sinks.end(), [](const auto& unit) { return unit->given_up(); });
-  if (all && shared.services.on_all_given_up) shared.services.on_all_given_up();
-}
-
-void Topology::Impl::watch_metrics() {
-  collector = shared.services.metrics.collect([this](MetricPage& page) {
-    page.gauge("logflume_memory_used_bytes", "Memory in slabs, rings and buffers.", {},
-               static_cast<double>(shared.budget.used_bytes()));
-    page.gauge("logflume_memory_limit_bytes", "memory_limit.", {},
-               static_cast<double>(shared.budget.limit_bytes()));
-    for (const auto& unit : sinks) {
-      const Labels labels{{"component", unit->name()}};
-      page.gauge("logflume_sink_inflight_bytes", "Bytes handed to the sink and not acknowledged.", labels,
-                 static_cast<double>(unit->ledger().inflight_bytes()));
-      page.gauge("logflume_sink_inflight_batches", "Batches handed to the sink and not acknowledged.", labels,
-                 static_cast<double>(unit->ledger().inflight_batches()));
-      page.gauge("logflume_ring_deliveries", "Deliveries in the rings to the sink.", labels,
-                 static_cast<double>(unit->inbox().size_approx()));
-      page.gauge("logflume_ring_capacity", "Capacity of the sink's rings, deliveries.", labels,
-                 static_cast<double>(unit->inbox().capacity()));
-    }
-  });
-}
-
-bool Topology::Impl::all_acknowledged() const {
-  return std::all_of(sinks.begin(), sinks.end(),
-                     [](const auto& unit) { return unit->ledger().inflight_batches() == 0; });
-}
-
 Topology::Topology() = default;
+Topology::~Topology() = default;
 
-Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof,
-                                                  const Legacy& legacy) {
+Result<CheckpointContent> Topology::Impl::load() {
+  const Services& services = graph.shared().services;
   std::uint64_t damaged = 0;
   Result<CheckpointContent> loaded = services.store.load(&damaged);
-  if (!loaded) return loaded.error();
+  if (!loaded) return loaded;
   services.metrics
       .counter("logflume_checkpoint_damaged_rows_total",
                "Rows of the checkpoint store that were not readable.")
@@ -152,84 +41,130 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
                        "checkpoints list shows what is left)",
                        damaged);
   }
+  return loaded;
+}
+
+void Topology::Impl::warn_of_few_files(const Config& config) {
+  const std::size_t open_files = open_files_allowed(config.max_open_files);
+  if (open_files >= config.max_open_files) return;
+  graph.shared().services.log.warn(
+      "topology",
+      "max_open_files is {}, but the limit of open files (ulimit -n) leaves room for {}: more "
+      "log files than that are read in turn",
+      config.max_open_files, open_files);
+}
+
+// Who takes over from whom: each that says so and has nothing of its own yet, when there is something to
+// take.
+Graph::FormerNames Topology::Impl::former_names(const Config& next, const CheckpointContent& stored) {
+  Graph::FormerNames names;
+  const auto add = [&](const std::string& name, const std::string& formerly, bool runs, bool former_runs) {
+    if (formerly.empty() || runs) return;
+    if (!former_runs && !knows_component(stored, formerly)) return;
+    if (knows_component(stored, name)) {
+      graph.shared().services.log.warn(name, "does not go on where {} was: it has checkpoints of its own",
+                                       formerly);
+      return;
+    }
+    names[name] = formerly;
+  };
+  for (const auto& [name, config] : next.sources) {
+    const std::string& formerly = former_name(config);
+    add(name, formerly, graph.sources().contains(name), graph.sources().contains(formerly));
+  }
+  for (const auto& [name, config] : next.sinks) {
+    const std::string& formerly = former_name(config);
+    add(name, formerly, graph.sinks().contains(name), graph.sinks().contains(formerly));
+  }
+  return names;
+}
+
+Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof) {
   std::unique_ptr<Topology> topology(new Topology);
-  topology->impl_ = std::make_unique<Impl>(config, services);
+  topology->impl_ = std::make_unique<Impl>(config, std::move(services), until_eof);
   Impl& impl = *topology->impl_;
-  impl.loop_of = impl.place_threads(config);
-  if (auto added = impl.add_sinks(config, *loaded); !added) return added.error();
-  if (auto added = impl.add_sources(config, *loaded, until_eof, legacy); !added) return added.error();
-  impl.watch_metrics();
+  const Result<CheckpointContent> loaded = impl.load();
+  if (!loaded) return loaded.error();
+  impl.warn_of_few_files(config);
+  const Graph::FormerNames names = impl.former_names(config, *loaded);
+  if (auto opened = impl.graph.change(config, names, Duration::zero()); !opened) return opened.error();
   return topology;
 }
 
-Topology::~Topology() {
-  if (!impl_) return;
-  for (const auto& loop : impl_->loops) loop->stop();
-  // Sources and sinks go before what they refer to.
-  impl_->collector.reset();
-  impl_->sources.clear();
-  impl_->sinks.clear();
+void Topology::start() { impl_->graph.run(); }
+
+Result<void> Topology::apply(const Config& next, Duration patience) {
+  const Services& services = impl_->graph.shared().services;
+  const Result<CheckpointContent> loaded = services.store.load();
+  if (!loaded) return loaded.error();
+  const Graph::FormerNames names = impl_->former_names(next, *loaded);
+  auto changed = impl_->graph.change(next, names, patience);
+  if (changed) {
+    if (next.max_open_files != impl_->running.max_open_files) impl_->warn_of_few_files(next);
+    impl_->running = next;
+  } else {
+    Graph::FormerNames back;
+    for (const auto& [to, from] : names) back[from] = to;
+    if (const auto restored = impl_->graph.change(impl_->running, back, Duration::zero()); !restored) {
+      services.log.error("topology", "what ran does not start any more: {}", restored.error().text());
+      impl_->intact = false;
+    }
+  }
+  impl_->graph.run();
+  return changed;
 }
 
-void Topology::start() {
-  for (const auto& loop : impl_->loops) loop->start();
-}
+bool Topology::intact() const { return impl_->intact; }
 
 bool Topology::exhausted() const {
-  return std::all_of(impl_->sources.begin(), impl_->sources.end(),
-                     [](const auto& unit) { return unit->source().exhausted(); }) &&
-         impl_->all_acknowledged();
+  const Graph& graph = impl_->graph;
+  return std::all_of(graph.sources().begin(), graph.sources().end(),
+                     [](const auto& item) { return item.second->source().exhausted(); }) &&
+         graph.all_acknowledged();
 }
 
 bool Topology::stop(Duration timeout, const std::function<bool()>& hurry) {
+  Graph& graph = impl_->graph;
+  const Services& services = graph.shared().services;
   const TimePoint end = steady_now() + timeout;
-  for (const auto& unit : impl_->sources) unit->source().stop_reading();
-  for (const auto& unit : impl_->sinks) unit->drain();
-  const auto finished = [this] {
-    return std::all_of(impl_->sources.begin(), impl_->sources.end(),
-                       [](const auto& unit) { return unit->source().stopped(); }) &&
-           std::all_of(impl_->sinks.begin(), impl_->sinks.end(), [](const auto& unit) {
-             return unit->given_up() || unit->ledger().inflight_batches() == 0;
+  for (const auto& [name, unit] : graph.sources()) unit->source().stop_reading();
+  for (const auto& [name, unit] : graph.sinks()) unit->drain();
+  const auto finished = [&graph] {
+    return std::all_of(graph.sources().begin(), graph.sources().end(),
+                       [](const auto& item) { return item.second->source().stopped(); }) &&
+           std::all_of(graph.sinks().begin(), graph.sinks().end(), [](const auto& item) {
+             return item.second->given_up() || item.second->ledger().inflight_batches() == 0;
            });
   };
   for (Duration pause = 100us; !finished() && steady_now() < end && !(hurry && hurry());
        pause = std::min<Duration>(pause * 2, 10ms)) {
     std::this_thread::sleep_for(pause);
   }
-  const bool clean = finished() && impl_->all_acknowledged();
-  for (const auto& loop : impl_->loops) loop->stop();
-  if (!clean) {
-    for (const auto& unit : impl_->sinks) {
-      if (unit->ledger().inflight_batches() == 0) continue;
-      if (unit->given_up() && impl_->shared.services.reader_may_leave) continue;
-      impl_->shared.services.log.warn(
-          unit->name(), "{} bytes in {} batches were not acknowledged{}", unit->ledger().inflight_bytes(),
-          unit->ledger().inflight_batches(),
-          impl_->shared.services.lasting ? ": the next start reads them again" : "");
+  const bool clean = finished() && graph.all_acknowledged();
+  graph.stop_threads();
+  for (const auto& [name, unit] : graph.sinks()) {
+    const bool done = unit->ledger().inflight_batches() == 0;
+    if (!done && !clean && !(unit->given_up() && services.reader_may_leave)) {
+      services.log.warn(name, "{} bytes in {} batches were not acknowledged{}",
+                        unit->ledger().inflight_bytes(), unit->ledger().inflight_batches(),
+                        services.lasting ? ": the next start reads them again" : "");
     }
+    unit->end();
   }
-  for (const auto& unit : impl_->sinks) {
-    if (unit->ledger().inflight_batches() == 0) unit->at_rest();
-  }
-  const auto committed = impl_->shared.services.checkpointer.commit_now();
-  if (!committed) impl_->shared.services.log.error("topology", "checkpoints: {}", committed.error().text());
+  const auto committed = services.checkpointer.commit_now();
+  if (!committed) services.log.error("topology", "checkpoints: {}", committed.error().text());
   return clean && committed.has_value();
 }
 
-Topology::Legacy Topology::hand_over() {
-  Legacy legacy;
-  for (const auto& unit : impl_->sources) legacy.emplace(unit->name(), unit->source().hand_over());
-  return legacy;
-}
-
 bool Topology::left_something() const {
-  return std::any_of(impl_->sources.begin(), impl_->sources.end(),
-                     [](const auto& unit) { return unit->source().left_something(); });
+  const Graph::Sources& sources = impl_->graph.sources();
+  return std::any_of(sources.begin(), sources.end(),
+                     [](const auto& item) { return item.second->source().left_something(); });
 }
 
 Topology::Progress Topology::progress() const {
   Progress progress;
-  for (const auto& unit : impl_->sources) {
+  for (const auto& [name, unit] : impl_->graph.sources()) {
     progress.bytes_read += unit->bytes_read();
     progress.bytes_unread += unit->source().lag_bytes();
   }

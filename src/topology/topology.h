@@ -1,43 +1,42 @@
-// The running graph: sources, the rings to their sinks, the threads, and their start and stop.
+// The running graph: sources, the rings to their sinks, the threads, and their start, change and stop.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
-#include "source/source.h"
 #include "topology/services.h"
 
 namespace logflume {
 
-// Lifecycle: build(), start(), stop(), destroy.
+// Lifecycle: build(), start(), apply() any number of times, stop(), destroy.
 // Threads:   all calls from one.
 class Topology {
  public:
-  using Legacy = std::map<std::string, SourceLegacy>;  // by the source's name
-
   // Opens every component: what will never work fails here. Sources have made their first scan on return;
   // nothing moves yet.
-  // `legacy`: what the topology that ran until now has handed over, if there was one.
   // Errors: those of Source::open() and Sink::open(), the component named.
-  static Result<std::unique_ptr<Topology>> build(const Config& config, Services services, bool until_eof,
-                                                 const Legacy& legacy = {});
+  static Result<std::unique_ptr<Topology>> build(const Config& config, Services services, bool until_eof);
   ~Topology();
 
   void start();
+  // Makes what runs what `next` says. Components that are equal in both keep running: threads, connections,
+  // queues, files and positions. What is new is opened beside them; sinks that go have up to `patience`, all
+  // together, to finish (semantics 20). On an error all is as it was: what had to stop for it was started
+  // anew.
+  // Errors: as build().
+  Result<void> apply(const Config& next, Duration patience);
+  // False when apply() failed and what had been stopped for it could not be started again: `why` is in the
+  // log, and there is nothing left to do but to stop.
+  bool intact() const;
   // With until_eof: everything was read, delivered and acknowledged.
   bool exhausted() const;
   // Stops reading, lets the sinks finish what was read, for at most `timeout`, and commits the checkpoints.
   // False when something that was read was not acknowledged: the next start reads it again. `hurry` is asked
   // every few milliseconds: true ends the wait.
   bool stop(Duration timeout, const std::function<bool()>& hurry = {});
-  // After stop(): what the next topology needs beyond the checkpoints.
-  Legacy hand_over();
   // With until_eof, once exhausted(): something that matches could not be read.
   bool left_something() const;
 

@@ -1,0 +1,358 @@
+#include "topology/graph.h"
+
+#include <algorithm>
+
+#include "checkpoint/rename.h"
+#include "source/handle_pool.h"
+#include "topology/components.h"
+
+namespace logflume {
+namespace {
+
+// What may be in flight to each sink: its buffer, but all of them together at most half of the memory. The
+// other half stays for reading, so that sinks which hang leave room for those that do not. A fifth of it is
+// for lines that have just been written (SinkLedger::has_room_for_live()).
+std::size_t inflight_max(const Config& config, const SinkConfig& sink) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, any] : config.sinks) sum += common(any).buffer.max_bytes;
+  const double share = std::min(1.0, static_cast<double>(config.memory_limit / 2) / static_cast<double>(sum));
+  return static_cast<std::size_t>(0.8 * share * static_cast<double>(sink.buffer.max_bytes));
+}
+
+bool feeds(const Config& config, const std::string& source, const std::string& sink) {
+  const auto it = config.sinks.find(sink);
+  if (it == config.sinks.end()) return false;
+  const std::vector<std::string>& inputs = common(it->second).inputs;
+  return std::find(inputs.begin(), inputs.end(), source) != inputs.end();
+}
+
+std::string name_before(const Graph::FormerNames& formerly, const std::string& name) {
+  const auto it = formerly.find(name);
+  return it == formerly.end() ? std::string() : it->second;
+}
+
+std::shared_ptr<EventLoop> make_loop(const std::string& name) {
+  return std::make_shared<EventLoop>(name.substr(0, 15));
+}
+
+void start(EventLoop& loop) {
+  if (!loop.started()) loop.start();
+}
+
+}  // namespace
+
+Graph::Graph(const Config& config, Services services, bool until_eof)
+    : shared_(config, std::move(services)),
+      until_eof_(until_eof),
+      collector_(shared_.services.metrics.collect([this](MetricPage& page) { show_metrics(page); })) {}
+
+Graph::~Graph() {
+  collector_.reset();
+  stop_threads();
+  // Sources and sinks go before what they refer to.
+  sources_.clear();
+  sinks_.clear();
+}
+
+void Graph::stop_threads() {
+  for (const auto& [name, unit] : sources_) unit->loop()->stop();
+  for (const auto& [name, unit] : sinks_) unit->loop()->stop();
+}
+
+bool Graph::all_acknowledged() const {
+  return std::all_of(sinks_.begin(), sinks_.end(),
+                     [](const auto& item) { return item.second->ledger().inflight_batches() == 0; });
+}
+
+// -- Change -----------------------------------------------------------------------------------------------
+
+// In this order: what is new is opened beside the rest, and where that fails nothing has changed. Then what
+// goes stops; its successors open; at last the sources that stay are connected with the sinks that came. A
+// source that stays has always a way to some sink: its positions are there.
+Result<void> Graph::change(const Config& next, const FormerNames& formerly, Duration patience) {
+  const Going going = this->going(next);
+  const auto loops = source_loops(next);
+  if (auto opened = open_beside(next, formerly, !going.sinks.empty(), loops); !opened) return opened;
+  end(going, patience);
+
+  Result<CheckpointContent> stored = this->stored();
+  if (!stored) return stored.error();
+  for (const auto& [to, from] : formerly) {
+    if (!knows_component(*stored, from)) continue;
+    auto renamed = shared_.services.checkpointer.commit_now(rename_component(*stored, from, to));
+    if (!renamed) return renamed;
+    shared_.services.log.info(to, "goes on where {} was", from);
+  }
+  if (!formerly.empty()) stored = this->stored();
+  if (!stored) return stored.error();
+
+  for (const auto& [name, config] : next.sinks) {
+    if (sinks_.contains(name)) continue;
+    if (auto opened = open_sink(name, next, *stored, loops); !opened) return opened;
+  }
+  for (const auto& [name, config] : next.sources) {
+    if (sources_.contains(name) || !wanted(next, name)) continue;
+    if (auto opened = open_source(name, next, formerly, *stored, loops); !opened) return opened;
+  }
+  reconnect(next, formerly, *stored);
+  settle(next, formerly);
+  return {};
+}
+
+bool Graph::wanted(const Config& next, const std::string& source) const {
+  // A source that nobody reads from is not opened: it could never be acknowledged.
+  return next.sources.contains(source) &&
+         std::any_of(next.sinks.begin(), next.sinks.end(),
+                     [&](const auto& sink) { return feeds(next, source, sink.first); });
+}
+
+Graph::Going Graph::going(const Config& next) const {
+  Going going;
+  for (const auto& [name, unit] : sinks_) {
+    const auto it = next.sinks.find(name);
+    if (it == next.sinks.end() || !runs_as(unit->config(), it->second)) going.sinks.push_back(unit.get());
+  }
+  for (const auto& [name, unit] : sources_) {
+    if (!wanted(next, name) || !runs_as(unit->config(), next.sources.at(name)))
+      going.sources.push_back(unit.get());
+  }
+  return going;
+}
+
+// A source that takes another's place under its name takes its thread, where a sink may live too.
+std::map<std::string, Graph::Loop> Graph::source_loops(const Config& next) const {
+  std::map<std::string, Loop> loops;
+  for (const auto& [name, config] : next.sources) {
+    const auto unit = sources_.find(name);
+    loops[name] = unit == sources_.end() ? make_loop("src:" + name) : unit->second->loop();
+  }
+  return loops;
+}
+
+// A sink that never blocks and is fed by one source which feeds no other shares the source's thread: the
+// hand-over then costs neither a wake-up nor a cache miss. All others get a thread of their own.
+Graph::Loop Graph::loop_for(const std::string& sink, const Config& next,
+                            const std::map<std::string, Loop>& loops) const {
+  const AnySinkConfig& config = next.sinks.at(sink);
+  const std::vector<std::string>& inputs = common(config).inputs;
+  if (inputs.size() == 1 && may_share_thread(config)) {
+    const auto of_input = [&](const auto& other) { return feeds(next, inputs.front(), other.first); };
+    if (std::count_if(next.sinks.begin(), next.sinks.end(), of_input) == 1) return loops.at(inputs.front());
+  }
+  return make_loop("sink:" + sink);
+}
+
+// Sinks that are new, or fail without any harm. One that must wait for another to go (it writes the same
+// file) opens after that.
+Result<void> Graph::open_beside(const Config& next, const FormerNames& formerly, bool some_go,
+                                const std::map<std::string, Loop>& loops) {
+  std::vector<std::string> fresh;
+  for (const auto& [name, config] : next.sinks) {
+    if (!sinks_.contains(name) && !formerly.contains(name)) fresh.push_back(name);
+  }
+  if (fresh.empty()) return {};
+  const Result<CheckpointContent> stored = this->stored();
+  if (!stored) return stored.error();
+  for (const std::string& name : fresh) {
+    auto opened = open_sink(name, next, *stored, loops);
+    if (opened || (some_go && opened.error().code == Errc::kBusy)) continue;
+    for (const std::string& other : fresh) take_sink(other);
+    return opened;
+  }
+  return {};
+}
+
+Result<void> Graph::open_sink(const std::string& name, const Config& next, const CheckpointContent& stored,
+                              const std::map<std::string, Loop>& loops) {
+  const AnySinkConfig& config = next.sinks.at(name);
+  auto unit = std::make_unique<SinkUnit>(name, config, inflight_max(next, common(config)),
+                                         loop_for(name, next, loops), shared_);
+  if (auto opened = unit->open(stored, [this] { gave_up(); }); !opened) return opened;
+  const std::lock_guard lock(mutex_);
+  sinks_.emplace(name, std::move(unit));
+  return {};
+}
+
+Result<void> Graph::open_source(const std::string& name, const Config& next, const FormerNames& formerly,
+                                const CheckpointContent& stored, const std::map<std::string, Loop>& loops) {
+  const std::string before = name_before(formerly, name);
+  std::vector<Outlet> outlets;
+  std::map<Way, SinkUnit*> ways;
+  for (const auto& [sink, unit] : sinks_) {
+    if (!feeds(next, name, sink)) continue;
+    if (!before.empty()) unit->rename_source(before, name);
+    outlets.push_back(outlet(*unit, name, formerly));
+    ways[{name, sink}] = unit.get();
+  }
+  auto legacy = legacies_.find(before);
+  if (legacy == legacies_.end()) legacy = legacies_.find(name);
+  auto unit = std::make_unique<SourceUnit>(name, next.sources.at(name), loops.at(name), shared_);
+  auto opened = unit->open({
+      .outlets = std::move(outlets),
+      .limits = limits(next),
+      .stored = stored,
+      .legacy = legacy == legacies_.end() ? nullptr : &legacy->second,
+      .until_eof = until_eof_,
+  });
+  if (!opened) return opened;
+  sources_.emplace(name, std::move(unit));
+  ways_.merge(ways);
+  return {};
+}
+
+Outlet Graph::outlet(SinkUnit& sink, const std::string& source, const FormerNames& formerly) const {
+  Outlet outlet = sink.connect(source);
+  outlet.formerly = name_before(formerly, sink.name());
+  return outlet;
+}
+
+void Graph::end(const Going& going, Duration patience) {
+  const TimePoint end = steady_now() + patience;
+  for (const auto& [name, source] : sources_) {
+    for (const SinkUnit* sink : going.sinks) source->pause(sink->name());
+  }
+  for (SourceUnit* source : going.sources) source->source().stop_reading();
+  for (SinkUnit* sink : going.sinks) {
+    if (sink->runs()) sink->drain();
+  }
+  const auto finished = [&] {
+    return std::all_of(going.sources.begin(), going.sources.end(),
+                       [](const SourceUnit* unit) { return !unit->runs() || unit->source().stopped(); }) &&
+           std::all_of(going.sinks.begin(), going.sinks.end(), [](const SinkUnit* unit) {
+             return !unit->runs() || unit->given_up() || unit->ledger().inflight_batches() == 0;
+           });
+  };
+  for (Duration pause = 100us; !finished() && steady_now() < end; pause = std::min<Duration>(pause * 2, 10ms))
+    std::this_thread::sleep_for(pause);
+
+  for (const SinkUnit* sink : going.sinks) {
+    std::unique_ptr<SinkUnit> unit = take_sink(sink->name());
+    for (auto& [name, legacy] : legacies_) legacy.forget(unit->ledger());
+    unit->end();
+    if (unit->ledger().inflight_batches() > 0) {
+      shared_.services.log.warn(
+          unit->name(),
+          "{} bytes in {} batches were not acknowledged: who comes under this name reads them again",
+          unit->ledger().inflight_bytes(), unit->ledger().inflight_batches());
+    }
+    ended_.push_back(std::move(unit));
+  }
+  for (const SourceUnit* source : going.sources) {
+    const std::string name = source->name();
+    legacies_.insert_or_assign(name, sources_.at(name)->end());
+    sources_.erase(name);
+    std::erase_if(ways_, [&](const auto& way) { return way.first.first == name; });
+  }
+}
+
+// Sources that stay, and the sinks that are theirs now.
+void Graph::reconnect(const Config& next, const FormerNames& formerly, const CheckpointContent& stored) {
+  std::vector<Way> gone;
+  for (const auto& [name, source] : sources_) {
+    for (const auto& [sink, unit] : sinks_) {
+      if (!feeds(next, name, sink)) continue;
+      SinkUnit*& way = ways_[{name, sink}];
+      if (way == unit.get()) continue;
+      way = unit.get();
+      const std::string before = name_before(formerly, sink);
+      if (!before.empty()) ways_.erase({name, before});
+      source->connect(outlet(*unit, name, formerly), stored);
+    }
+  }
+  for (const auto& [way, unit] : ways_) {
+    const auto& [name, sink] = way;
+    const auto there = sinks_.find(sink);
+    if (there == sinks_.end() || there->second.get() != unit || !feeds(next, name, sink)) gone.push_back(way);
+  }
+  for (const Way& way : gone) {
+    sources_.at(way.first)->disconnect(way.second);
+    ways_.erase(way);
+  }
+}
+
+// Nothing refers to what has ended any more.
+void Graph::settle(const Config& next, const FormerNames& formerly) {
+  ended_.clear();
+  shared_.adjust(next);
+  for (const auto& [name, unit] : sources_) {
+    unit->set_limits(limits(next));
+    legacies_.erase(name);
+  }
+  for (const auto& [to, from] : formerly) legacies_.erase(from);
+  for (auto it = legacies_.begin(); it != legacies_.end();) {
+    it->second.files.clear();
+    it = it->second.all_acknowledged() ? legacies_.erase(it) : std::next(it);
+  }
+  for (const auto& [name, unit] : sinks_) {
+    const AnySinkConfig& config = next.sinks.at(name);
+    for (const std::string& source : common(unit->config()).inputs) {
+      if (!ways_.contains({source, name})) unit->close(source);
+    }
+    unit->set_inputs(config);
+    unit->set_inflight_max(inflight_max(next, common(config)));
+  }
+}
+
+void Graph::run() {
+  for (const auto& [name, unit] : sources_) {
+    if (!unit->runs()) unit->run();
+  }
+  // After the sources: on a shared thread what was read is delivered in the same pass.
+  for (const auto& [name, unit] : sinks_) {
+    if (!unit->runs()) unit->run();
+  }
+  for (const auto& [name, unit] : sinks_) start(*unit->loop());
+  for (const auto& [name, unit] : sources_) start(*unit->loop());
+}
+
+// What the store holds, and what it would hold if its disk let it.
+Result<CheckpointContent> Graph::stored() {
+  (void)shared_.services.checkpointer.commit_now();  // a failure is in the log and in its health
+  Result<CheckpointContent> content = shared_.services.store.load();
+  if (content) shared_.services.checkpointer.complete(*content);
+  return content;
+}
+
+FileLimits Graph::limits(const Config& config) const {
+  const std::size_t sources = config.sources.size();
+  return {std::max<std::size_t>(1, open_files_allowed(config.max_open_files) / sources),
+          std::max<std::size_t>(1, open_files_allowed(SIZE_MAX) / sources)};
+}
+
+// -- What others look at ----------------------------------------------------------------------------------
+
+std::unique_ptr<SinkUnit> Graph::take_sink(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  auto node = sinks_.extract(name);
+  return node.empty() ? nullptr : std::move(node.mapped());
+}
+
+void Graph::gave_up() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::all_of(sinks_.begin(), sinks_.end(), [](const auto& item) { return item.second->given_up(); }))
+      return;
+  }
+  if (shared_.services.on_all_given_up) shared_.services.on_all_given_up();
+}
+
+void Graph::show_metrics(MetricPage& page) {
+  page.gauge("logflume_memory_used_bytes", "Memory in slabs, rings and buffers.", {},
+             static_cast<double>(shared_.budget.used_bytes()));
+  page.gauge("logflume_memory_limit_bytes", "memory_limit.", {},
+             static_cast<double>(shared_.budget.limit_bytes()));
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, unit] : sinks_) {
+    const Labels labels{{"component", name}};
+    page.gauge("logflume_sink_inflight_bytes", "Bytes handed to the sink and not acknowledged.", labels,
+               static_cast<double>(unit->ledger().inflight_bytes()));
+    page.gauge("logflume_sink_inflight_batches", "Batches handed to the sink and not acknowledged.", labels,
+               static_cast<double>(unit->ledger().inflight_batches()));
+    page.gauge("logflume_ring_deliveries", "Deliveries in the rings to the sink.", labels,
+               static_cast<double>(unit->inbox().size_approx()));
+    page.gauge("logflume_ring_capacity", "Capacity of the sink's rings, deliveries.", labels,
+               static_cast<double>(unit->inbox().capacity()));
+  }
+}
+
+}  // namespace logflume
