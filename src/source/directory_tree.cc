@@ -100,6 +100,8 @@ void DirectoryTree::name_changed(Directory& directory, std::string_view name, bo
   const bool is_known = found != directory.names.end();
   if (is_known) {
     if (!found->second.dirty) mark(directory, found->first, &found->second);
+    // The file that comes back may be the one that left: what was written to it elsewhere made no event here.
+    if (!gone) found->second.modified = true;
   } else if (!gone && may_match(directory, name, DT_UNKNOWN)) {
     mark(directory, std::string(name), nullptr);
   }
