@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -197,6 +198,11 @@ void Discovery::open() {
 }
 
 int Discovery::fd() const { return impl_->watches.fd(); }
+
+bool Discovery::has_news() const {
+  int bytes = 0;
+  return !impl_->drained || (fd() >= 0 && ::ioctl(fd(), FIONREAD, &bytes) == 0 && bytes > 0);
+}
 
 std::size_t Discovery::poll() {
   if (fd() < 0) return 0;

@@ -68,6 +68,8 @@ class Discovery {
   void open();
   // Readable when poll() has something to do; -1 when inotify cannot be had at all.
   int fd() const;
+  // The kernel has told something that poll() has not looked at.
+  bool has_news() const;
   // Handles what has come from the kernel; never blocks. Returns the number of kernel events.
   std::size_t poll();
   // When rescan() wants to be called next.

@@ -236,18 +236,14 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
       return Identity::kKnown;
     }
     if (unseen_) return Identity::kVerify;
-    // Truncated or replaced while nobody looked: its old content may turn up as a copy.
+    // Truncated or replaced while nobody looked: its old content may turn up as a copy, and it may itself be
+    // the copy of another.
     suspect_loss(known, now);
     vanish(known);
+    file.truncated = born_together;
     remembered_by_key_.erase(remembered);
     if (!file.archive) {  // one may hold the very file whose inode it got
-      context_.log.info(context_.name,
-                        "{} was truncated or replaced since the last run: reading it from the beginning",
-                        file.path());
-      auto content = new_content(0, {});
-      content->nuls_may_lead = born_together;
-      give_content(file, std::move(content));
-      return Identity::kKnown;
+      context_.log.info(context_.name, "{} was truncated or replaced since the last run", file.path());
     }
   }
 
@@ -336,6 +332,7 @@ void FileCatalog::suspect_loss(const Remembered& remembered, TimePoint now) {
 // The content of its inode that was read before is gone: a writer without O_APPEND leaves a hole.
 bool FileCatalog::began_by_truncation(const TailedFile& file) const {
   if (file.archive) return false;
+  if (file.truncated) return true;
   const auto gone = gone_keys_.find(file.key);
   return gone != gone_keys_.end() && same_birth(gone->second, file.birth_ns);
 }
@@ -353,11 +350,18 @@ bool FileCatalog::may_be_copy(const TailedFile& file, const Remembered& remember
   return may_be_copy(file, remembered.record.updated_ns);
 }
 
+// It was in this place until a truncation: what is there now was written anew, if it is the same.
+bool FileCatalog::is_own_past(const TailedFile& file, const Remembered& remembered) {
+  const FileRecord& record = remembered.record;
+  return file.truncated && FileKey{record.device, record.inode} == file.key &&
+         same_birth(record.birth_ns, file.birth_ns);
+}
+
 bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   for (LogContent* ghost : ghost_index_.find(head)) {
     const std::uint64_t offset = ghost->fed_max();
     const Seam& seam = ghost->fed_max_seam();
-    if (!may_be_copy(file, ghost->gone_ns)) continue;
+    if (ghost->cut_from == file.token || !may_be_copy(file, ghost->gone_ns)) continue;
     // Not by its size when it was looked at first: it may have been under way, and is whole since the
     // original is truncated.
     if (!matches_before(file, offset, seam)) continue;
@@ -373,7 +377,7 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
   }
   for (Remembered* known : remembered_index_.find(head)) {
     if (!known->record.gone) continue;  // its own inode may still be found
-    if (!may_be_copy(file, *known)) continue;
+    if (is_own_past(file, *known) || !may_be_copy(file, *known)) continue;
     auto content = revive(file, *known, head, size_bytes);
     if (!content) continue;
     const bool finished = known->record.finished;
@@ -513,11 +517,13 @@ TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, 
   return nullptr;
 }
 
-// Whether the bytes that were read of `file` are no longer in it, by its size.
-bool FileCatalog::is_cut(const TailedFile& file) {
+// Whether the bytes that were read of `file` are no longer in it: it may have grown again since it was cut.
+bool FileCatalog::is_cut(TailedFile& file) {
   if (file.archive) return false;
   const Result<FileStatus> status = file_status(file.fd.get());
-  return status && status->size_bytes < file.content->fed_max();
+  if (!status) return false;
+  const std::uint64_t read_to = file.content->fed_max();
+  return status->size_bytes < read_to || !matches_before(file, read_to, file.content->fed_max_seam());
 }
 
 bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size) {
@@ -565,9 +571,14 @@ void FileCatalog::truncated(TailedFile& file) {
     losses_.certain(loss);
   }
   live_.remove(content->prefix, &file);
-  auto fresh = new_content(0, {});
-  fresh->nuls_may_lead = !file.archive;
-  give_content(file, std::move(fresh));
+  if (file.archive) {
+    give_content(file, new_content(0, {}));
+  } else {
+    file.set_content(nullptr);  // what is there now may be a copy of another file: identify() tells
+    file.truncated = true;
+    file.first_scan = false;  // start_at was for what it held before
+    content->cut_from = file.token;
+  }
   file.size_known = 0;
   bury(content, file, wall_now_ns());
   pass_to_copy(file, content);

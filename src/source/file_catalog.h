@@ -68,8 +68,8 @@ class FileCatalog {
   bool holds_content(TailedFile& file);
   // `file` waits still whether it is a copy.
   bool holds_on(TailedFile& file, TimePoint now);
-  // The content that was read of `file` is no longer there. A file held for it takes it over; `file` begins
-  // anew.
+  // The content that was read of `file` is no longer there. A file held for it takes it over; `file` is to be
+  // identified anew, unless it is an archive.
   void truncated(TailedFile& file);
   // Records the file before its first bytes are fed: a cursor must not reach the store before its file does.
   void about_to_feed(TailedFile& file);
@@ -131,9 +131,10 @@ class FileCatalog {
   bool began_by_truncation(const TailedFile& file) const;
   static bool may_be_copy(const TailedFile& file, std::int64_t gone_ns);
   static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
+  static bool is_own_past(const TailedFile& file, const Remembered& remembered);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
-  static bool is_cut(const TailedFile& file);
+  bool is_cut(TailedFile& file);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
   bool archive_equal_so_far(TailedFile& copy, TailedFile& original);
   bool matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes, std::uint64_t hash);

@@ -452,6 +452,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       more |= turn == Turn::kMore;
       if (file.content != content) break;  // truncated: its groups are no more
     }
+    if (!file.content) return Turn::kMore;  // to be identified
     if (more) continue;
     if (!blocked) return Turn::kDone;
     ready_->wait(file, feeder_.retry_at(now));
@@ -506,6 +507,9 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
     case ReadStatus::kEnd: {
       const std::uint64_t end = file.content->fed_max() + report.partial_bytes;
       if (report.partial_bytes != file.partial_bytes && report.partial_bytes > 0) file.last_growth = now;
+      if (file.size_known > end && group.limit == UINT64_MAX && !file.archive) {
+        losses_.certain({file.content->id, file.path(), {end, file.size_known}, 0, "truncated"});
+      }
       file.partial_bytes = report.partial_bytes;
       file.size_known = end;
       file.caught_up_at = now;
@@ -522,6 +526,12 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       return Turn::kMore;  // another sink's position, or none: then it is closed
     }
     case ReadStatus::kTruncated:
+      // The kernel may have told of a copy already: it must be known before what was not read counts as lost.
+      if (!std::exchange(file.cut_seen, true) && discovery_.has_news()) {
+        events_pending_ = true;
+        ready_->wait(file, std::max(now, next_poll_));
+        return Turn::kWaiting;
+      }
       truncated(file);
       return Turn::kMore;
     case ReadStatus::kNoMemory:
@@ -641,7 +651,8 @@ void FileSource::refresh_lag(TimePoint now) {
       return;
     }
     if (file.fd.valid() && !file.archive) {
-      if (const auto status = file_status(file.fd.get())) file.size_known = status->size_bytes;
+      if (const auto status = file_status(file.fd.get()))
+        file.size_known = std::max(file.size_known, status->size_bytes);
     }
     metrics_.add_lag(file);
   });

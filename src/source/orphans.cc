@@ -38,7 +38,7 @@ bool Orphans::is_done(TailedFile& file, TimePoint now) {
     file.orphan = file.followed = false;
     return true;
   }
-  if (file.queued || file.waiting) return false;
+  if (file.queued || file.waiting || catalog_.holds_on(file, now)) return false;
   if (!file.followed) ready_.enqueue(file);  // nobody tells when it changes
   const TimePoint quiet_since = std::max(file.last_growth, file.lost_names_at);
   if (file.partial_bytes > 0 && now - quiet_since >= kPartialQuiet) {

@@ -31,7 +31,8 @@ void TailedFile::set_content(std::shared_ptr<LogContent> next) {
   long_event = {};
   partial_bytes = 0;
   held_for = 0;
-  behind = flush_partial = finished_copy = false;
+  behind = flush_partial = finished_copy = cut_seen = false;
+  if (!content) return;
   // Events of another content must not carry the old identity.
   auto renewed = std::make_shared<Origin>(*origin);
   renewed->file_id = content->id;

@@ -29,6 +29,7 @@ struct LogContent {
   bool recorded = false;       // the checkpoint store has been told of it
   bool revived = false;        // it was known to the checkpoint store at the start
   std::int64_t gone_ns = 0;    // wall clock: since when it is no longer where it was; 0: it is
+  std::uint64_t cut_from = 0;  // the token of the file that was truncated, which is no copy of it
   bool nuls_may_lead = false;  // it began by a truncation: a writer without O_APPEND leaves a hole
   std::uint64_t nuls_to = 0;   // [0, nuls_to) is known to be NUL bytes only
 
@@ -90,6 +91,8 @@ struct TailedFile {
 
   bool archive_name = false;   // to be looked at before it is read: its bytes tell whether it is an archive
   bool first_scan = false;     // found by the first scan: start_at applies
+  bool truncated = false;      // it has held another content before
+  bool cut_seen = false;       // it was truncated; what the kernel told until then is looked at first
   bool behind = false;         // the last read filled the slab: there is a backlog
   bool queued = false;         // in the ready queue
   bool waiting = false;        // among those that wait for room or time
@@ -109,7 +112,7 @@ struct TailedFile {
     if (!content) return size_known == 0;
     return partial_bytes == 0 && content->fed_min() >= size_known && content->all_acknowledged();
   }
-  // Another content stands in this place from now on.
+  // Another content stands in this place from now on; null: it is not known yet which.
   void set_content(std::shared_ptr<LogContent> next);
 };
 
