@@ -284,8 +284,14 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
                                                 std::string_view head, std::uint64_t size_bytes) {
   const Prefix prefix = prefix_of(remembered.record);
   if (head.size() < prefix.bytes) return nullptr;
-  if (prefix.bytes > 0 && hash_bytes(head.substr(0, prefix.bytes)) != prefix.hash) return nullptr;
   const CursorRecord* leader = remembered.leader();
+  const std::string_view known_head = head.substr(0, prefix.bytes);
+  if (prefix.bytes > 0 && hash_bytes(known_head) != prefix.hash) {
+    // What was read may have been given back by a hole: the bytes before the position decide.
+    const bool is_hole = known_head.find_first_not_of('\0') == known_head.npos;
+    const FileKey key{remembered.record.device, remembered.record.inode};
+    if (!is_hole || key != file.key || leader == nullptr || leader->offset < prefix.bytes) return nullptr;
+  }
   if (remembered.record.finished) {
     if (size_bytes != remembered.record.size_bytes) return nullptr;
   } else if (leader != nullptr &&

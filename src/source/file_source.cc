@@ -282,6 +282,7 @@ void FileSource::on_changed(FileToken token) {
   if (file == nullptr) return;
   if (file->ignored && still_ignored(*file)) return;
   file->ignored = false;
+  file->changed = true;
   ready_->enqueue(*file);
 }
 
@@ -412,7 +413,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       return Turn::kMore;
   }
   if (!file.fd.valid() && file.size_known == 0 && file.place == TailedFile::Place::kNamed &&
-      file.first_scan) {
+      file.first_scan && !file.changed) {
     file.first_scan = false;
     return Turn::kDone;  // an empty file needs no handle before it changes
   }

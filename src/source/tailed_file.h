@@ -91,6 +91,7 @@ struct TailedFile {
 
   bool archive_name = false;   // to be looked at before it is read: its bytes tell whether it is an archive
   bool first_scan = false;     // found by the first scan: start_at applies
+  bool changed = false;        // since it was found
   bool truncated = false;      // it has held another content before
   bool cut_seen = false;       // it was truncated; what the kernel told until then is looked at first
   bool behind = false;         // the last read filled the slab: there is a backlog
