@@ -180,6 +180,7 @@ class Log:
             writer.seek(0)
         writer.write(self.stream.take(8))  # behind a hole, when its offset stayed
         writer.close()
+        self.delivered()  # in a copy that is made before anybody looked, the hole would be bytes like others
 
     def recreate(self):
         """Deleted and made anew: where the file system does so, with the same inode."""
