@@ -188,6 +188,27 @@ def test_a_copy_on_an_inode_that_was_known_is_a_copy_all_the_same(world, mode, w
     finish(world, [stream, older], agent)
 
 
+@pytest.mark.skipif(not shutil.which('setpriv'), reason='needs setpriv')
+def test_a_file_that_is_copied_and_deleted_before_its_first_turn(world, mode):
+    """Method: after a start it cannot be opened; then it is copied and deleted."""
+    world.config(read_mode=mode, include=everything(world))
+    stream = Stream(world, 'a')
+    world.write('a.log', stream.take(100))
+    agent = world.start()
+    world.expect_complete(stream.expected)
+    assert agent.stop() == 0
+    world.append('a.log', stream.take(10))
+    os.chmod(world.log(), 0)
+    rights = '-dac_override,-dac_read_search'
+    agent = world.start(inside=[] if os.getuid() else ['setpriv', '--bounding-set', rights, '--inh-caps', rights])
+    until(lambda: agent.metrics().get('logflume_component_errors_total', reason='permission') > 0, 'it is refused')
+    data = b''.join(stream.lines[:stream.taken])
+    world.write('new', data)
+    os.rename(world.log('new'), world.log('a.log.1'))
+    os.unlink(world.log())
+    finish(world, [stream], agent)
+
+
 HEAD = b''.join(b'# a head that each of these files begins with, line %02d\n' % n for n in range(30))  # over 1 KiB
 
 

@@ -669,6 +669,12 @@ void FileCatalog::forget(TailedFile& file) {
     live_.remove(content->prefix, &file);
     bury(content, file, file.deleted_ns != 0 ? file.deleted_ns : wall_now_ns());
     pass_to_copy(file, content);
+  } else if (const auto known = remembered_by_key_.find(file.key);
+             known != remembered_by_key_.end() && same_birth(known->second->record.birth_ns, file.birth_ns)) {
+    // It went before its first turn since the start: a copy goes on where the last run was.
+    suspect_loss(*known->second, steady_now());
+    vanish(*known->second);
+    remembered_by_key_.erase(known);
   }
   by_key_.erase(file.key);
   files_.erase(file.token);

@@ -296,7 +296,8 @@ void FileSource::on_lost(FileToken token, const std::string& path) {
   if (!file->fd.valid()) {
     // Deleted while its handle was lent to another file: what was not read of it cannot be had any more.
     const std::uint64_t fed = file->content ? file->content->fed_min() : 0;
-    if (file->size_known > fed && !file->ignored) {
+    const bool is_told = !file->content && catalog_->is_remembered(*file);  // by the catalog, when it forgets
+    if (file->size_known > fed && !file->ignored && !is_told) {
       metrics_.lost_bytes("deleted", file->size_known - fed);
       context_.log.limited(LogLevel::kWarn, context_.name, "deleted",
                            fmt::format("{} was deleted before it was read: bytes {} to {} are lost (raise "
