@@ -1,11 +1,10 @@
 #include "checkpoint/checkpoint_store.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -14,7 +13,6 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/unique_fd.h"
 #include "checkpoint/checkpoint_tables.h"
 #include "checkpoint/data_dir_lock.h"
 #include "checkpoint/sqlite.h"
@@ -26,27 +24,16 @@ namespace {
 constexpr std::uint64_t kFileIdLeap = 1 << 20;
 
 struct FileKey {
-  dev_t device = 0;
-  ino_t inode = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
   bool operator==(const FileKey&) const = default;
 };
 
-// nullopt when there is nothing by that name.
-std::optional<FileKey> file_key(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
-  return FileKey{info.st_dev, info.st_ino};
-}
-
-bool exists(const std::string& path) {
-  struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0;
-}
-
-void sync_directory(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // Some file systems cannot; the rename is then as durable as they make it.
-  if (fd.valid()) (void)::fsync(fd.get());
+Result<bool> exists(Disk& disk, const std::string& path) {
+  const auto status = disk.status(path);
+  if (status) return true;
+  if (status.error().code == Errc::kNotFound) return false;
+  return status.error();
 }
 
 std::string utc_stamp() {
@@ -58,15 +45,24 @@ std::string utc_stamp() {
   return text;
 }
 
+// The check tells of a page that could not be read by the number of SQLite's error.
+bool names_failed_read(std::string_view check) {
+  constexpr std::string_view kNumber = "error code=";
+  const std::size_t at = check.find(kNumber);
+  if (at == check.npos) return false;
+  int code = 0;
+  std::from_chars(check.data() + at + kNumber.size(), check.data() + check.size(), code);
+  return (code & 0xff) == SQLITE_IOERR && code != SQLITE_IOERR_SHORT_READ;
+}
+
 // Opens what claims to be a store and looks at its structure. kCorrupt: salvage it.
-Result<SqliteDatabase> open_checked(const std::string& path) {
+Result<SqliteDatabase> open_checked(Disk& disk, const std::string& path) {
   // An empty file is no fresh store: a store gets its name when it is complete.
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0) {
-    if (!S_ISREG(info.st_mode)) return Error{Errc::kInvalidArgument, 0, path + " is not a regular file"};
-    if (info.st_size == 0) return Error{Errc::kCorrupt, 0, path + " is empty"};
+  if (const auto status = disk.status(path)) {
+    if (!status->regular) return Error{Errc::kInvalidArgument, 0, path + " is not a regular file"};
+    if (status->size_bytes == 0) return Error{Errc::kCorrupt, 0, path + " is empty"};
   }
-  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE);
+  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE, disk.sqlite_vfs());
   if (!database) return database;
   if (sqlite3_db_readonly(database->handle(), "main") == 1) return errno_error(EACCES, "open " + path);
   // journal_size_limit gives the space of a large commit back. cell_size_check finds a damaged page before
@@ -86,6 +82,7 @@ Result<SqliteDatabase> open_checked(const std::string& path) {
   }
   const auto check = database->query_text("PRAGMA quick_check(1)");
   if (!check) return check.error();
+  if (names_failed_read(*check)) return errno_error(EIO, "read " + path);
   if (*check != "ok") return Error{Errc::kCorrupt, 0, path + ": " + *check};
   // An index that misses rows would let a second cursor of the same file and sink in.
   const auto unindexed = database->query_integer(
@@ -95,18 +92,24 @@ Result<SqliteDatabase> open_checked(const std::string& path) {
       "(SELECT count(*) FROM sink_state INDEXED BY sink_state_by_sink_and_key)");
   if (!unindexed) return unindexed.error();
   if (*unindexed != 0) return Error{Errc::kCorrupt, 0, path + ": an index misses rows"};
+  // What the log holds may be in the page cache only: the process before this one was killed after a sync
+  // that failed, and the kernel calls those pages clean. Written again, into the store, it is durable.
+  if (auto stored = database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      !stored && stored.error().os_errno != ENOSPC) {
+    return std::move(stored).error();
+  }
   return database;
 }
 
-// Writes a complete store under `path`, durable on return.
-Result<void> build(const std::string& path, const CheckpointContent& content, std::uint64_t next_file_id) {
-  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-  {
-    // SQLite gives the store's mode to its companions.
-    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
-    if (!fd.valid()) return errno_error("create " + path);
+// Writes a complete store under `path`, durable on return but for its name.
+Result<void> build(Disk& disk, const std::string& path, const CheckpointContent& content,
+                   std::uint64_t next_file_id) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    if (auto removed = disk.remove(path + suffix); !removed) return removed;
   }
-  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE);
+  // SQLite gives the store's mode to its companions.
+  if (auto file = disk.open(path, DiskOpen::kCreate); !file) return std::move(file).error();
+  auto database = SqliteDatabase::open(path, SQLITE_OPEN_READWRITE, disk.sqlite_vfs());
   if (!database) return std::move(database).error();
   if (auto made = database->execute("PRAGMA synchronous = FULL"); !made) return made;
   if (auto made = create_checkpoint_tables(*database); !made) return made;
@@ -130,10 +133,11 @@ Error on_store(Error error, const std::string& path) {
 }  // namespace
 
 struct CheckpointStore::Impl {
-  explicit Impl(DataDirLock data_dir_lock, std::string dir)
-      : lock(std::move(data_dir_lock)), data_dir(std::move(dir)), path(path_in(data_dir)) {}
+  Impl(Disk& d, std::optional<DataDirLock> data_dir_lock, std::string dir)
+      : disk(d), lock(std::move(data_dir_lock)), data_dir(std::move(dir)), path(path_in(data_dir)) {}
 
-  DataDirLock lock;
+  Disk& disk;
+  std::optional<DataDirLock> lock;
   std::string data_dir;
   std::string path;
   SqliteDatabase database;
@@ -149,37 +153,53 @@ struct CheckpointStore::Impl {
   }
 
   Result<void> connect() {
-    auto opened = open_checked(path);
+    auto opened = open_checked(disk, path);
     if (!opened) return on_store(std::move(opened).error(), path);
     auto prepared = CheckpointWriter::prepare(*opened);
     if (!prepared) return on_store(std::move(prepared).error(), path);
     database = std::move(*opened);
     writer.emplace(std::move(*prepared));
-    key = file_key(path).value_or(FileKey{});
+    const auto status = disk.status(path);
+    if (!status) return status.error();
+    key = {status->device, status->inode};
     return {};
   }
 
   // Gives the name of the damaged store to the one built as `fresh`. A crash in between leaves the damaged
   // store, or the fresh one, under the name, and never a store with the write-ahead log of another.
   Result<void> install(const std::string& fresh) {
-    if (exists(path) || exists(path + "-wal")) {
-      const std::string base = path + ".corrupt-" + utc_stamp();
-      std::string aside = base;
-      for (int n = 2; exists(aside) || exists(aside + "-wal"); ++n) aside = base + "-" + std::to_string(n);
-      if (exists(path) && ::link(path.c_str(), aside.c_str()) != 0 &&
-          ::rename(path.c_str(), aside.c_str()) != 0) {
-        return errno_error("move the damaged " + path + " aside");
+    const auto has_store = exists(disk, path);
+    if (!has_store) return has_store.error();
+    const auto has_log = exists(disk, path + "-wal");
+    if (!has_log) return has_log.error();
+    if (*has_store || *has_log) {
+      const auto aside = free_name(path + ".corrupt-" + utc_stamp());
+      if (!aside) return aside.error();
+      if (*has_store && !disk.link(path, *aside)) {
+        if (auto moved = disk.rename(path, *aside); !moved) return moved;
       }
-      if (exists(path + "-wal") && ::rename((path + "-wal").c_str(), (aside + "-wal").c_str()) != 0) {
-        return errno_error("move the damaged " + path + "-wal aside");
+      if (*has_log) {
+        if (auto moved = disk.rename(path + "-wal", *aside + "-wal"); !moved) return moved;
       }
-      ::unlink((path + "-shm").c_str());
-      ::unlink((path + "-journal").c_str());
-      quarantined = std::filesystem::absolute(aside).string();
+      for (const char* suffix : {"-shm", "-journal"}) {
+        if (auto removed = disk.remove(path + suffix); !removed) return removed;
+      }
+      quarantined = std::filesystem::absolute(*aside).string();
     }
-    if (::rename(fresh.c_str(), path.c_str()) != 0) return errno_error("rename " + fresh);
-    sync_directory(data_dir);
-    return {};
+    if (auto renamed = disk.rename(fresh, path); !renamed) return renamed;
+    return disk.sync_directory(data_dir);
+  }
+
+  Result<std::string> free_name(const std::string& base) {
+    std::string name = base;
+    for (int n = 2;; ++n) {
+      const auto taken = exists(disk, name);
+      if (!taken) return taken.error();
+      const auto log_taken = exists(disk, name + "-wal");
+      if (!log_taken) return log_taken.error();
+      if (!*taken && !*log_taken) return name;
+      name = base + "-" + std::to_string(n);
+    }
   }
 
   // Builds the store anew from what can be read, through the open connection or else from the file.
@@ -188,13 +208,17 @@ struct CheckpointStore::Impl {
     if (database.is_open()) {
       if (sqlite3_get_autocommit(database.handle()) == 0) (void)database.execute("ROLLBACK");
       scan = scan_checkpoints(database);
-    } else if (exists(path)) {
+    } else if (auto there = exists(disk, path); there && *there) {
       // Read-only: evidence stays as it is.
-      if (auto damaged = SqliteDatabase::open(path, SQLITE_OPEN_READONLY)) scan = scan_checkpoints(*damaged);
+      if (auto damaged = SqliteDatabase::open(path, SQLITE_OPEN_READONLY, disk.sqlite_vfs())) {
+        scan = scan_checkpoints(*damaged);
+      }
     }
+    // A disk that fails for a moment is no reason to forget what is on it.
+    if (scan.failed) return on_store(std::move(*scan.failed), path);
     const std::uint64_t known = std::max({scan.next_file_id, scan.file_id_max + 1, next_file_id});
     const std::string fresh = path + ".new";
-    if (auto built = build(fresh, scan.content, known + kFileIdLeap); !built) {
+    if (auto built = build(disk, fresh, scan.content, known + kFileIdLeap); !built) {
       return on_store(std::move(built).error(), fresh);
     }
     // Before the new store is in place: a closing connection deletes companions by name.
@@ -206,18 +230,27 @@ struct CheckpointStore::Impl {
   }
 
   Result<void> open() {
-    if (!exists(path) && !exists(path + "-wal")) {
+    auto has_store = exists(disk, path);
+    if (!has_store) return has_store.error();
+    const auto has_log = exists(disk, path + "-wal");
+    if (!has_log) return has_log.error();
+    if (!*has_store && !*has_log) {
       const std::string fresh = path + ".new";
-      if (auto built = build(fresh, {}, 1); !built) return on_store(std::move(built).error(), fresh);
+      if (auto built = build(disk, fresh, {}, 1); !built) return on_store(std::move(built).error(), fresh);
       if (auto installed = install(fresh); !installed) return installed;
+      has_store = true;
     }
-    auto connected = exists(path) ? connect() : Result<void>(Error{Errc::kCorrupt, 0, path + " is missing"});
+    auto connected = *has_store ? connect() : Result<void>(Error{Errc::kCorrupt, 0, path + " is missing"});
     if (!connected && connected.error().code == Errc::kCorrupt) return rebuild(1);
     return connected;
   }
 
   // Somebody deleted or replaced the file: what is committed to it would be lost with it.
-  bool moved() const { return file_key(path) != key; }
+  bool moved() const {
+    const auto status = disk.status(path);
+    if (!status) return status.error().code == Errc::kNotFound;
+    return FileKey{status->device, status->inode} != key;
+  }
 
   Result<void> commit(const CheckpointChanges& changes, std::uint64_t next_file_id) {
     if (!database.is_open()) {
@@ -249,12 +282,21 @@ CheckpointStore::~CheckpointStore() {
 Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string& data_dir) {
   auto lock = DataDirLock::acquire(data_dir);
   if (!lock) return std::move(lock).error();
+  return open(std::make_unique<Impl>(posix_disk(), std::move(*lock), data_dir));
+}
+
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string& data_dir, Disk& disk) {
+  return open(std::make_unique<Impl>(disk, std::nullopt, data_dir));
+}
+
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(std::unique_ptr<Impl> impl) {
   std::unique_ptr<CheckpointStore> store(new CheckpointStore());
-  store->impl_ = std::make_unique<Impl>(std::move(*lock), data_dir);
+  store->impl_ = std::move(impl);
   if (auto opened = store->impl_->open(); !opened) return std::move(opened).error();
   store->quarantined_ = store->impl_->quarantined;
 
   const CheckpointScan scan = scan_checkpoints(store->impl_->database);
+  if (scan.failed) return on_store(*scan.failed, store->impl_->path);
   std::uint64_t next = std::max(scan.next_file_id, scan.file_id_max + 1);
   if (scan.next_file_id == 0) next += kFileIdLeap;
   store->impl_->stored_next_file_id = scan.next_file_id;
@@ -265,12 +307,14 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string
 Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
   const std::lock_guard lock(mutex_);
   CheckpointScan scan = scan_checkpoints(impl_->database);
+  if (scan.failed) return on_store(*scan.failed, impl_->path);
   if (!scan.complete) {
     // Damage that the check at the start does not look for.
     auto rebuilt = impl_->rebuild(next_file_id_.load(std::memory_order_relaxed));
     quarantined_ = impl_->quarantined;
     if (!rebuilt) return std::move(rebuilt).error();
     scan = scan_checkpoints(impl_->database);
+    if (scan.failed) return on_store(*scan.failed, impl_->path);
   }
   std::unordered_set<std::uint64_t> known;
   for (const FileRecord& file : scan.content.files) known.insert(file.id);
@@ -319,7 +363,7 @@ Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std
   // Without write permission a store that nobody has open cannot be opened in WAL mode either; nothing
   // changes it, so it can be read as it is.
   if (!checked && checked.error().code != Errc::kUnsupported && checked.error().code != Errc::kCorrupt &&
-      !exists(path + "-wal")) {
+      ::stat((path + "-wal").c_str(), &info) != 0) {
     std::string uri = "file:";
     for (const char c : std::filesystem::absolute(path).string()) {
       if (c == '%' || c == '?' || c == '#') {
@@ -336,6 +380,7 @@ Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std
   }
   if (!checked) return on_store(std::move(checked).error(), path);
   CheckpointScan scan = scan_checkpoints(*database);
+  if (scan.failed) return on_store(*scan.failed, path);
   if (damaged != nullptr) *damaged = scan.damaged();
   return std::move(scan.content);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "disk/disk.h"
 
 namespace logflume {
 
@@ -77,6 +78,8 @@ class CheckpointStore {
   // Errors: kBusy, naming the pid of the agent that holds data_dir; kUnsupported, written by a newer
   // logflume; kNotFound, kPermission, kIo.
   static Result<std::unique_ptr<CheckpointStore>> open(const std::string& data_dir);
+  // The same on a disk that nobody else uses: without a lock. REQUIRES: data_dir exists.
+  static Result<std::unique_ptr<CheckpointStore>> open(const std::string& data_dir, Disk& disk);
   // Reads without a lock on data_dir, for the command line; an agent may be running. Damaged records are
   // left out. Errors: as open(), but kBusy; kNotFound also when there are no checkpoints yet.
   static Result<CheckpointContent> read(const std::string& data_dir, std::uint64_t* damaged = nullptr);
@@ -100,8 +103,10 @@ class CheckpointStore {
   std::uint64_t next_file_id() { return next_file_id_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  CheckpointStore();
   struct Impl;
+  CheckpointStore();
+  static Result<std::unique_ptr<CheckpointStore>> open(std::unique_ptr<Impl> impl);
+
   std::mutex mutex_;  // one load() or commit() at a time
   std::unique_ptr<Impl> impl_;
   std::string quarantined_;

@@ -179,13 +179,22 @@ struct Table<SinkStateRecord> {
   }
 };
 
+// Keeps the first error that is the disk's and no damage.
+void note_failure(const Error& error, std::optional<Error>& failed) {
+  if (error.code != Errc::kCorrupt && !failed) failed = error;
+}
+
 // Whether the table is there as it was created: no view, no virtual table, nothing that runs code.
-bool has_table(SqliteDatabase& database, std::string_view name) {
+bool has_table(SqliteDatabase& database, std::string_view name, std::optional<Error>& failed) {
   auto statement =
       database.prepare("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = CAST(? AS TEXT)");
-  if (!statement) return false;
+  if (!statement) {
+    note_failure(statement.error(), failed);
+    return false;
+  }
   statement->bind_bytes(1, name);
   const auto row = statement->step();
+  if (!row) note_failure(row.error(), failed);
   if (!row || !*row) return false;
   for (const SchemaObject& object : kSchema) {
     if (object.name == name) return statement->bytes(0) == object.sql;
@@ -198,12 +207,13 @@ bool has_table(SqliteDatabase& database, std::string_view name) {
 template <typename Record>
 class TableScan {
  public:
-  TableScan(SqliteDatabase& database, std::vector<Record>& records, std::vector<std::int64_t>& damaged)
-      : database_(database), records_(records), damaged_(damaged) {}
+  TableScan(SqliteDatabase& database, std::vector<Record>& records, std::vector<std::int64_t>& damaged,
+            std::optional<Error>& failed)
+      : database_(database), records_(records), damaged_(damaged), failed_(failed) {}
 
   // False when something could not be read.
   bool run() {
-    if (!has_table(database_, Table<Record>::kName)) return false;
+    if (!has_table(database_, Table<Record>::kName, failed_)) return false;
     std::optional<std::int64_t> low;
     if (walk("ASC", [&](std::int64_t row) {
           if (low && row <= *low) return false;
@@ -249,10 +259,16 @@ class TableScan {
   bool walk(const char* direction, Accept accept) {
     auto rows =
         database_.prepare(select() + "ORDER BY " + std::string(Table<Record>::kKey) + " " + direction);
-    if (!rows) return false;
+    if (!rows) {
+      note_failure(rows.error(), failed_);
+      return false;
+    }
     while (true) {
       const auto row = rows->step();
-      if (!row) return false;
+      if (!row) {
+        note_failure(row.error(), failed_);
+        return false;
+      }
       if (!*row) return true;
       if (!accept(rows->integer(0))) return false;
       take(*rows);
@@ -267,6 +283,7 @@ class TableScan {
     for (std::int64_t row = low; missed < kMissesMax && row < high; ++row) {
       rows->bind(1, row);
       const auto found = rows->step();
+      if (!found) note_failure(found.error(), failed_);
       const bool there = found && *found;
       if (there) take(*rows);
       missed = there ? 0 : missed + 1;
@@ -277,11 +294,13 @@ class TableScan {
   SqliteDatabase& database_;
   std::vector<Record>& records_;
   std::vector<std::int64_t>& damaged_;
+  std::optional<Error>& failed_;
 };
 
 template <typename Record>
-bool scan_table(SqliteDatabase& database, std::vector<Record>& records, std::vector<std::int64_t>& damaged) {
-  return TableScan<Record>(database, records, damaged).run();
+bool scan_table(SqliteDatabase& database, std::vector<Record>& records, std::vector<std::int64_t>& damaged,
+                std::optional<Error>& failed) {
+  return TableScan<Record>(database, records, damaged, failed).run();
 }
 
 Result<void> step_once(SqliteStatement& statement) {
@@ -442,18 +461,19 @@ CheckpointScan scan_checkpoints(SqliteDatabase& database) {
   CheckpointScan scan;
   // One snapshot, and locked once instead of for each row that is asked for.
   const bool begun = sqlite3_get_autocommit(database.handle()) != 0 && database.execute("BEGIN").has_value();
-  const bool files = scan_table(database, scan.content.files, scan.damaged_files);
-  const bool cursors = scan_table(database, scan.content.cursors, scan.damaged_cursors);
-  const bool states = scan_table(database, scan.content.states, scan.damaged_states);
+  const bool files = scan_table(database, scan.content.files, scan.damaged_files, scan.failed);
+  const bool cursors = scan_table(database, scan.content.cursors, scan.damaged_cursors, scan.failed);
+  const bool states = scan_table(database, scan.content.states, scan.damaged_states, scan.failed);
   scan.complete = files && cursors && states;
   for (const FileRecord& file : scan.content.files) scan.file_id_max = std::max(scan.file_id_max, file.id);
   for (const CursorRecord& cursor : scan.content.cursors) {
     scan.file_id_max = std::max(scan.file_id_max, cursor.file_id);
   }
-  if (has_table(database, "meta")) {
+  if (has_table(database, "meta", scan.failed)) {
     auto meta = database.prepare("SELECT value, checksum FROM meta WHERE row = ?");
     if (meta) {
       const auto row = meta->bind(1, kMetaNextFileId).step();
+      if (!row) note_failure(row.error(), scan.failed);
       if (row && *row && meta->is_integer(0) && is_file_id(meta->integer(0)) &&
           meta->integer(1) == meta_checksum(kMetaNextFileId, meta->integer(0))) {
         scan.next_file_id = u64(meta->integer(0));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -46,6 +47,8 @@ struct CheckpointScan {
   std::vector<std::int64_t> damaged_files, damaged_cursors, damaged_states;
   // A page could not be read: what follows it was looked for row by row.
   bool complete = true;
+  // The disk failed meanwhile, which says nothing about what is stored on it: not damage, try again.
+  std::optional<Error> failed;
   std::uint64_t damaged() const {
     return damaged_files.size() + damaged_cursors.size() + damaged_states.size();
   }

@@ -42,10 +42,10 @@ std::string_view SqliteStatement::bytes(int column) const {
   return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
 }
 
-Result<SqliteDatabase> SqliteDatabase::open(const std::string& path, int flags) {
+Result<SqliteDatabase> SqliteDatabase::open(const std::string& path, int flags, const char* vfs) {
   sqlite3* handle = nullptr;
   // NOMUTEX: the store is used by one thread at a time.
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
   SqliteDatabase database;
   database.handle_.reset(handle);
   if (handle == nullptr) return Error{Errc::kNoMemory, ENOMEM, "open " + path};

@@ -44,8 +44,9 @@ class SqliteDatabase {
  public:
   SqliteDatabase() = default;
 
-  // `flags`: SQLITE_OPEN_*. Errors as sqlite_error() makes them.
-  static Result<SqliteDatabase> open(const std::string& path, int flags);
+  // `flags`: SQLITE_OPEN_*. `vfs`: the virtual file system's name; null: the system's. Errors as
+  // sqlite_error() makes them.
+  static Result<SqliteDatabase> open(const std::string& path, int flags, const char* vfs = nullptr);
 
   bool is_open() const { return handle_ != nullptr; }
   // Finalize statements first.
