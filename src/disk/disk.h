@@ -49,10 +49,9 @@ class DiskFile {
 
 enum class DiskOpen {
   kRead,
-  kWrite,      // for reading and writing; must exist
-  kCreate,     // for reading and writing; must not exist (kBusy when it does)
-  kAppendNew,  // for appending; must not exist (kBusy when it does)
-  kAppend,     // for appending; created when missing, also as the target of a link
+  kWrite,   // for reading and writing; must exist
+  kCreate,  // for reading and writing; must not exist (kBusy when it does)
+  kAppend,  // for appending; created when missing, also as the target of a link
 };
 
 struct DiskEntry {

@@ -102,8 +102,6 @@ int flags_of(DiskOpen how) {
       return O_RDWR | O_CREAT | O_EXCL;
     case DiskOpen::kAppend:
       return O_WRONLY | O_APPEND | O_CREAT;
-    case DiskOpen::kAppendNew:
-      return O_WRONLY | O_APPEND | O_CREAT | O_EXCL;
   }
   return O_RDONLY;
 }

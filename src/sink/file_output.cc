@@ -27,8 +27,9 @@ Result<std::optional<CutResult>> cut_if_same(DiskFile& file, const OutputRecord&
   cut_bytes = status->size_bytes - record.length;
   if (cut_bytes != 0) {
     if (auto cut = file.truncate(record.length); !cut) return std::move(cut).error();
-    if (auto synced = file.sync(); !synced) return std::move(synced).error();
   }
+  // Also what an earlier start has cut: it may have been killed before it was durable.
+  if (auto synced = file.sync(); !synced) return std::move(synced).error();
   return std::optional(CutResult::kClean);
 }
 
@@ -71,20 +72,16 @@ Result<FileOutput> FileOutput::open(Disk& disk, const std::string& path) {
   const std::string parent = parent_directory(path);
   if (auto made = make_directories(disk, parent); !made) return std::move(made).error();
 
+  auto file = disk.open(path, DiskOpen::kAppend);
+  if (!file) return std::move(file).error();
   FileOutput output(disk);
   output.path_ = path;
-  // First to know whether it was created: then its directory entry has to be made durable too.
-  auto file = disk.open(path, DiskOpen::kAppendNew);
-  if (file) {
-    output.created_in_ = parent;
-  } else if (file.error().code == Errc::kBusy) {
-    file = disk.open(path, DiskOpen::kAppend);
-  }
-  if (!file) return std::move(file).error();
   output.file_ = std::move(*file);
   auto status = output.file_->status();
   if (!status) return std::move(status).error();
   if (!status->regular) return Error{Errc::kInvalidArgument, 0, "open " + path + ": not a regular file"};
+  // Whoever created it, perhaps this sink a moment ago, may have gone before its name was durable.
+  output.unsynced_directory_ = parent;
   output.record_ = record_of(*status);
   return output;
 }
@@ -114,6 +111,8 @@ Result<void> FileOutput::rollback() {
   if (status->size_bytes > record_.length) {
     if (auto cut = file_->truncate(record_.length); !cut) return cut;
   }
+  // Durably: the record of its length may be dropped next, and nothing would cut it again.
+  if (auto synced = file_->sync(); !synced) return synced;
   record_.length = std::min(record_.length, status->size_bytes);
   torn_ = false;
   return {};
@@ -121,9 +120,9 @@ Result<void> FileOutput::rollback() {
 
 Result<void> FileOutput::sync() {
   if (auto synced = file_->sync(); !synced) return synced;
-  if (!created_in_.empty()) {
-    if (auto synced = disk_->sync_directory(created_in_); !synced) return synced;
-    created_in_.clear();
+  if (!unsynced_directory_.empty()) {
+    if (auto synced = disk_->sync_directory(unsynced_directory_); !synced) return synced;
+    unsynced_directory_.clear();
   }
   auto status = file_->status();
   if (!status) return std::move(status).error();

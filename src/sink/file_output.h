@@ -49,10 +49,10 @@ class FileOutput {
 
   // Appends all of it. Until accept() the file is torn: it ends with what may have to be taken back.
   Result<void> append(std::span<iovec> pieces);
-  // Cuts what was appended since the last accept().
+  // Cuts what was appended since the last accept(), durably.
   Result<void> rollback();
 
-  // Makes what was appended durable, and the file's name too where it was created.
+  // Makes what was appended durable, and the file's name too.
   // After an error nothing is known about what was appended: rollback() and write it again (the kernel
   // reports a failed write-back once, and then calls the page clean).
   Result<void> sync();
@@ -68,7 +68,7 @@ class FileOutput {
   std::string path_;
   std::unique_ptr<DiskFile> file_;
   OutputRecord record_;
-  std::string created_in_;  // directory whose entry is not durable yet; empty: none
+  std::string unsynced_directory_;  // where its name may not be durable yet; empty: it is
   std::uint64_t synced_length_ = 0;
   bool torn_ = false;
   bool unlinked_ = false;

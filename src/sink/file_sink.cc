@@ -116,7 +116,7 @@ class FileSink final : public Sink {
   void settle_all();
   Result<void> settle(const std::string& path, const OutputRecord& record);
   void touch(OpenOutput& output) { by_use_.splice(by_use_.end(), by_use_, output.used); }
-  void close(const std::string& path);
+  Result<void> close(const std::string& path);
   void make_room(const Group& group);
   void sweep(TimePoint now);
   void record(const std::string& path, std::string value) {
@@ -486,7 +486,7 @@ Result<FileOutput*> FileSink::prepare(const std::string& path) {
       return &file;
     }
     context_.log.debug(context_.name, "{}: rotated away, opening a new file", path);
-    close(path);
+    if (auto closed = close(path); !closed) return std::move(closed).error();
     flush();  // the new one may get the number of the old one
   }
 
@@ -606,23 +606,27 @@ void FileSink::acknowledge(Group& group, Part& part) {
 // -- Open outputs -----------------------------------------------------------------------------------------
 
 // Lets an output go. All of it is acknowledged, so that it needs no record any more; the record goes in the
-// same commit as those acknowledgements or in a later one.
-void FileSink::close(const std::string& path) {
+// same commit as those acknowledgements or in a later one. Where a torn write cannot be cut off both stay.
+Result<void> FileSink::close(const std::string& path) {
   const auto it = outputs_.find(path);
-  if (it == outputs_.end()) return;
+  if (it == outputs_.end()) return {};
   if (auto cut = it->second.file.rollback(); !cut) {
-    context_.log.error(context_.name, "{}: a torn write at its end cannot be cut off: {}", path,
-                       cut.error().text());
+    context_.log.limited(LogLevel::kError, context_.name, path + " torn",
+                         path + ": a torn write at its end cannot be cut off: " + cut.error().text());
+    return cut;
   }
   by_use_.erase(it->second.used);
   closed_.push_back(std::move(it->second.claim));
   outputs_.erase(it);
   record(path, {});
+  return {};
 }
 
 // Nothing is to be cut at the next start: what others append while the agent is stopped stays.
 void FileSink::at_rest() {
-  while (!outputs_.empty()) close(std::string(by_use_.front()));
+  for (const std::string& path : std::vector<std::string>(by_use_.begin(), by_use_.end())) {
+    (void)close(path);  // what it cannot cut the next start does
+  }
   flush();
 }
 
@@ -637,7 +641,9 @@ void FileSink::make_room(const Group& group) {
       touch(it->second);
     }
   }
-  while (outputs_.size() + wanted > open_max_ && !outputs_.empty()) close(std::string(by_use_.front()));
+  for (auto path = by_use_.begin(); path != by_use_.end() && outputs_.size() + wanted > open_max_;) {
+    (void)close(std::string(*path++));  // one that cannot be closed stays, beyond what may be open
+  }
 }
 
 void FileSink::sweep(TimePoint now) {
@@ -646,7 +652,7 @@ void FileSink::sweep(TimePoint now) {
   for (const auto& [path, output] : outputs_) {
     if (!output.file.at_path()) rotated.push_back(path);
   }
-  for (const std::string& path : rotated) close(path);
+  for (const std::string& path : rotated) (void)close(path);  // if not now, then at the next look
   settle_all();
   if (!outputs_.empty() || !unsettled_.empty()) next_sweep_ = now + kSweepInterval;
 }
