@@ -1,9 +1,10 @@
 # The front door. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench nightly format format-check lint docs install clean
+.PHONY: help deps build demo test simulate bench nightly format format-check lint docs install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+MINUTES ?= 5
 RELEASE := build/release
 
 help: ## this list
@@ -23,6 +24,12 @@ demo: build ## logs through the agent, with a rotation in the middle, and the pr
 test: ## everything that CI checks; tools/test.py --help for parts of it
 	@tools/deps.sh test bench
 	@python3 tools/test.py
+
+simulate: ## the agent on a simulated disk through random crashes, for MINUTES (5), with seeds never used before
+	@tools/deps.sh test
+	@cmake --preset release -DLOGFLUME_TESTS=ON --log-level=WARNING >/dev/null
+	@cmake --build $(RELEASE) --target simulate
+	@$(RELEASE)/src/simulation/simulate --minutes $(MINUTES) --jobs $$(nproc) --first $$(date +%s)000000
 
 bench: ## the benchmarks, against the limit of this machine, into docs/benchmarks.md
 	@tools/deps.sh test bench

@@ -31,6 +31,8 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
       return spdlog::level::warn;
     case LogLevel::kError:
       return spdlog::level::err;
+    case LogLevel::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::err;
 }
@@ -46,6 +48,7 @@ std::string_view padded_name(LogLevel level) {
     case LogLevel::kWarn:
       return "WARN ";
     case LogLevel::kError:
+    case LogLevel::kOff:
       return "ERROR";
   }
   return "ERROR";
@@ -62,6 +65,7 @@ std::string_view json_name(LogLevel level) {
     case LogLevel::kWarn:
       return "warn";
     case LogLevel::kError:
+    case LogLevel::kOff:
       return "error";
   }
   return "error";

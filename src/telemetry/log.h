@@ -13,7 +13,7 @@
 
 namespace logflume {
 
-enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
+enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError, kOff };  // kOff: a log that says nothing
 enum class LogFormat { kText, kJson };
 
 class Log {
