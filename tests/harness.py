@@ -226,12 +226,12 @@ class World:
         os.rename(path + '.new', path)
         return path
 
-    def start(self, config=None, ready=True, prepare=None, inside=()):
+    def start(self, config=None, ready=True, prepare=None, inside=(), more=()):
         """An agent. `prepare` is called in the new process before it runs; `inside` is a command that executes its
         arguments."""
         stderr = self.path('stderr')
         with open(stderr, 'ab') as errors, open(self.path('stdout'), 'ab') as out:
-            process = subprocess.Popen([*inside, BINARY, 'run', '--config', config or self.path('logflume.yaml')],
+            process = subprocess.Popen([*inside, BINARY, 'run', '--config', config or self.path('logflume.yaml'), *more],
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=errors, preexec_fn=prepare)
         agent = Agent(process, self.port, stderr)
         agent.first = not self.used

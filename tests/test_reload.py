@@ -1,9 +1,12 @@
 """SIGHUP: all of the new configuration or all of the old one, and books that balance over it."""
+import json
 import os
 import random
+import signal
 import socket
+import time
 
-from harness import numbered, until
+from harness import SLOW, MarkWriter, TcpReceiver, marked_now, numbered, quantile, until
 from reloads import Reloads
 
 
@@ -92,4 +95,260 @@ def test_random_reloads_under_load_lose_and_repeat_nothing(world):
     agent.reload()
     reloads.expect_complete(streams)
     assert 'goes on' not in agent.stderr()
+    assert agent.stop() == 0
+
+
+def reload(world, *more, config='logflume.yaml'):
+    world.agents[-1].first = False
+    return world.call('reload', '--config', world.path(config), *more)
+
+
+def threads(agent):
+    """Those of components: name by id."""
+    until(lambda: {'src:', 'sink'} <= {name[:4] for name in names(agent).values()}, 'threads')  # each takes its name when it begins
+    return names(agent)
+
+
+def names(agent):
+    found = {}
+    for task in os.listdir(f'/proc/{agent.pid}/task'):
+        with open(f'/proc/{agent.pid}/task/{task}/comm') as comm:
+            found[task] = comm.read().strip()
+    return {task: name for task, name in found.items() if name.startswith(('src:', 'sink:'))}
+
+
+def test_what_is_equal_keeps_its_threads_connections_and_files(world):
+    peer = TcpReceiver()
+    net = {'type': 'tcp', 'address': f'127.0.0.1:{peer.port}', 'encoding': 'raw'}
+    sources = {name: {'type': 'file', 'include': [world.log(f'{name}/*.log')]} for name in ('a', 'b')}
+    out = world.file_sink('out.log', inputs=['a'])
+    world.config(sources=sources, sinks={'net': {**net, 'inputs': ['a', 'b']}, 'out': out})
+    for name in sources:
+        world.write(f'{name}/x.log', numbered(1, 100))
+    agent = world.start()
+    until(lambda: len(peer.connections) == 1 and len(peer.connections[0]) == 2600, 'delivered')
+    before, files = threads(agent), agent.open_files()
+    assert sorted(before.values()) == ['sink:net', 'sink:out', 'src:a', 'src:b']
+    # Another sink, another source, another limit; and `out` is fed by one source more.
+    sources['c'] = {'type': 'file', 'include': [world.log('c/*.log')]}
+    world.config(sources=sources, sinks={'net': {**net, 'inputs': ['a', 'b']}, 'out': {**out, 'inputs': ['a', 'c']},
+                                         'new': {'type': 'blackhole', 'inputs': ['b', 'c']}},
+                 top={'memory_limit': '64MiB', 'rate_limit': '100MiB'})
+    done = reload(world)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        'memory_limit: 256MiB -> 64MiB', 'rate_limit: 100MiB', 'source c: added', '  type: file', 'sink new: added',
+        '  type: blackhole', 'sink out: kept', '  inputs: [a] -> [a, c]']
+    for name in sources:
+        world.write(f'{name}/x.log', numbered(101, 200), 'ab')
+    until(lambda: len(peer.connections[0]) == 5200, 'delivered')
+    until(lambda: len(world.out_lines()) == 300, 'delivered')
+    assert len(peer.connections) == 1
+    assert before.items() <= threads(agent).items()
+    assert {file for file in files if '/logs/' in file or file.endswith('out.log')} <= set(agent.open_files())
+    assert agent.metrics().get('logflume_memory_limit_bytes') == 64 << 20
+    # And back.
+    del sources['c']
+    world.config(sources=sources, sinks={'net': {**net, 'inputs': ['a', 'b']}, 'out': out})
+    done = reload(world)
+    assert done.returncode == 0 and 'source c: removed' in done.stdout
+    world.append('a/x.log', numbered(201, 300))
+    until(lambda: len(world.out_lines()) == 400 and len(peer.connections[0]) == 6500, 'delivered')
+    assert threads(agent) == before and len(peer.connections) == 1
+    assert reload(world).stdout == 'nothing changes\n'
+    assert agent.stop() == 0
+    peer.close()
+
+
+def test_a_new_sink_starts_where_its_source_is_and_one_that_returns_at_its_own_cursor(world):
+    guest = world.file_sink('guest.log')
+    world.config()
+    world.write('a.log', numbered(1, 100))
+    agent = world.start()
+    world.expect_out(numbered(1, 100))
+    world.config(sinks={'out': world.file_sink(), 'guest': dict(guest)})
+    assert reload(world).returncode == 0
+    world.append('a.log', numbered(101, 200))
+    world.expect_out(numbered(101, 200), 'guest.log')
+    world.config()
+    assert reload(world).returncode == 0
+    world.append('a.log', numbered(201, 300))
+    world.expect_out(numbered(1, 300))
+    world.config(sinks={'out': world.file_sink(), 'guest': dict(guest)})
+    assert reload(world).returncode == 0
+    world.append('a.log', numbered(301, 400))
+    world.expect_out(numbered(101, 400), 'guest.log')
+    world.expect_out(numbered(1, 400))
+    assert agent.stop() == 0
+
+
+def test_each_way_to_fail_leaves_the_old_configuration_running_and_says_why(world):
+    world.config()
+    agent = world.start()
+    before = threads(agent)
+
+    def refused(reason, code=1):
+        done = reload(world)
+        assert done.returncode == code and reason in done.stderr, (done.returncode, done.stderr)
+        assert 'the old configuration goes on' in done.stderr or code == 78
+        assert threads(agent) == before
+    with open(world.path('logflume.yaml'), 'a') as file:
+        file.write('nonsense')
+    refused('error', 78)
+    world.config(top={'data_dir': world.path('elsewhere')})
+    done = world.call('reload', '--data-dir', world.path('data'))
+    assert done.returncode == 1 and 'data_dir cannot change' in done.stderr
+    # The same file by another way, which only who opens it can tell. A new sink: nothing was touched.
+    os.symlink(world.path('out.log'), world.path('link.log'))
+    world.config(sinks={'out': world.file_sink(), 'bad': world.file_sink('link.log')})
+    refused('sink bad')
+    # One that changed: the old one had to go first, and is back.
+    world.config(sinks={'out': world.file_sink(), 'two': world.file_sink('two.log')})
+    assert reload(world).returncode == 0
+    world.config(sinks={'out': world.file_sink(), 'two': world.file_sink('link.log')})
+    done = reload(world)
+    assert done.returncode == 1 and 'sink two' in done.stderr and 'goes on' in done.stderr
+    world.write('a.log', numbered(1, 10))
+    world.expect_out(numbered(1, 10))
+    world.expect_out(numbered(1, 10), 'two.log')
+    world.config()
+    assert reload(world).returncode == 0
+    assert agent.stop() == 0
+    done = reload(world)
+    assert done.returncode == 1 and 'no agent runs' in done.stderr
+
+
+def test_a_file_changes_hands(world):
+    world.config(sinks={'one': world.file_sink('x.log'), 'two': world.file_sink('y.log')})
+    agent = world.start()
+    world.write('a.log', numbered(1, 10))
+    world.expect_out(numbered(1, 10), 'x.log')
+    world.expect_out(numbered(1, 10), 'y.log')
+    world.config(sinks={'one': world.file_sink('y.log'), 'two': world.file_sink('x.log')})
+    assert reload(world).returncode == 0
+    world.append('a.log', numbered(11, 20))
+    world.expect_out(numbered(1, 20), 'x.log')
+    world.expect_out(numbered(1, 20), 'y.log')
+    assert agent.stop() == 0
+
+
+def test_a_dry_run_only_says_what_would_change_and_shows_no_secret(world, receiver):
+    http = {'type': 'http', 'uri': receiver.uri, 'auth': {'token': 'hush1'}, 'headers': {'X-Key': 'hush2'}}
+    world.config(sinks={'out': world.file_sink(), 'web': dict(http)})
+    agent = world.start()
+    before = threads(agent)
+    world.config(sinks={'out': world.file_sink('other.log'),
+                        'web': {**http, 'auth': {'token': 'hush3'}, 'headers': {'X-Key': 'hush4'}}})
+    done = reload(world, '--dry-run')
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        'sink out: replaced', f"  path: {world.path('out.log')} -> {world.path('other.log')}",
+        'sink web: replaced', '  headers.X-Key: *** -> ***', '  auth.token: *** -> ***']
+    answer = json.loads(reload(world, '--dry-run', '--json').stdout)
+    assert answer['result'] == 'dry_run'
+    assert [c['name'] for c in answer['difference']['components']] == ['out', 'web']
+    assert threads(agent) == before
+    assert reload(world).returncode == 0
+    assert 'hush' not in agent.stderr() and 'sink web: replaced' in agent.stderr()
+    assert agent.stop() == 0
+
+
+def test_a_renamed_source_and_sink_lose_and_repeat_nothing(world):
+    def config(name, sink_name, **more):
+        world.config(sources={name: {'type': 'file', 'include': [world.log('*.log*')], **more.get('source', {})}},
+                     sinks={sink_name: world.file_sink(**more.get('sink', {}))})
+    config('app', 'out')
+    writer = world.generate('--out', world.log('w.log'), '--writer-id', 'w', '--rate', '5000/s', '--rotate', 'rename',
+                            '--rotate-every', '2000', '--rotate-keep', '1000', wait=False)
+    agent = world.start()
+    agent.first = False
+    until(world.out, 'lines')
+    # While it runs: the source, the sink, both.
+    for source, sink, more in [('web', 'out', {'source': {'formerly': 'app'}}),
+                               ('web', 'bus', {'source': {'formerly': 'app'}, 'sink': {'formerly': 'out'}}),
+                               ('srv', 'train', {'source': {'formerly': 'web'}, 'sink': {'formerly': 'bus'}})]:
+        config(source, sink, **more)
+        done = reload(world)
+        assert done.returncode == 0, done.stderr
+        size = len(world.out())
+        until(lambda: len(world.out()) > size, 'more lines')
+    assert agent.stop() == 0
+    # Over a restart, and one more without any change.
+    config('last', 'end', source={'formerly': 'srv'}, sink={'formerly': 'train'})
+    for _ in range(2):
+        agent = world.start()
+        agent.first = False
+        size = len(world.out())
+        until(lambda: len(world.out()) > size, 'more lines')
+        agent.kill()
+    agent = world.start()
+    agent.first = False
+    writer.send_signal(signal.SIGTERM)
+    world.expect_complete(world.generated(writer), reordering=True)
+    assert agent.stop() == 0
+
+
+def test_a_former_name_that_is_taken_is_an_error(world):
+    def errors(**sinks):
+        return world.call('validate', world.config(sinks={name: world.file_sink(f'{name}.log', **sink)
+                                                          for name, sink in sinks.items()})).stderr
+    assert '"b" is configured still' in errors(a={'formerly': 'b'}, b={})
+    assert '"a" is configured still' in errors(a={'formerly': 'a'})
+    assert '"a" claims that name too' in errors(a={'formerly': 'c'}, b={'formerly': 'c'})
+    assert not errors(a={'formerly': 'c'}, b={'formerly': 'd'})
+
+
+def test_files_that_change_on_disk_are_taken_anew(world):
+    # As Kubernetes mounts them: logflume.yaml -> ..data/logflume.yaml, ..data -> ..1.
+    def place(name, text):
+        os.mkdir(world.path('conf', name))
+        with open(world.path('conf', name, 'logflume.yaml'), 'w') as file:
+            file.write(text)
+        os.symlink(name, world.path('conf', '..data_tmp'))
+        os.rename(world.path('conf', '..data_tmp'), world.path('conf', '..data'))
+
+    def text(sinks):
+        with open(world.config(sinks=sinks)) as file:
+            return file.read()
+    os.mkdir(world.path('conf'))
+    place('..1', text({'out': world.file_sink()}))
+    os.symlink('..data/logflume.yaml', world.path('conf', 'logflume.yaml'))
+    agent = world.start(world.path('conf', 'logflume.yaml'), more=['--watch-config'])
+    agent.first = False
+    world.write('a.log', b'one\n')
+    world.expect_out(b'one\n')
+    place('..2', text({'out': world.file_sink(), 'two': world.file_sink('two.log')}))
+    until(lambda: 'the new configuration runs' in agent.stderr(), 'reloaded')
+    place('..3', 'nonsense: yes')
+    until(lambda: 'has errors' in agent.stderr(), 'said')
+    # In place, an editor's way.
+    with open(world.path('conf', '..3', 'logflume.yaml'), 'w') as file:
+        file.write(text({'out': world.file_sink(), 'two': world.file_sink('three.log')}))
+    until(lambda: agent.stderr().count('the new configuration runs') == 2, 'reloaded')
+    assert agent.stderr().count('has errors') == 1
+    world.append('a.log', b'two\n')
+    world.expect_out(b'one\ntwo\n')
+    world.expect_out(b'two\n', 'three.log')
+    assert agent.stop() == 0
+
+
+def test_a_sink_that_hangs_holds_up_a_reload_for_five_seconds_and_nobody_else(world, receiver, marks):
+    receiver.status = None
+    hung = {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'batch': {'linger': '10ms'}}
+    world.config(sinks={'net': dict(marks.sink), 'hung': dict(hung)})
+    agent = world.start()
+    writer = MarkWriter(world.log('a.log'), 0.005)
+    until(lambda: receiver.posts > 0 and marks.marks, 'lines')
+    world.config(sinks={'net': dict(marks.sink)})
+    begin, since = marked_now(), time.monotonic()
+    done = reload(world)
+    took = time.monotonic() - since
+    end = marked_now()
+    writer.stop()
+    assert done.returncode == 0, done.stderr
+    assert 4.5 < took < 7 * SLOW
+    until(lambda: len(marks.marks) >= writer.count, 'all lines')
+    delays = marks.delays(begin, end)
+    assert len(delays) > 500 / SLOW and quantile(delays, 0.99) < 0.1 * SLOW, quantile(delays, 0.99)
+    assert len(marks.marks) == writer.count
     assert agent.stop() == 0

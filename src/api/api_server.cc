@@ -1,13 +1,18 @@
 #include "api/api_server.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
 #include <exception>
@@ -18,6 +23,7 @@
 #include <utility>
 
 #include "base/host_port.h"
+#include "base/unique_fd.h"
 
 namespace logflume {
 namespace {
@@ -26,12 +32,26 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
+using Local = asio::local::stream_protocol;
+using Socket = asio::generic::stream_protocol::socket;
 
 struct Answer {
   http::status status = http::status::ok;
   std::string_view type = "text/plain; charset=utf-8";
   std::string body;
 };
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+// Null: nobody is there for it.
+const std::function<ApiReply(const ApiRequest&)>* find_handler(const ApiHandlers& handlers,
+                                                               std::string_view method,
+                                                               std::string_view target) {
+  const auto it = handlers.more.find(std::string(method).append(" ").append(path_of(target)));
+  return it == handlers.more.end() ? nullptr : &it->second;
+}
 
 constexpr std::string_view kIndex = "logflume " LOGFLUME_VERSION
                                     "\n\n"
@@ -41,7 +61,7 @@ constexpr std::string_view kIndex = "logflume " LOGFLUME_VERSION
                                     "/metrics  counters, Prometheus text format\n";
 
 Answer answer(std::string_view target, const ApiHandlers& handlers) {
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view path = path_of(target);
   if (path == "/") return {http::status::ok, "text/plain; charset=utf-8", std::string(kIndex)};
   if (path == "/livez") return {http::status::ok, "text/plain; charset=utf-8", "ok\n"};
   if (path == "/readyz") {
@@ -82,7 +102,7 @@ struct Connections {
 // One connection: requests in turn until it is closed, breaks, or falls silent.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const ApiHandlers& handlers, const ApiLimits& limits, Connections& all)
+  Session(Socket socket, const ApiHandlers& handlers, const ApiLimits& limits, Connections& all)
       : stream_(std::move(socket)),
         handlers_(handlers),
         limits_(limits),
@@ -100,7 +120,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void read() {
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
-    parser_->body_limit(0);
+    parser_->body_limit(handlers_.more.empty() ? 0 : limits_.body_bytes_max);
     stream_.expires_after(limits_.idle_timeout);
     idle_ = all_.idle.insert(all_.idle.end(), this);
     http::async_read(
@@ -138,11 +158,21 @@ class Session : public std::enable_shared_from_this<Session> {
     }
     const auto& request = parser_->get();
     Answer reply;
-    if (!allowed(request.method())) {
+    const std::string_view target = view(request.target());
+    const auto* handler = find_handler(handlers_, view(request.method_string()), target);
+    if (handler == nullptr && !allowed(request.method())) {
       reply = not_allowed();
     } else {
       try {
-        reply = answer({request.target().data(), request.target().size()}, handlers_);
+        if (handler != nullptr) {
+          const std::size_t query = target.find('?');
+          ApiReply made =
+              (*handler)({query == std::string_view::npos ? std::string_view() : target.substr(query + 1),
+                          request.body()});
+          reply = {http::status(made.status), made.type, std::move(made.body)};
+        } else {
+          reply = answer(target, handlers_);
+        }
       } catch (const std::exception& exception) {
         reply = {http::status::internal_server_error, "text/plain; charset=utf-8",
                  std::string(exception.what()) + "\n"};
@@ -169,7 +199,7 @@ class Session : public std::enable_shared_from_this<Session> {
                         if (error) return;
                         if (keep_alive) return self->read();
                         beast::error_code ignored;
-                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->stream_.socket().shutdown(Socket::shutdown_send, ignored);
                         self->discard(kDiscardBytesMax);
                       });
   }
@@ -187,14 +217,14 @@ class Session : public std::enable_shared_from_this<Session> {
   static constexpr std::size_t kDiscardBytesMax = 256 * 1024;
   static constexpr Duration kDiscardWait = std::chrono::seconds(1);
 
-  beast::tcp_stream stream_;
+  beast::basic_stream<asio::generic::stream_protocol> stream_;
   const ApiHandlers& handlers_;
   const ApiLimits& limits_;
   Connections& all_;
   std::optional<std::list<Session*>::iterator> idle_;  // its place among them
   std::array<char, 4096> discarded_;
   beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::empty_body>> parser_;
+  std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
 };
 
@@ -216,11 +246,36 @@ struct ApiServer::Impl {
   Connections connections;
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
+  Local::acceptor local{context};
+  std::string local_path;  // ours, to be removed
   asio::steady_timer retry{context};
   std::uint16_t port = 0;
   std::jthread thread;  // last: ends before what it uses
 
+  ~Impl() {
+    if (!local_path.empty()) ::unlink(local_path.c_str());
+  }
+
+  // The path goes by a descriptor of its directory: a socket's address has room for 107 bytes only.
+  Result<void> bind_local(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const UniqueFd directory(::open(path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (slash == std::string::npos || !directory.valid()) return errno_error("listen at " + path);
+    const std::string name = "/proc/self/fd/" + std::to_string(directory.get()) + path.substr(slash);
+    ::unlink(name.c_str());
+    beast::error_code error;
+    local.open(Local(), error);
+    // Before it has a name: nobody else may use it for a moment.
+    if (!error && ::fchmod(local.native_handle(), 0600) != 0) return errno_error("listen at " + path);
+    if (!error) local.bind(Local::endpoint(name), error);
+    if (!error) local.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return errno_error(error.value(), "listen at " + path);
+    local_path = path;
+    return {};
+  }
+
   Result<void> bind(const std::string& listen) {
+    if (listen.starts_with("unix:")) return bind_local(listen.substr(5));
     const auto parts = parse_host_port(listen, PortRule::kOrAny);
     if (!parts) {
       return Error{Errc::kInvalidArgument, 0,
@@ -253,26 +308,33 @@ struct ApiServer::Impl {
   }
 
   void accept() {
-    acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted) return;
-      if (error) {
-        // Out of descriptors, most likely: the connection stays in the backlog until there is one.
-        retry.expires_after(100ms);
-        retry.async_wait([this](beast::error_code cancelled) {
-          if (!cancelled) accept();
+    if (local.is_open()) return accept(local);
+    accept(acceptor);
+  }
+
+  template <typename Acceptor>
+  void accept(Acceptor& from) {
+    from.async_accept(
+        [this, &from](beast::error_code error, typename Acceptor::protocol_type::socket socket) {
+          if (error == asio::error::operation_aborted) return;
+          if (error) {
+            // Out of descriptors, most likely: the connection stays in the backlog until there is one.
+            retry.expires_after(100ms);
+            retry.async_wait([this, &from](beast::error_code cancelled) {
+              if (!cancelled) accept(from);
+            });
+            return;
+          }
+          // The one that has been silent the longest makes room. Where none is silent the new one is closed:
+          // a queue would only grow.
+          const bool full = connections.open >= limits.connections_max;
+          const bool makes_room = full && !connections.idle.empty();
+          if (makes_room) connections.idle.front()->close();
+          if (!full || makes_room) {
+            std::make_shared<Session>(Socket(std::move(socket)), handlers, limits, connections)->read();
+          }
+          accept(from);
         });
-        return;
-      }
-      // The one that has been silent the longest makes room. Where none is silent the new one is closed: a
-      // queue would only grow.
-      const bool full = connections.open >= limits.connections_max;
-      const bool makes_room = full && !connections.idle.empty();
-      if (makes_room) connections.idle.front()->close();
-      if (!full || makes_room) {
-        std::make_shared<Session>(std::move(socket), handlers, limits, connections)->read();
-      }
-      accept();
-    });
   }
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "api/control_client.h"
+#include "base/temp_dir_for_test.h"
 #include "base/unique_fd.h"
 
 namespace logflume {
@@ -71,6 +74,38 @@ class ApiServerTest : public testing::Test {
   std::atomic<bool> ready_{false}, serving_{true}, broken_{false};
   std::unique_ptr<ApiServer> server_;
 };
+
+TEST(ControlSocketTest, AnswersItsOwnerAndNobodyElse) {
+  const TempDir dir;
+  const std::string data_dir = dir / std::string(150, 'd');  // longer than a socket's address may be
+  ASSERT_EQ(::mkdir(data_dir.c_str(), 0750), 0);
+  EXPECT_EQ(ask_agent(data_dir, "GET", "/livez", "", 5s).error().code, Errc::kNotFound);
+  ApiHandlers handlers;
+  handlers.more["POST /echo"] = [](const ApiRequest& request) {
+    return ApiReply{202, std::string(request.query).append("|").append(request.body)};
+  };
+  handlers.more["GET /big"] = [](const ApiRequest&) { return ApiReply{200, std::string(5'000'000, 'x')}; };
+  {
+    const auto server = ApiServer::start("unix:" + control_socket(data_dir), handlers);
+    ASSERT_TRUE(server) << server.error().text();
+    struct stat status {};
+    ASSERT_EQ(::stat(control_socket(data_dir).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0600u);
+    const auto reply = ask_agent(data_dir, "POST", "/echo?a=1", "body", 5s);
+    ASSERT_TRUE(reply) << reply.error().text();
+    EXPECT_EQ(reply->status, 202u);
+    EXPECT_EQ(reply->body, "a=1|body");
+    EXPECT_EQ(ask_agent(data_dir, "GET", "/big", "", 5s)->body.size(), 5'000'000u);
+    EXPECT_EQ(ask_agent(data_dir, "GET", "/livez", "", 5s)->body, "ok\n");
+    EXPECT_EQ(ask_agent(data_dir, "GET", "/echo", "", 5s)->status, 404u);
+    EXPECT_EQ(ask_agent(data_dir, "POST", "/other", "", 5s)->status, 405u);
+    EXPECT_EQ(ask_agent(data_dir, "POST", "/echo", std::string(2 << 20, 'x'), 5s)->status, 413u);
+  }
+  EXPECT_NE(::access(control_socket(data_dir).c_str(), F_OK), 0);
+  // What a killed agent leaves behind is in nobody's way.
+  const auto server = ApiServer::start("unix:" + control_socket(data_dir), handlers);
+  EXPECT_TRUE(server);
+}
 
 TEST_F(ApiServerTest, AnswersEachRoute) {
   start();

@@ -12,6 +12,7 @@ namespace logflume {
 struct AgentOptions {
   std::vector<std::string> config_paths;  // read at the start and again at SIGHUP ...
   std::optional<Config> config;           // ... unless the configuration is given here
+  bool watch_config = false;              // read them again when they change on disk
   bool until_eof = false;                 // stop once everything there is has been delivered
   // data_dir goes with this run.
   bool temporary = false;

@@ -48,6 +48,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   app->get_formatter()->column_width(34);
   app->footer("Exit codes: 0 done, 1 failure at run time, 2 wrong command line, 78 bad configuration.");
   add_run_command(*app, chosen);
+  add_reload_command(*app, chosen);
   add_validate_command(*app, chosen);
   add_tail_command(*app, chosen);
   add_checkpoints_command(*app, chosen);

@@ -15,6 +15,7 @@ using Command = std::function<int()>;
 
 // Each adds its subcommand to `app`; when the command line chooses it, `chosen` is what to run after parsing.
 void add_run_command(CLI::App& app, Command& chosen);
+void add_reload_command(CLI::App& app, Command& chosen);
 void add_validate_command(CLI::App& app, Command& chosen);
 void add_tail_command(CLI::App& app, Command& chosen);
 void add_checkpoints_command(CLI::App& app, Command& chosen);

@@ -14,6 +14,7 @@ void add_run_command(CLI::App& app, Command& chosen) {
       ->type_name("FILE");
   command->add_flag("--until-eof", options->until_eof,
                     "Stop once every file has been read to its end and acknowledged");
+  command->add_flag("--watch-config", options->watch_config, "Reload when the configuration changes on disk");
   command->callback([options, &chosen] { chosen = [options] { return run_agent(*options); }; });
 }
 

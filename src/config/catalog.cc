@@ -128,6 +128,11 @@ ObjectDescription describe_file_source() {
       .must(check_no_nul, "a glob, as in /var/log/app/*.debug.log")
       .must(check_glob, "a glob, as in /var/log/app/*.debug.log")
       .example_is("[\"/var/log/app/*.debug.log\"]");
+  file.field("formerly", &FileSourceConfig::formerly,
+             "The name that this source had before: its checkpoints go on under the new one.")
+      .must(check_not_empty, "a name that no component has now")
+      .absent_is("it had no other")
+      .example_is("old_name");
   file.choice(
       "start_at", &FileSourceConfig::start_at, {{"beginning", StartAt::kBeginning}, {"end", StartAt::kEnd}},
       "Where to begin in files that are there at the first start. Files with a checkpoint go on at it; files "

@@ -124,6 +124,13 @@ void describe_common(Describe<T>& sink) {
       .required()
       .must(check_not_empty, "the name of a source")
       .example_is("[app]");
+  sink.field("formerly", &SinkConfig::formerly,
+             "The name that this sink had before: its checkpoints, and what waits in its buffer, go on under "
+             "the "
+             "new one.")
+      .must(check_not_empty, "a name that no component has now")
+      .absent_is("it had no other")
+      .example_is("old_name");
   sink.choice("encoding", &SinkConfig::encoding, {{"json", Encoding::kJson}, {"raw", Encoding::kRaw}},
               "`raw`: the line as it was. `json`: an object with `message`, `file`, `source`, `host`, "
               "`timestamp` and "
@@ -221,9 +228,11 @@ ObjectDescription describe_http_sink() {
       .absent_is("none")
       .example_is("agent");
   auth.field("password", &HttpSinkConfig::auth_password, "Its password.")
+      .secret()
       .absent_is("none")
       .example_is("\"${LOGS_PASSWORD}\"");
   auth.field("token", &HttpSinkConfig::auth_token, "Bearer authentication.")
+      .secret()
       .must(check_http_header_value, "a token on one line")
       .absent_is("none")
       .example_is("\"${LOGS_TOKEN}\"");
@@ -244,6 +253,7 @@ ObjectDescription describe_http_sink() {
   sink.field("method", &HttpSinkConfig::method, "The request's method.")
       .must(check_http_method, "POST, PUT or another method");
   sink.field("headers", &HttpSinkConfig::headers, "Added to each request.")
+      .secret()
       .must(check_http_header_value, "text on one line")
       .example_is("{X-Team: platform}");
   sink.group("auth", std::move(auth).done(), "Credentials.");
@@ -280,6 +290,7 @@ ObjectDescription describe_kafka_sink() {
       .example_is("SCRAM-SHA-512");
   sasl.field("username", &Sasl::username, "Who the agent is.").absent_is("none").example_is("agent");
   sasl.field("password", &Sasl::password, "Its password.")
+      .secret()
       .absent_is("none")
       .example_is("\"${KAFKA_PASSWORD}\"");
   sasl.check([](const Sasl& config, Findings& findings) {
@@ -333,6 +344,7 @@ ObjectDescription describe_kafka_sink() {
       describe_tls({.enabled = {}, .server_name = "brokers are verified by the names that they advertise"}),
       "TLS to the brokers.");
   sink.field("options", &KafkaSinkConfig::options, "Any other property of librdkafka, by its name.")
+      .secret()
       .example_is("{socket.keepalive.enable: \"true\"}");
   sink.check([](const KafkaSinkConfig& config, Findings& findings) {
     std::vector<SettingFault> faults = kafka_faults(config);

@@ -42,9 +42,10 @@ struct FieldDescription {
   std::string doc;  // sentences, the first one short
   FieldKind kind = FieldKind::kText;
   bool is_required = false;
-  std::string absent;    // what absence means where no default says it: "unlimited"
-  std::string example;   // as YAML; made from the default when empty
-  std::string expected;  // for messages, beyond what the kind says
+  bool is_secret = false;  // never shown
+  std::string absent;      // what absence means where no default says it: "unlimited"
+  std::string example;     // as YAML; made from the default when empty
+  std::string expected;    // for messages, beyond what the kind says
   std::uint64_t minimum = 0;
   std::uint64_t maximum = std::numeric_limits<std::uint64_t>::max();  // nanoseconds for durations
   std::vector<std::string> choices;
@@ -57,6 +58,7 @@ struct FieldDescription {
   std::function<void*(void*)> child;  // kObject: the struct inside the struct
 
   FieldDescription& required() { return is_required = true, *this; }
+  FieldDescription& secret() { return is_secret = true, *this; }
   FieldDescription& at_least(std::uint64_t value) { return minimum = value, *this; }
   FieldDescription& at_least(Duration value) {
     return minimum = static_cast<std::uint64_t>(value.count()), *this;

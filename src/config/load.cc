@@ -143,6 +143,7 @@ class Loader {
       check_cycles();
       check_unused();
     }
+    check_former_names();
     check_shared_outputs();
     check_labels();
     check_feedback();
@@ -211,6 +212,31 @@ class Loader {
         diagnostics_.error(at, fmt::format("the name \"{}\" is taken", excerpt(name)),
                            "a name of its own for each component",
                            fmt::format("first defined at {}", other->text()));
+      }
+    }
+  }
+
+  // A former name is nobody's now, and one component's before.
+  void check_former_names() {
+    std::map<std::string, const YamlEntry*> claims;
+    for (const Group* group : {&sources_, &sinks_}) {
+      for (const YamlEntry& entry : group->entries) {
+        const YamlNode* node = entry.value.find("formerly");
+        if (node == nullptr || node->broken || node->kind != YamlNode::Kind::kScalar) continue;
+        const auto [first, fresh] = claims.emplace(node->text, &entry);
+        for (const Group* other : {&sources_, &transforms_, &sinks_}) {
+          const auto taken = other->names.find(node->text);
+          if (taken == other->names.end()) continue;
+          diagnostics_.error(
+              node->at, fmt::format("formerly: \"{}\" is configured still", excerpt(node->text)),
+              "a name that no component has now", fmt::format("defined at {}", taken->second.text()));
+        }
+        if (!fresh) {
+          diagnostics_.error(
+              node->at,
+              fmt::format("formerly: \"{}\" claims that name too", excerpt(first->second->key.text)),
+              "a name that only one component had");
+        }
       }
     }
   }

@@ -43,29 +43,6 @@ const SinkConfig& common(const AnySinkConfig& config) {
   return std::visit([](const auto& sink) -> const SinkConfig& { return sink; }, config);
 }
 
-const std::string& former_name(const AnySourceConfig& config) {
-  return std::visit([](const auto& source) -> const std::string& { return source.formerly; }, config);
-}
-
-const std::string& former_name(const AnySinkConfig& config) { return common(config).formerly; }
-
-bool runs_as(const AnySourceConfig& running, const AnySourceConfig& config) {
-  AnySourceConfig same = config;
-  std::visit([&](auto& source) { source.formerly = former_name(running); }, same);
-  return same == running;
-}
-
-bool runs_as(const AnySinkConfig& running, const AnySinkConfig& config) {
-  AnySinkConfig same = config;
-  std::visit(
-      [&](SinkConfig& sink) {
-        sink.formerly = common(running).formerly;
-        sink.inputs = common(running).inputs;
-      },
-      same);
-  return same == running;
-}
-
 std::string_view type_name(const AnySourceConfig& config) {
   return std::visit(Overloaded{[](const FileSourceConfig&) { return "file"; }}, config);
 }

@@ -14,13 +14,6 @@ std::unique_ptr<Source> make_source(const AnySourceConfig& config, SourceContext
 std::unique_ptr<Sink> make_sink(const AnySinkConfig& config, SinkContext context);
 
 const SinkConfig& common(const AnySinkConfig& config);
-// The name that the component had before; empty: none.
-const std::string& former_name(const AnySourceConfig& config);
-const std::string& former_name(const AnySinkConfig& config);
-// A component that was made from the one is what the other asks for: it differs in nothing but its inputs and
-// its former name.
-bool runs_as(const AnySourceConfig& running, const AnySourceConfig& config);
-bool runs_as(const AnySinkConfig& running, const AnySinkConfig& config);
 std::string_view type_name(const AnySourceConfig& config);
 std::string_view type_name(const AnySinkConfig& config);
 

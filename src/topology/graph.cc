@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checkpoint/rename.h"
+#include "config/difference.h"
 #include "source/handle_pool.h"
 #include "topology/components.h"
 

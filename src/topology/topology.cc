@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "checkpoint/rename.h"
+#include "config/difference.h"
 #include "source/handle_pool.h"
 #include "topology/components.h"
 #include "topology/graph.h"
