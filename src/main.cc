@@ -1,5 +1,6 @@
 #include <fcntl.h>
 
+#include "base/allocator.h"
 #include "cli/cli.h"
 
 namespace {
@@ -18,5 +19,6 @@ void fill_standard_streams() {
 
 int main(int argc, char** argv) {
   fill_standard_streams();
+  logflume::tune_allocator();
   return logflume::cli_main(argc, argv);
 }

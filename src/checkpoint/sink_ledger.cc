@@ -23,7 +23,7 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
     for (const Delivery& delivery : done) {
       Cursor& cursor = *delivery.cursor;
       assert(&cursor.ledger() == this);
-      bytes += delivery.batch->bytes;
+      bytes += delivery.batch->charged_bytes();
       if (cursor.mark(delivery.batch->owed, delivery.batch->seam) && !cursor.dirty_) {
         cursor.dirty_ = true;
         dirty_cursors_.push_back(delivery.cursor);

@@ -41,7 +41,7 @@ class SinkLedger {
   // one source that never sleeps take all the room from one that does.
   bool has_room_again() const { return inflight_bytes_.load(std::memory_order_relaxed) < wake_below_bytes(); }
   // Of each delivery, before it is handed to the sink.
-  // REQUIRES: `bytes` is the batch's `bytes`; acknowledge() gives back as much.
+  // REQUIRES: `bytes` is the batch's charged_bytes(); acknowledge() gives back as much.
   void charge(std::size_t bytes) {
     inflight_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     inflight_batches_.fetch_add(1, std::memory_order_relaxed);

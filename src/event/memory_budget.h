@@ -1,5 +1,6 @@
-// The one ceiling on what the agent keeps of what it read: slabs, and what sinks encode of them. The rings
-// are of a fixed size and outside of it.
+// A ceiling on what the agent keeps of what it read: slabs, and what sinks encode of them. The rings are of a
+// fixed size and outside of it. One stands for the whole agent (memory_limit); each sink has a share of it
+// for what it encodes, so that one which hangs leaves the others theirs, and leaves the sources theirs.
 //
 // Threads: any; wait-free.
 #pragma once
@@ -11,22 +12,35 @@ namespace logflume {
 
 class MemoryBudget {
  public:
-  explicit MemoryBudget(std::size_t limit_bytes) : limit_(limit_bytes) {}
+  // What is reserved here is reserved in `whole` too, which outlives it.
+  explicit MemoryBudget(std::size_t limit_bytes, MemoryBudget* whole = nullptr)
+      : whole_(whole), limit_(limit_bytes) {}
 
   // False, reserving nothing, when the limit would be passed: that is backpressure, not an error.
   bool try_reserve(std::size_t bytes) {
     const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
-    if (before + bytes <= limit_.load(std::memory_order_relaxed)) return true;
+    if (before + bytes <= limit_.load(std::memory_order_relaxed) &&
+        (whole_ == nullptr || whole_->try_reserve(bytes)))
+      return true;
     used_.fetch_sub(bytes, std::memory_order_relaxed);
     return false;
   }
-  void release(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Whatever the limit says, for what cannot be smaller: everybody else gets the less until it is released.
+  void reserve(std::size_t bytes) {
+    used_.fetch_add(bytes, std::memory_order_relaxed);
+    if (whole_ != nullptr) whole_->reserve(bytes);
+  }
+  void release(std::size_t bytes) {
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    if (whole_ != nullptr) whole_->release(bytes);
+  }
 
   std::size_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
   std::size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
   void set_limit(std::size_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
 
  private:
+  MemoryBudget* const whole_;
   std::atomic<std::size_t> used_{0};
   std::atomic<std::size_t> limit_;
 };

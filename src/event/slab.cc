@@ -5,6 +5,8 @@
 #include <array>
 #include <new>
 
+#include "base/allocator.h"
+
 namespace logflume {
 namespace {
 
@@ -42,6 +44,7 @@ SlabRef SlabPool::allocate(std::size_t capacity) {
   if (!budget_.try_reserve(bytes)) return {};
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
+    count_memory_refusal();
     budget_.release(bytes);
     return {};
   }

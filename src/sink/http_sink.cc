@@ -144,6 +144,7 @@ Result<void> HttpSink::prepare(Lane& lane) {
 
 std::size_t HttpSink::do_work(TimePoint now) {
   std::size_t count = client_.run(now);
+  for (const auto& lane : lanes_) lane->builder.retry(now);
   count += collect(now);
   for (const auto& lane : lanes_) {
     if (!due(*lane, now)) continue;

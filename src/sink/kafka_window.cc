@@ -80,7 +80,10 @@ bool KafkaWindow::admit(KafkaChunk& chunk, std::size_t encoded_bytes) {
   const bool alone = by_number_.empty() || (chunks_.empty() && !is_held(chunk.shipment_->topic));
   if (encoded_bytes_ + encoded_bytes > encoded_bytes_max_ && !alone) return false;
   const std::size_t bytes = encoded_bytes + chunk.count_ * kMessageBytes;
-  if (!budget_.try_reserve(bytes)) return alone;
+  if (!budget_.try_reserve(bytes)) {
+    if (!alone) return false;
+    budget_.reserve(bytes);
+  }
   chunk.reserved_bytes_ = bytes;
   return true;
 }
@@ -103,7 +106,8 @@ void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
   chunk.encoded_ = true;
   encoded_bytes_ += chunk.text_.size();
   const std::size_t grown = chunk.text_.size() - std::min(chunk.text_.size(), plain_bytes);
-  if (grown > 0 && budget_.try_reserve(grown)) chunk.reserved_bytes_ += grown;
+  budget_.reserve(grown);
+  chunk.reserved_bytes_ += grown;
 }
 
 std::optional<KafkaWindow::Run> KafkaWindow::next_run() {

@@ -18,6 +18,12 @@ bool Reservation::try_grow(std::size_t bytes) {
   return true;
 }
 
+void Reservation::grow(std::size_t bytes) {
+  if (bytes <= bytes_) return;
+  budget_->reserve(bytes - bytes_);
+  bytes_ = bytes;
+}
+
 void Reservation::shrink(std::size_t bytes) {
   if (bytes >= bytes_) return;
   budget_->release(bytes_ - bytes);
@@ -69,17 +75,18 @@ Request RequestBuilder::take(TimePoint now) {
 }
 
 void RequestBuilder::fill(TimePoint now) {
-  while (!full_ && !waiting_.empty()) {
+  while (!full_ && !starved_ && !waiting_.empty()) {
     const std::shared_ptr<SharedDelivery>& shared = waiting_.front();
     begin(*shared->delivery.batch);
     assert(encoder_.events() == shared->delivery.batch->events);
     const std::uint32_t first = next_event_;
-    while (next_event_ < encoder_.events() && !full_) {
-      if (append_event(open_, next_event_, /*forced=*/open_.events == 0)) {
+    while (next_event_ < encoder_.events() && !full_ && !starved_) {
+      if (append_event(open_, next_event_, /*forced=*/open_.events == 0 && budget_.used_bytes() == 0)) {
         ++next_event_;
         full_ = open_.events >= limits_.max_events || open_.wire_bytes >= limits_.max_bytes;
       } else {
-        full_ = true;
+        (open_.events == 0 ? starved_ : full_) = true;
+        drop_giants();
       }
     }
     if (next_event_ != first) open_.parts.push_back({shared, first, next_event_});
@@ -93,7 +100,8 @@ void RequestBuilder::fill(TimePoint now) {
 }
 
 // Appends event `index` of the batch that was begun; false, leaving the request as it was, when it does not
-// fit. `forced`: whatever the limits say.
+// fit: the first one of a request is never too large, but there may be no memory for it. `forced`: whatever
+// the limits say.
 bool RequestBuilder::append_event(Request& request, std::size_t index, bool forced) {
   // Encoded on its own first: only then its size is known, and a body must not grow for what does not fit.
   event_ = request.events == 0 ? framing_.begin : framing_.separator;
@@ -102,8 +110,8 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
   event_ += framing_.event_end;
 
   const std::uint64_t bytes = request.wire_bytes + event_.size() + framing_.end.size();
-  if (!forced && bytes > limits_.max_bytes) return false;
-  if (!make_room(request, bytes) && !forced) return false;
+  if (request.events != 0 && bytes > limits_.max_bytes && !forced) return false;
+  if (!make_room(request, bytes, forced)) return false;
   request.wire_bytes += event_.size();
   ++request.events;
   if (compressor_) {
@@ -119,12 +127,15 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
 }
 
 // Reserves memory for a body of `bytes`.
-bool RequestBuilder::make_room(Request& request, std::size_t bytes) {
+bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced) {
   if (bytes <= std::max(kFloorBytes, request.reserved.bytes())) return true;
   // Doubling, but not beyond what a body may have; if that is refused, what is needed now.
   const std::size_t most = std::max<std::size_t>(limits_.max_bytes, bytes);
   const std::size_t doubled = std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
-  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(bytes)) return false;
+  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(bytes)) {
+    if (!forced) return false;
+    request.reserved.grow(bytes);
+  }
   if (!compressor_) request.body.reserve(request.reserved.bytes());
   return true;
 }
@@ -140,7 +151,11 @@ void RequestBuilder::complete(Request& request) {
   } else {
     request.body += framing_.end;
   }
-  // A giant event must not stay in memory for ever.
+  drop_giants();
+}
+
+// A giant event must not stay in memory for ever.
+void RequestBuilder::drop_giants() {
   for (std::string* scratch : {&text_, &event_}) {
     if (scratch->capacity() > 4 * kPieceBytes) *scratch = {};
   }

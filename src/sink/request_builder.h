@@ -36,6 +36,8 @@ class Reservation {
   std::size_t bytes() const { return bytes_; }
   // Grows to `bytes`; false, changing nothing, when the budget refuses.
   bool try_grow(std::size_t bytes);
+  // The same, whatever the budget says.
+  void grow(std::size_t bytes);
   void shrink(std::size_t bytes);
 
  private:
@@ -90,9 +92,10 @@ struct RequestLimits {
 
 // Threads:    one.
 // Invariants: the events come out once each and in the order in which they came in.
-// Memory:     a body beyond kFloorBytes is reserved in the budget. Where the budget refuses, the request is
-//             closed as it is and goes out: memory comes back by delivering, not by waiting. One event always
-//             goes, however large it is.
+// Memory:     a body beyond kFloorBytes is reserved in the budget, which all builders of a sink share. Where
+//             it refuses, the request is closed as it is and goes out: memory comes back by delivering. One
+//             event always goes, however large it is, when nothing else is reserved; until then the builder
+//             is starved.
 class RequestBuilder {
  public:
   static constexpr std::size_t kFloorBytes = 64 * 1024;
@@ -108,6 +111,10 @@ class RequestBuilder {
   bool ready(TimePoint now) const { return open_.events != 0 && (full_ || draining_ || now >= due_); }
   // When ready() turns true by itself; kNever when nothing waits, the past when it is ready.
   TimePoint deadline() const;
+  // Goes on where the budget refused. To be called after memory was released.
+  void retry(TimePoint now) {
+    if (std::exchange(starved_, false)) fill(now);
+  }
   // REQUIRES: ready().
   Request take(TimePoint now);
   // From now on nothing lingers.
@@ -121,7 +128,8 @@ class RequestBuilder {
  private:
   void fill(TimePoint now);
   bool append_event(Request& request, std::size_t index, bool forced);
-  bool make_room(Request& request, std::size_t bytes);
+  bool make_room(Request& request, std::size_t bytes, bool forced);
+  void drop_giants();
   void complete(Request& request);
   void begin(const Batch& batch);
   Request encode(std::vector<RequestPart> parts);
@@ -138,6 +146,7 @@ class RequestBuilder {
   std::uint32_t next_event_ = 0;                         // of the first one
   Request open_;
   bool full_ = false;
+  bool starved_ = false;  // the next event, the first of its request, waits for memory
   bool draining_ = false;
   TimePoint due_ = kNever;
   std::string event_;  // encoded, not placed yet

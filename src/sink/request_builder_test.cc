@@ -222,5 +222,33 @@ TEST_F(RequestBuilderTest, ReservesWhatItHoldsAndGivesItBack) {
   EXPECT_EQ(budget.used_bytes(), 0u);
 }
 
+TEST_F(RequestBuilderTest, AGiantEventWaitsForWhatTheSinkHasReserved) {
+  MemoryBudget budget(100 * 1024);
+  const auto make = [&] {
+    return RequestBuilder(raw_encoder(), Framing::newlines(), Compression::kNone, {1 << 20, 100, 0s}, budget);
+  };
+  RequestBuilder first = make();
+  RequestBuilder second = make();
+  const std::string giant = std::string(200'000, 'x') + "\n";
+  first.add(deliver(giant, 1), start_);
+  ASSERT_TRUE(first.ready(start_));
+  EXPECT_GE(budget.used_bytes(), giant.size());  // more than there is, but all of it is known
+  second.add(deliver(giant, 2), start_);
+  EXPECT_FALSE(second.ready(start_));
+  EXPECT_FALSE(second.empty());
+  EXPECT_FALSE(second.wants_more());
+  second.retry(start_);
+  EXPECT_FALSE(second.ready(start_));
+  complete(first.take(start_));
+  EXPECT_EQ(budget.used_bytes(), 0u);
+  second.retry(start_);
+  ASSERT_TRUE(second.ready(start_));
+  Request request = second.take(start_);
+  EXPECT_EQ(request.body, giant);
+  complete(std::move(request));
+  EXPECT_EQ(budget.used_bytes(), 0u);
+  EXPECT_TRUE(harness_.all_acked());
+}
+
 }  // namespace
 }  // namespace logflume

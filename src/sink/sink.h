@@ -102,7 +102,7 @@ struct SinkContext {
   Log& log;
   EventLoop& loop;  // the thread that runs the sink; its descriptors are watched here
   SlabPool& slabs;
-  MemoryBudget& budget;
+  MemoryBudget& budget;  // for what it encodes
   OutputRegistry& outputs;
   Disk& disk;        // of what a sink writes and must find again
   std::string host;  // of the `host` field

@@ -198,16 +198,12 @@ bool TcpSink::take_one(TimePoint now) {
 bool TcpSink::encode_piece(TimePoint now) {
   const std::size_t wanted = std::min(kPieceBytes, encoder_.expected_bytes(next_event_));
   Pending pending;
-  // A quarter of the memory stays for reading: a peer that hangs must not stop the others' sources. One piece
-  // goes in any case, or nothing would ever move.
+  // One piece goes in any case, or nothing would ever move.
   MemoryBudget& budget = context_.budget;
-  const auto reserve = [&] {
-    return budget.used_bytes() + wanted <= budget.limit_bytes() / 4 * 3 && budget.try_reserve(wanted);
-  };
-  bool fits = reserve();
+  bool fits = budget.try_reserve(wanted);
   if (!fits) {
     context_.slabs.trim();
-    fits = reserve();
+    fits = budget.try_reserve(wanted);
   }
   if (!fits && !pending_.empty()) {
     starved_ = true;
@@ -220,7 +216,8 @@ bool TcpSink::encode_piece(TimePoint now) {
     encoder_.append_event(next_event_++, pending.encoded);
   }
   const std::size_t capacity = pending.encoded.capacity();
-  if (capacity > pending.reserved && budget.try_reserve(capacity - pending.reserved)) {
+  if (capacity > pending.reserved) {
+    budget.reserve(capacity - pending.reserved);
     pending.reserved = capacity;
   }
   pending.events = next_event_ - first;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <unordered_set>
 
+#include "base/allocator.h"
 #include "base/units.h"
 #include "source/archive_gate.h"
 #include "source/discovery.h"
@@ -29,7 +30,9 @@ constexpr Duration kMemoryRetry = 2ms;
 constexpr Duration kErrorRetry = 1s;
 constexpr Duration kLagRefresh = 1s;
 constexpr Duration kLagRefreshSoon = 100ms;  // as long as an archive is verified
-constexpr Duration kTrimAfter = 2s;          // without data, unused slabs go back to the system
+// Unused memory goes back to the system after so long without data, and after so long with it.
+constexpr Duration kTrimAfter = 2s;
+constexpr Duration kTrimBusyAfter = 10s;
 
 class FileSource final : public Source, private DiscoveryListener {
  public:
@@ -126,6 +129,8 @@ class FileSource final : public Source, private DiscoveryListener {
   TimePoint next_lag_refresh_{};
   TimePoint next_close_ = kNever;
   TimePoint trim_at_ = kNever;
+  TimePoint trimmed_at_{};
+  std::uint64_t refusals_seen_ = 0;
   bool events_pending_ = false;
   bool first_scan_ = true;
   std::atomic<bool> stopped_{false};
@@ -343,9 +348,11 @@ std::size_t FileSource::do_work(TimePoint now) {
   work += serve_some(now);
   feeder_.wake_sinks();
   if (now >= trim_at_) {
-    trim_at_ = kNever;
+    trim_at_ = feeder_.all_acknowledged() ? kNever : now + kTrimAfter;  // what sinks hold will be free too
+    trimmed_at_ = now;
     reader_->release();
     context_.slabs.trim();
+    return_freed_memory();
   }
   if (now >= next_lag_refresh_) refresh_lag(now);
   plan(now);
@@ -497,7 +504,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
   }
   if (report.nuls_skipped > 0) metrics_.skipped_bytes("leading_nul", report.nuls_skipped);
   if (feeder_.fed_range().bytes() > 0) {
-    trim_at_ = now + kTrimAfter;
+    trim_at_ = std::max(now, std::min(now + kTrimAfter, trimmed_at_ + kTrimBusyAfter));
     catalog_->fed(file, feeder_.fed_range());
     file.last_growth = now;
     file.size_known = std::max(file.size_known, feeder_.fed_range().end);
@@ -646,6 +653,12 @@ bool FileSource::open_event_is_over(const TailedFile& file, const Feeder::Group&
 
 void FileSource::refresh_lag(TimePoint now) {
   next_lag_refresh_ = now + kLagRefresh;
+  if (const std::uint64_t refusals = memory_refusals(); std::exchange(refusals_seen_, refusals) != refusals) {
+    context_.log.limited(
+        LogLevel::kWarn, context_.name, "memory",
+        "the system has no more memory for the agent (ulimit -v, overcommit): it goes on with "
+        "what it has, and waits for more");
+  }
   metrics_.begin_lag(now);
   ready_->for_each([&](TailedFile& file) {
     if (!file.content) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/allocator.h"
 #include "base/unique_fd.h"
 
 namespace logflume {
@@ -96,6 +97,8 @@ void collect(MetricPage& page) {
           *pages * static_cast<double>(::sysconf(_SC_PAGESIZE)));
   }
   gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", field(23));
+  page.counter("logflume_memory_refusals_total", "Times that the system had no memory for the agent.", {},
+               static_cast<double>(memory_refusals()));
   gauge("process_threads", "Number of operating system threads in the process.", field(20));
   if (const auto ticks = field(22)) {
     if (const auto boot = boot_time_seconds()) {

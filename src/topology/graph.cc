@@ -10,14 +10,17 @@
 namespace logflume {
 namespace {
 
-// What may be in flight to each sink: its buffer, but all of them together at most half of the memory. The
-// other half stays for reading, so that sinks which hang leave room for those that do not. A fifth of it is
-// for lines that have just been written (SinkLedger::has_room_for_live()).
-std::size_t inflight_max(const Config& config, const SinkConfig& sink) {
-  std::uint64_t sum = 0;
-  for (const auto& [name, any] : config.sinks) sum += common(any).buffer.max_bytes;
-  const double share = std::min(1.0, static_cast<double>(config.memory_limit / 2) / static_cast<double>(sum));
-  return static_cast<std::size_t>(0.8 * share * static_cast<double>(sink.buffer.max_bytes));
+// What may be in flight to each sink: its buffer, but all of them together at most half of the memory, of
+// which a fifth is for lines that have just been written (SinkLedger::has_room_for_live()). What all of them
+// encode has a quarter. The last quarter stays for reading, so that sinks which hang leave room for those
+// that do not.
+MemoryShare share_of(const Config& config, const SinkConfig& sink) {
+  double sum = 0;
+  for (const auto& [name, any] : config.sinks) sum += static_cast<double>(common(any).buffer.max_bytes);
+  const auto own = static_cast<double>(sink.buffer.max_bytes);
+  const auto limit = static_cast<double>(config.memory_limit);
+  return {static_cast<std::size_t>(0.8 * std::min(own, limit / 2 * own / sum)),
+          static_cast<std::size_t>(limit / 4 * own / sum)};
 }
 
 bool feeds(const Config& config, const std::string& source, const std::string& sink) {
@@ -166,7 +169,7 @@ Result<void> Graph::open_beside(const Config& next, const FormerNames& formerly,
 Result<void> Graph::open_sink(const std::string& name, const Config& next, const CheckpointContent& stored,
                               const std::map<std::string, Loop>& loops) {
   const AnySinkConfig& config = next.sinks.at(name);
-  auto unit = std::make_unique<SinkUnit>(name, config, inflight_max(next, common(config)),
+  auto unit = std::make_unique<SinkUnit>(name, config, share_of(next, common(config)),
                                          loop_for(name, next, loops), shared_);
   if (auto opened = unit->open(stored, [this] { gave_up(); }); !opened) return opened;
   const std::lock_guard lock(mutex_);
@@ -290,7 +293,7 @@ void Graph::settle(const Config& next, const FormerNames& formerly) {
       if (!ways_.contains({source, name})) unit->close(source);
     }
     unit->set_inputs(config);
-    unit->set_inflight_max(inflight_max(next, common(config)));
+    unit->set_share(share_of(next, common(config)));
   }
 }
 

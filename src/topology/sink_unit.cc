@@ -6,13 +6,14 @@
 
 namespace logflume {
 
-SinkUnit::SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max,
+SinkUnit::SinkUnit(std::string name, const AnySinkConfig& config, const MemoryShare& share,
                    std::shared_ptr<EventLoop> loop, Shared& shared)
     : name_(std::move(name)),
       config_(config),
       shared_(shared),
       loop_(std::move(loop)),
-      ledger_(name_, inflight_max,
+      encoded_(share.encoded_max, &shared.budget),
+      ledger_(name_, share.inflight_max,
               [&checkpointer = shared.services.checkpointer] { checkpointer.mark_dirty(); }),
       metrics_(shared.services.metrics, name_),
       health_(std::make_unique<HealthEntry>(shared.services.health, name_, "sink",
@@ -38,7 +39,7 @@ Result<void> SinkUnit::open(const CheckpointContent& stored, std::function<void(
                       shared_.services.log,
                       *loop_,
                       shared_.slabs,
-                      shared_.budget,
+                      encoded_,
                       shared_.outputs,
                       posix_disk(),
                       shared_.host,

@@ -14,13 +14,19 @@
 
 namespace logflume {
 
+// What a sink may hold of the memory, in bytes.
+struct MemoryShare {
+  std::size_t inflight_max;  // handed to it and not acknowledged
+  std::size_t encoded_max;   // what it makes of that
+};
+
 // Threads:   the topology's, but given_up() and the gauges, which any may ask for.
 // Lifecycle: open(), run(), end(). After end() the ledger is there still, for the cursors that refer to it;
 //            what was in the inbox is not acknowledged.
 class SinkUnit {
  public:
   // `loop`: the thread that will run the sink.
-  SinkUnit(std::string name, const AnySinkConfig& config, std::size_t inflight_max,
+  SinkUnit(std::string name, const AnySinkConfig& config, const MemoryShare& share,
            std::shared_ptr<EventLoop> loop, Shared& shared);
   ~SinkUnit();
   SinkUnit(const SinkUnit&) = delete;
@@ -45,7 +51,10 @@ class SinkUnit {
 
   // Only the inputs may differ.
   void set_inputs(const AnySinkConfig& config) { config_ = config; }
-  void set_inflight_max(std::size_t bytes) { ledger_.set_inflight_max(bytes); }
+  void set_share(const MemoryShare& share) {
+    encoded_.set_limit(share.encoded_max);
+    ledger_.set_inflight_max(share.inflight_max);
+  }
   const std::string& name() const { return name_; }
   const AnySinkConfig& config() const { return config_; }
   const std::shared_ptr<EventLoop>& loop() const { return loop_; }
@@ -61,6 +70,7 @@ class SinkUnit {
   const std::shared_ptr<EventLoop> loop_;
   bool runs_ = false;
   // In the order in which they must go, the last first.
+  MemoryBudget encoded_;
   SinkLedger ledger_;
   ComponentMetrics metrics_;
   std::unique_ptr<HealthEntry> health_;
