@@ -56,6 +56,7 @@ BlockReader& LineReader::blocks_of(const TailedFile& file) const {
 }
 
 ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceSink& out) {
+  file.turn_to_long_event(request.position);
   if (file.long_event.is_at(request.position)) {
     if (file.long_event.to <= request.limit) return read_long_event(file, request, out);
     file.long_event = {};
@@ -101,9 +102,15 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     if (!at_end || text.size() >= kLongEventBytes) begin_long_event(file, request, start, text);
     return report;
   }
+  const auto end = static_cast<std::size_t>(text.data() + complete - room.slab->data());
+  const std::size_t used = (end + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
+  // The next short read goes behind it, also when this one was of a backlog: a slab that is mostly empty
+  // would be held for as long as a sink holds its few lines.
   if (room.slab == shared_) {
-    const auto used = static_cast<std::size_t>(text.data() + complete - shared_->data());
-    shared_used_ = (used + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
+    shared_used_ = used;
+  } else if (used + kSharedRoomMin <= room.slab->capacity() && (!shared_ || used < shared_used_)) {
+    shared_ = room.slab;
+    shared_used_ = used;
   }
   const Text whole{room, request, start.position, text.substr(0, complete), last_unterminated};
   if (!(start_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
@@ -215,6 +222,12 @@ void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, 
   const std::size_t lines_end = end_of_last_line(text);
   // The first line begins the event; the one behind the last newline may begin the next.
   const bool in_line = !start_ || lines_end == 0;
+  if (!file.archive && file.long_event.to > 0 && file.long_event.begin != request.position) {
+    if (file.long_events_aside.size() >= file.content->cursors.size()) {
+      file.long_events_aside.erase(file.long_events_aside.begin());  // nobody stands there any more
+    }
+    file.long_events_aside.push_back(std::move(file.long_event));
+  }
   file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end),
                      std::string(text.substr(0, kHeadBytes)), in_line};
   // An archive cannot go back to where the event began.

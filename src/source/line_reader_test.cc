@@ -89,6 +89,38 @@ TEST_F(LineReaderTest, AnOpenEventIsOverWhenNothingWasAddedToIt) {
   EXPECT_EQ(report.partial_bytes, 0u);
 }
 
+// Goal: sinks at different positions of a file, each with an event there that is longer than a read, all get
+// on. Method: they are served in turn, as FileSource does.
+TEST_F(LineReaderTest, LongEventsOfSinksAtDifferentPositionsAreReadInTurn) {
+  LineReader reader = make(1'000'000);
+  ModelFile log;
+  std::string first(900'000, 'a');
+  std::string second(800'000, 'b');
+  first.back() = second.back() = '\n';
+  log.append(first);
+  log.append(second);
+  log.append(first);
+  log.file.content->cursors.resize(2);
+  ModelSink behind, ahead;
+  ReadRequest skip;
+  for (int i = 0; i < 10 && ahead.position < first.size(); ++i) reader.read(log.file, skip, ahead);
+  ASSERT_EQ(ahead.position, first.size());
+  ahead.events.clear();
+  for (int turn = 0; turn < 10; ++turn) {
+    ReadRequest request;
+    request.position = behind.position;
+    request.seam = behind.seam;
+    request.limit = ahead.position;
+    if (behind.events.empty()) reader.read(log.file, request, behind);
+    request = {};
+    request.position = ahead.position;
+    request.seam = ahead.seam;
+    if (ahead.events.empty()) reader.read(log.file, request, ahead);
+  }
+  EXPECT_TRUE(behind.events == (std::vector<ModelEvent>{{first.substr(0, first.size() - 1), false}}));
+  EXPECT_TRUE(ahead.events == (std::vector<ModelEvent>{{second.substr(0, second.size() - 1), false}}));
+}
+
 TEST_F(LineReaderTest, AnUnfinishedLineStaysWhenTheLinesBeforeItAreOver) {
   LineReader reader = make(1000, "^#");
   ModelFile log;

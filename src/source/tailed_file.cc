@@ -26,9 +26,17 @@ bool LogContent::all_acknowledged() const {
                      [](const CursorRef& cursor) { return cursor->acked_offset() >= cursor->fed_offset; });
 }
 
+void TailedFile::turn_to_long_event(std::uint64_t position) {
+  if (long_event.is_at(position)) return;
+  const auto aside = std::find_if(long_events_aside.begin(), long_events_aside.end(),
+                                  [&](const LongEvent& event) { return event.is_at(position); });
+  if (aside != long_events_aside.end()) std::swap(long_event, *aside);
+}
+
 void TailedFile::set_content(std::shared_ptr<LogContent> next) {
   content = std::move(next);
   long_event = {};
+  long_events_aside.clear();
   partial_bytes = 0;
   held_for = 0;
   behind = flush_partial = finished_copy = cut_seen = false;

@@ -73,6 +73,11 @@ struct TailedFile {
     bool is_at(std::uint64_t position) const { return to > begin && begin == position; }
   };
   LongEvent long_event;
+  // Those at which other sinks stand: without a place for each, two sinks would make each other begin anew
+  // for ever. At most as many as there are sinks; none of an archive, which cannot go back.
+  std::vector<LongEvent> long_events_aside;
+  // The one that begins at `position`, if there is one, is `long_event` from now on.
+  void turn_to_long_event(std::uint64_t position);
   std::int64_t deficit = 0;           // of deficit round robin, bytes
   std::unique_ptr<TokenBucket> rate;  // file_rate_limit
   TimePoint last_growth{};            // when it last had new bytes
