@@ -170,7 +170,7 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, const Discover
   if (file.fd.valid()) {
     const Result<FileStatus> status = file_status(file.fd.get());
     if (status && status->links > 0) file.place = TailedFile::Place::kMoved;
-    if (status && status->links == 0) file.deleted_ns = std::min(status->changed_ns, wall_now_ns());
+    if (status && status->links == 0) file.deleted_ns = status->changed_ns;
     if (status && !file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
   }
   return false;
@@ -586,7 +586,10 @@ void FileCatalog::truncated(TailedFile& file) {
     content->cut_from = file.token;
   }
   file.size_known = 0;
-  bury(content, file, wall_now_ns());
+  // By the clock that made the time of birth of a copy, which need not be ours; within a tick, the copy was
+  // first.
+  const Result<FileStatus> status = file_status(file.fd.get());
+  bury(content, file, status ? status->changed_ns + 1 : wall_now_ns());
   pass_to_copy(file, content);
 }
 
