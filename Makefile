@@ -1,6 +1,6 @@
 # The front door. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test simulate bench nightly format format-check lint docs install clean
+.PHONY: help deps build demo test torture simulate bench nightly format format-check lint docs install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -24,6 +24,9 @@ demo: build ## logs through the agent, with a rotation in the middle, and the pr
 test: ## everything that CI checks; tools/test.py --help for parts of it
 	@tools/deps.sh test bench
 	@python3 tools/test.py
+
+torture: build ## kill, starve and confuse it for an hour, and count every line; MINUTES, SCENARIO, SEED
+	@python3 tools/torture.py
 
 simulate: ## the agent on a simulated disk through random crashes, for MINUTES (5), with seeds never used before
 	@tools/deps.sh test

@@ -2,54 +2,22 @@
 
 A small tmpfs in a mount namespace of its own is the disk; who is not root cannot mount one, and skips.
 """
-import contextlib
 import os
-import shutil
-import signal
 import subprocess
 import time
 
 import pytest
 
 from harness import numbered, until
-
-
-class SmallDisk:
-    """A tmpfs of `size` at `path`, seen only by those that run `inside` it; `root` leads there from outside."""
-
-    def __init__(self, path, size):
-        os.makedirs(path, exist_ok=True)
-        self.process = subprocess.Popen(
-            ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size="$1" none "$2" && echo mounted && exec sleep 1000', 'sh', size, path],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        if self.process.stdout.readline() != 'mounted\n':
-            self.process.wait()
-            pytest.skip('a tmpfs cannot be mounted here')
-        self.inside = ['nsenter', '-t', str(self.process.pid), '-m', '--wd=/']
-        self.root = f'/proc/{self.process.pid}/root{path}'
-
-    def fill(self):
-        """Not a byte is free."""
-        with open(os.path.join(self.root, 'filler'), 'ab', buffering=0) as file, contextlib.suppress(OSError):
-            for size in (1 << 16, 1 << 12, 1):
-                with contextlib.suppress(OSError):
-                    while file.write(b'x' * size) == size:
-                        pass
-        assert os.statvfs(self.root).f_bavail == 0
-
-    def free(self):
-        os.unlink(os.path.join(self.root, 'filler'))
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
+from torture.faults import NotHere, SmallDisk
 
 
 @pytest.fixture
 def small_disk(world):
-    if os.getuid() != 0 or not shutil.which('unshare') or not shutil.which('nsenter'):
-        pytest.skip('needs root, unshare and nsenter')
-    disk = SmallDisk(world.path('small'), '4m')
+    try:
+        disk = SmallDisk(world.path('small'), '4m')
+    except NotHere as reason:
+        pytest.skip(str(reason))
     yield disk
     for agent in world.agents:
         if agent.running():

@@ -142,6 +142,16 @@ def integration(s):
     return s.integration_tests('release')
 
 
+@stage('the torture suite, some seconds of each scenario')
+def torture(s):
+    code = s.call(python(), 'tools/torture.py', '--short', check=False, env={'LOGFLUME': str(BUILD / 'release' / 'logflume')})
+    text = s.log_path.read_text(errors='replace')
+    passed, failed = (len(re.findall(rf'^[a-z-]+ +\d+ s  {word}$', text, re.MULTILINE)) for word in ('ok', 'FAILED'))
+    if code != 0:
+        raise Failed(f'{failed} scenarios broke a promise', passed, max(failed, 1))
+    return passed
+
+
 @stage('clang build with the fuzzers')
 def clang(s):
     s.build('fuzz')
