@@ -75,7 +75,8 @@ Result<SqliteDatabase> open_checked(Disk& disk, const std::string& path) {
       !set) {
     return std::move(set).error();
   }
-  if (auto checked = check_checkpoint_schema(*database); !checked) return std::move(checked).error();
+  const auto version = check_checkpoint_schema(*database);
+  if (!version) return version.error();
   // The file may be written, but its header names a format that SQLite only reads.
   if (sqlite3_db_readonly(database->handle(), "main") == 1) {
     return Error{Errc::kCorrupt, 0, path + ": its header is damaged"};
@@ -84,12 +85,18 @@ Result<SqliteDatabase> open_checked(Disk& disk, const std::string& path) {
   if (!check) return check.error();
   if (names_failed_read(*check)) return errno_error(EIO, "read " + path);
   if (*check != "ok") return Error{Errc::kCorrupt, 0, path + ": " + *check};
+  if (*version != kCheckpointFormatVersion) {
+    if (auto upgraded = upgrade_checkpoints(*database, wall_now_ns()); !upgraded)
+      return std::move(upgraded).error();
+  }
   // An index that misses rows would let a second cursor of the same file and sink in.
   const auto unindexed = database->query_integer(
       "SELECT (SELECT count(*) FROM cursors NOT INDEXED) - "
       "(SELECT count(*) FROM cursors INDEXED BY cursors_by_file_and_sink) + "
       "(SELECT count(*) FROM sink_state NOT INDEXED) - "
-      "(SELECT count(*) FROM sink_state INDEXED BY sink_state_by_sink_and_key)");
+      "(SELECT count(*) FROM sink_state INDEXED BY sink_state_by_sink_and_key) + "
+      "(SELECT count(*) FROM ranges NOT INDEXED) - "
+      "(SELECT count(*) FROM ranges INDEXED BY ranges_by_place)");
   if (!unindexed) return unindexed.error();
   if (*unindexed != 0) return Error{Errc::kCorrupt, 0, path + ": an index misses rows"};
   // What the log holds may be in the page cache only: the process before this one was killed after a sync
@@ -116,8 +123,12 @@ Result<void> build(Disk& disk, const std::string& path, const CheckpointContent&
   auto writer = CheckpointWriter::prepare(*database);
   if (!writer) return std::move(writer).error();
   if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) return begun;
-  if (auto wrote = writer->write({content.files, {}, content.cursors, content.states, {}}); !wrote)
-    return wrote;
+  CheckpointChanges all;
+  all.files = content.files;
+  all.cursors = content.cursors;
+  all.states = content.states;
+  all.ranges = content.ranges;
+  if (auto wrote = writer->write(all); !wrote) return wrote;
   if (auto wrote = writer->write_next_file_id(next_file_id); !wrote) return wrote;
   return database->execute("COMMIT");
 }
@@ -318,8 +329,9 @@ Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
   }
   std::unordered_set<std::uint64_t> known;
   for (const FileRecord& file : scan.content.files) known.insert(file.id);
-  const std::size_t orphans = std::erase_if(
-      scan.content.cursors, [&](const CursorRecord& cursor) { return !known.contains(cursor.file_id); });
+  const auto is_orphan = [&](const auto& record) { return !known.contains(record.file_id); };
+  const std::size_t orphans =
+      std::erase_if(scan.content.cursors, is_orphan) + std::erase_if(scan.content.ranges, is_orphan);
   if (scan.damaged() > 0 || orphans > 0) {
     // Only tidiness: what cannot be moved now is left out all the same, and met again by the next load().
     (void)set_damaged_aside(impl_->database, scan, wall_now_ns());

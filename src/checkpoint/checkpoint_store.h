@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -41,6 +42,40 @@ struct CursorRecord {
   std::uint64_t offset = 0;
   std::uint32_t seam_bytes = 0;  // how many bytes before offset seam_hash covers
   std::uint64_t seam_hash = 0;   // XXH3
+  // Kept beside the offset and not derived from it, so that an audit has two numbers to compare: of
+  // [begin, offset) so many bytes, in so many events, were delivered; ranges say what became of the rest.
+  std::uint64_t begin = 0;  // where the sink came in
+  std::uint64_t delivered_bytes = 0;
+  std::uint64_t delivered_events = 0;
+};
+
+// What may become of bytes, beside being delivered.
+enum class RangeKind : std::uint8_t {
+  kSkipped = 1,    // not meant to be delivered: start_at: end, a hole, the rest of a line that is too long
+  kLost = 2,       // gone before they were read
+  kDiscarded = 3,  // read, and given up
+  kFiltered = 4,   // a transform dropped them
+};
+constexpr RangeKind kRangeKindMax = RangeKind::kFiltered;
+std::string_view range_kind_name(RangeKind kind);
+
+// Bytes of a file that were not delivered. Kept as rows of the store since there are few of them.
+struct RangeRecord {
+  std::uint64_t file_id = 0;
+  std::string sink;  // empty: of every sink
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  RangeKind kind = RangeKind::kSkipped;
+  std::string reason;
+  std::uint64_t bytes = 0;   // fewer than the range has: so many of it, where a file has too many ranges
+  std::uint64_t events = 0;  // 0 where nobody counted
+  std::int64_t updated_ns = 0;
+};
+
+// The sink begins anew in the file: what was stored of its ranges there holds no more.
+struct CursorReset {
+  std::uint64_t file_id = 0;
+  std::string sink;
 };
 
 // What a sink keeps with its acknowledgements, atomically (the file sink: durable length of each output).
@@ -53,13 +88,19 @@ struct SinkStateRecord {
 // Names and paths may hold any bytes.
 struct CheckpointChanges {
   std::vector<FileRecord> files;             // inserted or replaced
-  std::vector<std::uint64_t> removed_files;  // with their cursors; wins over `files` and `cursors`
+  std::vector<std::uint64_t> removed_files;  // with cursors and ranges; wins over all of these
   std::vector<CursorRecord> cursors;         // inserted or replaced; last one of a (file, sink) wins
   std::vector<SinkStateRecord> states;       // last one of a (sink, key) wins
-  std::vector<std::string> removed_sinks{};  // all their cursors, before those in `cursors` come
+  std::vector<std::string> removed_sinks{};  // all their cursors and ranges, before those added here
+  // Before `ranges` are added: what was lost of these files was found after all.
+  std::vector<std::uint64_t> found_files{};
+  std::vector<CursorReset> resets{};  // before `ranges` are added
+  // Added to what is stored: adjacent ones of one kind and reason become one, and one that is there already
+  // changes nothing.
+  std::vector<RangeRecord> ranges{};
   bool empty() const {
     return removed_sinks.empty() && files.empty() && removed_files.empty() && cursors.empty() &&
-           states.empty();
+           states.empty() && found_files.empty() && resets.empty() && ranges.empty();
   }
 };
 
@@ -67,12 +108,17 @@ struct CheckpointContent {
   std::vector<FileRecord> files;
   std::vector<CursorRecord> cursors;
   std::vector<SinkStateRecord> states;
+  std::vector<RangeRecord> ranges = {};
 };
 
 // Threads: any; open() from one.
 class CheckpointStore {
  public:
-  // Creates `data_dir` (its parent must exist) and locks it for this process.
+  // Most ranges that are kept for a sink in a file; what comes beyond joins the last of its kind and reason.
+  static constexpr int kRangesMax = 256;
+
+  // Creates `data_dir` (its parent must exist) and locks it for this process. A store of an older version
+  // becomes one of this version.
   // A store that is damaged is moved aside as `checkpoints.db.corrupt-TIME`, what can be read of it is
   // salvaged, and `quarantined()` names it.
   // Errors: kBusy, naming the pid of the agent that holds data_dir; kUnsupported, written by a newer
@@ -94,7 +140,7 @@ class CheckpointStore {
   // Records that fail their checksum are left out, moved to the table `damaged` and counted in `damaged`,
   // together with those that were lost from a store that was moved aside, as far as that is known. Each is
   // counted by one call.
-  // Cursors whose file is not known (any longer) are removed.
+  // Cursors and ranges whose file is not known (any longer) are removed.
   Result<CheckpointContent> load(std::uint64_t* damaged = nullptr);
   // One transaction, durable on return. On an error nothing of it is stored and it may be tried again.
   // REQUIRES: the file of each cursor is stored already or among the changes.

@@ -259,12 +259,12 @@ TEST_F(CheckpointStoreTest, ASecondAgentIsRefusedAndToldThePid) {
 
 TEST_F(CheckpointStoreTest, ANewerFormatIsRefusedAndLeftAlone) {
   fill(1);
-  sql("PRAGMA user_version = 2");
+  sql("PRAGMA user_version = 3");
   const auto store = CheckpointStore::open(data_dir_);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, Errc::kUnsupported);
-  EXPECT_THAT(store.error().text(), HasSubstr("version 2"));
-  sql("PRAGMA user_version = 1");
+  EXPECT_THAT(store.error().text(), HasSubstr("version 3"));
+  sql("PRAGMA user_version = 2");
   EXPECT_THAT(load(*open()).files, SizeIs(1));
 }
 
@@ -477,19 +477,157 @@ TEST_F(CheckpointStoreTest, ReadsWhileAnAgentRunsAndLeavesNothingBehind) {
   EXPECT_THAT(seen->cursors, ElementsAre(cursor(1, "bus", 6)));
 }
 
+// -- Ranges -----------------------------------------------------------------------------------------------
+
+RangeRecord range(std::uint64_t begin, std::uint64_t end, std::string reason = "status_400",
+                  std::string sink = "bus") {
+  return {1, std::move(sink), begin, end, RangeKind::kDiscarded, std::move(reason), end - begin, 1, 42};
+}
+
+std::string text_of(const RangeRecord& r) {
+  std::string text = r.sink + " [" + std::to_string(r.begin) + "," + std::to_string(r.end) + ") " + r.reason;
+  return text + " bytes=" + std::to_string(r.bytes) + " events=" + std::to_string(r.events);
+}
+
+std::vector<std::string> texts_of(const CheckpointContent& content) {
+  std::vector<std::string> texts;
+  for (const RangeRecord& r : content.ranges) texts.push_back(text_of(r));
+  std::sort(texts.begin(), texts.end());
+  return texts;
+}
+
+TEST_F(CheckpointStoreTest, AdjacentRangesOfAReasonAreOneAndWhatIsThereIsNotAddedAgain) {
+  auto store = open();
+  CheckpointChanges changes{{file(1)}, {}, {cursor(1, "bus", 90)}, {}};
+  changes.ranges = {range(10, 20), range(20, 30), range(50, 60), range(60, 70, "too_large")};
+  commit(*store, changes);
+  CheckpointChanges again;
+  again.ranges = {range(10, 20), range(25, 35), range(50, 60), range(5, 8, "leading_nul", "")};
+  commit(*store, again);
+  store.reset();
+  EXPECT_THAT(
+      texts_of(load(*open())),
+      ElementsAre(" [5,8) leading_nul bytes=3 events=1", "bus [10,35) status_400 bytes=25 events=3",
+                  "bus [50,60) status_400 bytes=10 events=1", "bus [60,70) too_large bytes=10 events=1"));
+}
+
+TEST_F(CheckpointStoreTest, RangesAreBoundedByJoiningWhatComesBeyond) {
+  auto store = open();
+  CheckpointChanges changes{{file(1)}, {}, {cursor(1, "bus", 90)}, {}};
+  const std::uint64_t many = 10 * CheckpointStore::kRangesMax;
+  for (std::uint64_t i = 0; i < many; ++i) changes.ranges.push_back(range(i * 10, i * 10 + 3));
+  commit(*store, changes);
+  const CheckpointContent content = load(*store);
+  EXPECT_THAT(content.ranges, SizeIs(CheckpointStore::kRangesMax));
+  std::uint64_t bytes = 0;
+  std::uint64_t events = 0;
+  for (const RangeRecord& r : content.ranges) {
+    bytes += r.bytes;
+    events += r.events;
+  }
+  EXPECT_EQ(bytes, 3 * many);
+  EXPECT_EQ(events, many);
+}
+
+TEST_F(CheckpointStoreTest, RangesGoWithTheirFileTheirResetAndWhatWasFound) {
+  auto store = open();
+  CheckpointChanges changes{{file(1), file(2)}, {}, {}, {}};
+  RangeRecord lost = range(40, 50, "deleted", "out");
+  lost.kind = RangeKind::kLost;
+  RangeRecord other = range(1, 2);
+  other.file_id = 2;
+  changes.ranges = {range(10, 20), range(10, 20, "status_400", "out"), lost, other};
+  commit(*store, changes);
+
+  CheckpointChanges found;
+  found.found_files = {1};
+  commit(*store, found);
+  EXPECT_THAT(load(*store).ranges, SizeIs(3));
+  CheckpointChanges reset;
+  reset.resets = {{1, "bus"}};
+  reset.ranges = {range(0, 5, "checkpoint_reset")};
+  commit(*store, reset);
+  CheckpointChanges removed;
+  removed.removed_files = {2};
+  commit(*store, removed);
+  EXPECT_THAT(texts_of(load(*store)), ElementsAre("bus [0,5) checkpoint_reset bytes=5 events=1",
+                                                  "out [10,20) status_400 bytes=10 events=1"));
+}
+
+TEST_F(CheckpointStoreTest, ADamagedRangeIsLeftOutAndNeverGrows) {
+  auto store = open();
+  CheckpointChanges changes{{file(1)}, {}, {}, {}};
+  changes.ranges = {range(10, 20)};
+  commit(*store, changes);
+  store.reset();
+  sql("UPDATE ranges SET bytes = 1");
+  store = open();
+  CheckpointChanges next;
+  next.ranges = {range(20, 30)};
+  commit(*store, next);
+  std::uint64_t damaged = 0;
+  EXPECT_THAT(texts_of(load(*store, &damaged)), ElementsAre("bus [20,30) status_400 bytes=10 events=1"));
+  EXPECT_EQ(damaged, 1u);
+}
+
+// What version 1 wrote, as the example of its format has it.
+TEST_F(CheckpointStoreTest, AStoreOfVersion1IsReadAndUpgraded) {
+  {
+    auto store = open();
+    commit(*store, {{file(store->next_file_id())}, {}, {}, {{"out", "k", "v"}}});
+  }
+  sql("DROP TABLE ranges; DROP TABLE cursors;"
+      "CREATE TABLE cursors(row INTEGER PRIMARY KEY, file_id INTEGER, sink BLOB, \"offset\" INTEGER, "
+      "seam_bytes INTEGER, seam_hash INTEGER, checksum INTEGER);"
+      "CREATE UNIQUE INDEX cursors_by_file_and_sink ON cursors(file_id, sink);"
+      "INSERT INTO cursors VALUES(1, 1, x'627573', 6, 6, 0x99fc819aaba2462a, 0xbcf4e6d6d5935f0d);"
+      "INSERT INTO cursors VALUES(2, 1, x'6f7574', 7, 6, 0x99fc819aaba2462a, 1);"
+      "PRAGMA user_version = 1");
+  const auto expect = [](const CheckpointContent& content) {
+    ASSERT_THAT(content.cursors, SizeIs(1));
+    const CursorRecord& cursor = content.cursors[0];
+    EXPECT_EQ(cursor.offset, 6u);
+    EXPECT_EQ(cursor.begin, 6u);
+    EXPECT_EQ(cursor.delivered_bytes, 0u);
+    EXPECT_THAT(texts_of(content), ElementsAre("bus [0,6) before_audit bytes=6 events=0"));
+    EXPECT_THAT(content.states, SizeIs(1));
+  };
+  std::uint64_t damaged = 0;
+  const auto seen = CheckpointStore::read(data_dir_, &damaged);
+  ASSERT_TRUE(seen) << seen.error().text();
+  expect(*seen);
+  EXPECT_EQ(damaged, 1u);
+  EXPECT_EQ(query("PRAGMA user_version"), "1\n");  // read only
+  {
+    auto store = open();
+    expect(load(*store));
+  }
+  EXPECT_EQ(query("PRAGMA user_version"), "2\n");
+  EXPECT_EQ(query("SELECT origin FROM damaged"), "cursors\n");
+}
+
 // The worked example of docs/formats/checkpoint.md: a store that is written today is read by later versions.
 TEST_F(CheckpointStoreTest, WritesTheFormatThatIsDocumented) {
   {
     auto store = open();
     const std::uint64_t id = store->next_file_id();
-    commit(*store, {{file(id)}, {}, {{id, "bus", 6, 6, 0x99fc819aaba2462a}}, {}});
+    CheckpointChanges changes{{file(id)}, {}, {{id, "bus", 6, 6, 0x99fc819aaba2462a, 0, 6, 1}}, {}};
+    changes.ranges = {
+        {id, "bus", 2, 4, RangeKind::kDiscarded, "status_400", 2, 1, 1'700'000'000'000'000'000}};
+    commit(*store, changes);
   }
   EXPECT_EQ(query("PRAGMA application_id"), "1279683683\n");
-  EXPECT_EQ(query("PRAGMA user_version"), "1\n");
+  EXPECT_EQ(query("PRAGMA user_version"), "2\n");
   EXPECT_EQ(
       query("SELECT file_id || '|' || CAST(sink AS TEXT) || '|' || \"offset\" || '|' || seam_bytes || '|' || "
-            "printf('%016x', seam_hash) || '|' || printf('%016x', checksum) FROM cursors"),
-      "1|bus|6|6|99fc819aaba2462a|bcf4e6d6d5935f0d\n");
+            "printf('%016x', seam_hash) || '|' || begin_offset || '|' || delivered_bytes || '|' || "
+            "delivered_events || '|' || printf('%016x', checksum) FROM cursors"),
+      "1|bus|6|6|99fc819aaba2462a|0|6|1|d9059165cac75337\n");
+  EXPECT_EQ(
+      query("SELECT file_id || '|' || CAST(sink AS TEXT) || '|' || begin_offset || '|' || end_offset || "
+            "'|' || kind || '|' || CAST(reason AS TEXT) || '|' || bytes || '|' || events || '|' || "
+            "printf('%016x', checksum) FROM ranges"),
+      "1|bus|2|4|3|status_400|2|1|bee1cb7b38192457\n");
   EXPECT_EQ(query("SELECT value || '|' || printf('%016x', checksum) FROM meta"), "2|24f508492faf7bd6\n");
 }
 

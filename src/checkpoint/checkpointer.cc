@@ -1,6 +1,7 @@
 #include "checkpoint/checkpointer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -49,11 +50,17 @@ void merge(std::vector<Record>& records, std::vector<Record> newer, KeyOf key_of
   }
 }
 
+template <typename Record>
+void append(std::vector<Record>& records, std::vector<Record> newer) {
+  std::move(newer.begin(), newer.end(), std::back_inserter(records));
+}
+
 }  // namespace
 
 void merge_changes(CheckpointChanges& changes, CheckpointChanges newer) {
   for (std::string& sink : newer.removed_sinks) {
     std::erase_if(changes.cursors, [&](const CursorRecord& cursor) { return cursor.sink == sink; });
+    std::erase_if(changes.ranges, [&](const RangeRecord& range) { return range.sink == sink; });
     changes.removed_sinks.push_back(std::move(sink));
   }
   merge(changes.files, std::move(newer.files),
@@ -64,14 +71,27 @@ void merge_changes(CheckpointChanges& changes, CheckpointChanges newer) {
   merge(changes.states, std::move(newer.states), [](const SinkStateRecord& state) {
     return std::pair<std::string_view, std::string_view>(state.sink, state.key);
   });
+  // What was found, or begins anew, was added before it: only the newer ranges hold.
+  const std::unordered_set<std::uint64_t> found(newer.found_files.begin(), newer.found_files.end());
+  std::erase_if(changes.ranges, [&](const RangeRecord& range) {
+    return range.kind == RangeKind::kLost && found.contains(range.file_id);
+  });
+  for (const CursorReset& reset : newer.resets) {
+    std::erase_if(changes.ranges, [&](const RangeRecord& range) {
+      return range.file_id == reset.file_id && range.sink == reset.sink;
+    });
+  }
+  append(changes.found_files, std::move(newer.found_files));
+  append(changes.resets, std::move(newer.resets));
+  append(changes.ranges, std::move(newer.ranges));
   if (newer.removed_files.empty()) return;
   // Ids are not used again, so a removal is the last word on a file.
-  changes.removed_files.insert(changes.removed_files.end(), newer.removed_files.begin(),
-                               newer.removed_files.end());
+  append(changes.removed_files, std::move(newer.removed_files));
   const std::unordered_set<std::uint64_t> removed(changes.removed_files.begin(), changes.removed_files.end());
   std::erase_if(changes.files, [&](const FileRecord& file) { return removed.contains(file.id); });
   std::erase_if(changes.cursors,
                 [&](const CursorRecord& cursor) { return removed.contains(cursor.file_id); });
+  std::erase_if(changes.ranges, [&](const RangeRecord& range) { return removed.contains(range.file_id); });
 }
 
 Checkpointer::Checkpointer(CheckpointStore& store, MetricRegistry& metrics, HealthEntry& health, Log& log,
@@ -181,9 +201,10 @@ void Checkpointer::complete(CheckpointContent& content) {
   all.files = std::move(content.files);
   all.cursors = std::move(content.cursors);
   all.states = std::move(content.states);
+  all.ranges = std::move(content.ranges);
   merge_changes(all, pending_);
   std::erase_if(all.states, [](const SinkStateRecord& state) { return state.value.empty(); });
-  content = {std::move(all.files), std::move(all.cursors), std::move(all.states)};
+  content = {std::move(all.files), std::move(all.cursors), std::move(all.states), std::move(all.ranges)};
 }
 
 Result<void> Checkpointer::commit_locked() {

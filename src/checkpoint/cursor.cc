@@ -1,10 +1,14 @@
 #include "checkpoint/cursor.h"
 
+#include <algorithm>
 #include <iterator>
+#include <utility>
+
+#include "base/clock.h"
 
 namespace logflume {
 
-bool Cursor::mark(FileRange range, const Seam& seam) {
+bool Cursor::mark(FileRange range, const Seam& seam, std::uint64_t bytes, std::uint64_t events) {
   const std::uint64_t acked = acked_.load(std::memory_order_relaxed);
   if (range.end <= acked || range.begin >= range.end) return false;
 
@@ -12,12 +16,16 @@ bool Cursor::mark(FileRange range, const Seam& seam) {
     // The usual case: in order, and nothing waits behind it.
     std::uint64_t end = range.end;
     acked_seam_ = seam;
+    account_.delivered_bytes += bytes;
+    account_.delivered_events += events;
     auto reached = out_of_order_.begin();
     while (reached != out_of_order_.end() && reached->first <= end) {
       if (reached->second.end > end) {
         end = reached->second.end;
         acked_seam_ = reached->second.seam;
       }
+      account_.delivered_bytes += reached->second.bytes;
+      account_.delivered_events += reached->second.events;
       reached = out_of_order_.erase(reached);
     }
     // Release: who sees the new offset sees what was done before it was acknowledged.
@@ -25,22 +33,63 @@ bool Cursor::mark(FileRange range, const Seam& seam) {
     return true;
   }
 
-  Done done{range.end, seam};
+  Done done{range.end, seam, bytes, events};
   const auto next = out_of_order_.upper_bound(range.begin);
   if (next != out_of_order_.end() && next->first == range.end) {
     done = next->second;
+    done.bytes += bytes;
+    done.events += events;
     out_of_order_.erase(next);
   }
   // A neighbour before it grows instead of getting a neighbour.
   if (const auto after = out_of_order_.lower_bound(range.begin); after != out_of_order_.begin()) {
     const auto previous = std::prev(after);
     if (previous->second.end == range.begin) {
+      done.bytes += previous->second.bytes;
+      done.events += previous->second.events;
       previous->second = done;
       return false;
     }
   }
   out_of_order_.insert_or_assign(range.begin, done);
   return false;
+}
+
+void Cursor::discard(Discard discard) {
+  // Messages that are refused one by one are one range.
+  if (!discards_.empty()) {
+    Discard& last = discards_.back();
+    if (last.owed.begin == discard.owed.begin && last.range.end == discard.range.begin &&
+        last.reason == discard.reason) {
+      last.range.end = discard.range.end;
+      last.events += discard.events;
+      return;
+    }
+  }
+  discards_.push_back(std::move(discard));
+}
+
+CursorAccount Cursor::settled_account() const {
+  CursorAccount account = account_;
+  for (const Discard& discard : discards_) {
+    if (discard.owed.end > acked_.load(std::memory_order_relaxed)) continue;
+    account.delivered_bytes -= std::min(discard.range.bytes(), account.delivered_bytes);
+    account.delivered_events -= std::min(discard.events, account.delivered_events);
+  }
+  return account;
+}
+
+void Cursor::take_discards(const std::string& sink, std::vector<RangeRecord>& ranges) {
+  if (discards_.empty()) return;
+  const std::uint64_t acked = acked_.load(std::memory_order_relaxed);
+  const std::int64_t now_ns = wall_now_ns();
+  account_ = settled_account();
+  std::erase_if(discards_, [&](Discard& discard) {
+    if (discard.owed.end > acked) return false;
+    ranges.push_back({file_id_, sink, discard.range.begin, discard.range.end, RangeKind::kDiscarded,
+                      std::move(discard.reason), discard.range.bytes(), discard.events, now_ns});
+    return true;
+  });
 }
 
 }  // namespace logflume

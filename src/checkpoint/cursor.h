@@ -4,12 +4,31 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <string>
+#include <vector>
 
+#include "checkpoint/checkpoint_store.h"
 #include "event/batch.h"
 
 namespace logflume {
 
 class SinkLedger;
+
+// Of the bytes before the low-watermark: where the sink came in, and what it has delivered since. Counted
+// from the batches, not from the offset, so that an audit has two numbers to compare.
+struct CursorAccount {
+  std::uint64_t begin = 0;
+  std::uint64_t delivered_bytes = 0;
+  std::uint64_t delivered_events = 0;
+};
+
+// Events of a delivery that a sink gives up.
+struct Discard {
+  FileRange owed;  // of their delivery
+  FileRange range;
+  std::string reason;
+  std::uint64_t events = 0;
+};
 
 // Threads: fed_* and backlog_to belong to the source's thread, take_to() to the sink's; acked_offset() and
 //          taken_offset() may be read anywhere; the rest is guarded by the ledger that the cursor belongs to.
@@ -17,12 +36,17 @@ class SinkLedger;
 // order.
 class Cursor : public RefCounted<Cursor> {
  public:
+  // Of a sink that comes in at `offset`.
   Cursor(SinkLedger& ledger, std::uint64_t file_id, std::uint64_t offset, const Seam& seam)
+      : Cursor(ledger, file_id, offset, seam, {offset, 0, 0}) {}
+  Cursor(SinkLedger& ledger, std::uint64_t file_id, std::uint64_t offset, const Seam& seam,
+         const CursorAccount& account)
       : fed_offset(offset),
         fed_seam(seam),
         ledger_(ledger),
         file_id_(file_id),
         acked_seam_(seam),
+        account_(account),
         acked_(offset),
         taken_(offset) {}
 
@@ -37,7 +61,7 @@ class Cursor : public RefCounted<Cursor> {
   // A cursor for the sink that comes after this one's: it begins at what was acknowledged.
   // REQUIRES: the ledger's sink has ended.
   IntrusivePtr<Cursor> continued_by(SinkLedger& ledger) const {
-    return IntrusivePtr<Cursor>(new Cursor(ledger, file_id_, acked_offset(), acked_seam_));
+    return IntrusivePtr<Cursor>(new Cursor(ledger, file_id_, acked_offset(), acked_seam_, settled_account()));
   }
 
   std::uint64_t fed_offset;      // the next byte to feed
@@ -49,17 +73,28 @@ class Cursor : public RefCounted<Cursor> {
   friend class CursorPeer;  // the unit test of mark()
   // Marks [range.begin, range.end) as done. True when the low-watermark moved. What lies below the
   // low-watermark already is ignored.
-  bool mark(FileRange range, const Seam& seam);
+  // With what was discarded taken off.
+  CursorAccount settled_account() const;
+  bool mark(const Batch& batch) { return mark(batch.owed, batch.seam, batch.bytes, batch.events); }
+  bool mark(FileRange range, const Seam& seam, std::uint64_t bytes, std::uint64_t events);
+  // Until the low-watermark has passed it: what is delivered again after a crash was not discarded.
+  void discard(Discard discard);
+  // Moves what the low-watermark has passed to `ranges` and takes it off what was delivered.
+  void take_discards(const std::string& sink, std::vector<RangeRecord>& ranges);
 
   struct Done {
     std::uint64_t end;
     Seam seam;
+    std::uint64_t bytes;  // of text, and its events
+    std::uint64_t events;
   };
   SinkLedger& ledger_;
   const std::uint64_t file_id_;
   // By begin; disjoint, no two adjacent, none touches acked_: no more of them than batches in flight.
   std::map<std::uint64_t, Done> out_of_order_;
-  Seam acked_seam_;  // the bytes before acked_
+  Seam acked_seam_;        // the bytes before acked_
+  CursorAccount account_;  // of [begin, acked_), discards_ not taken off
+  std::vector<Discard> discards_;
   bool dirty_ = false;
   std::atomic<std::uint64_t> acked_;
   std::atomic<std::uint64_t> taken_;

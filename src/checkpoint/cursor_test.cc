@@ -15,7 +15,16 @@ namespace logflume {
 // Reaches what only a ledger may call.
 class CursorPeer {
  public:
-  static bool mark(Cursor& cursor, FileRange range, const Seam& seam) { return cursor.mark(range, seam); }
+  static bool mark(Cursor& cursor, FileRange range, const Seam& seam) {
+    return cursor.mark(range, seam, range.bytes(), 1);
+  }
+  static const CursorAccount& account(const Cursor& cursor) { return cursor.account_; }
+  static void discard(Cursor& cursor, Discard discard) { cursor.discard(std::move(discard)); }
+  static std::vector<RangeRecord> take_discards(Cursor& cursor) {
+    std::vector<RangeRecord> ranges;
+    cursor.take_discards("bus", ranges);
+    return ranges;
+  }
   static std::string seam(const Cursor& cursor) { return std::string(cursor.acked_seam_.view()); }
   static std::size_t waiting(const Cursor& cursor) { return cursor.out_of_order_.size(); }
 };
@@ -111,6 +120,35 @@ TEST_F(CursorTest, AgreesWithANaiveModelInRandomOrders) {
     }
     ASSERT_EQ(CursorPeer::waiting(cursor), 0u);
   }
+}
+
+TEST_F(CursorTest, CountsWhatTheLowWatermarkHasPassed) {
+  mark(cursor_, 150, 170);
+  mark(cursor_, 180, 200);
+  mark(cursor_, 170, 180);
+  EXPECT_EQ(CursorPeer::account(cursor_).delivered_bytes, 0u);
+  mark(cursor_, 100, 150);
+  EXPECT_EQ(CursorPeer::account(cursor_).begin, 100u);
+  EXPECT_EQ(CursorPeer::account(cursor_).delivered_bytes, 100u);
+  EXPECT_EQ(CursorPeer::account(cursor_).delivered_events, 4u);
+}
+
+// After a crash the delivery is made again, and may succeed.
+TEST_F(CursorTest, ADiscardCountsOnceTheLowWatermarkHasPassedItsDelivery) {
+  CursorPeer::discard(cursor_, {{150, 170}, {150, 155}, "status_400", 1});
+  CursorPeer::discard(cursor_, {{150, 170}, {155, 160}, "status_400", 2});
+  CursorPeer::discard(cursor_, {{150, 170}, {160, 165}, "too_large", 1});
+  mark(cursor_, 150, 170);
+  EXPECT_TRUE(CursorPeer::take_discards(cursor_).empty());
+  mark(cursor_, 100, 150);
+  const std::vector<RangeRecord> ranges = CursorPeer::take_discards(cursor_);
+  ASSERT_EQ(ranges.size(), 2u);
+  EXPECT_EQ(ranges[0].begin, 150u);
+  EXPECT_EQ(ranges[0].end, 160u);
+  EXPECT_EQ(ranges[0].events, 3u);
+  EXPECT_EQ(ranges[1].reason, "too_large");
+  EXPECT_EQ(CursorPeer::account(cursor_).delivered_bytes, 70u - 15u);
+  EXPECT_TRUE(CursorPeer::take_discards(cursor_).empty());
 }
 
 }  // namespace

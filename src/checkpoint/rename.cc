@@ -26,6 +26,11 @@ CheckpointChanges rename_component(const CheckpointContent& content, const std::
     cursor.sink = to;
     changes.cursors.push_back(std::move(cursor));
   }
+  for (RangeRecord range : content.ranges) {
+    if (range.sink != from) continue;
+    range.sink = to;
+    changes.ranges.push_back(std::move(range));
+  }
   if (!changes.cursors.empty()) changes.removed_sinks.push_back(from);
   for (SinkStateRecord state : content.states) {
     if (state.sink != from) continue;

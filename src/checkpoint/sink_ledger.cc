@@ -24,7 +24,7 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
       Cursor& cursor = *delivery.cursor;
       assert(&cursor.ledger() == this);
       bytes += delivery.batch->charged_bytes();
-      if (cursor.mark(delivery.batch->owed, delivery.batch->seam) && !cursor.dirty_) {
+      if (cursor.mark(*delivery.batch) && !cursor.dirty_) {
         cursor.dirty_ = true;
         dirty_cursors_.push_back(delivery.cursor);
       }
@@ -82,6 +82,12 @@ void SinkLedger::set_inflight_max(std::size_t bytes) {
   wake_sources();  // what waits for room may have it now
 }
 
+void SinkLedger::discard(Cursor& cursor, Discard discard) {
+  assert(&cursor.ledger() == this);
+  const std::lock_guard lock(mutex_);
+  cursor.discard(std::move(discard));
+}
+
 void SinkLedger::note(const CursorRef& cursor) {
   {
     const std::lock_guard lock(mutex_);
@@ -96,9 +102,12 @@ void SinkLedger::take(CheckpointChanges& changes) {
   const std::lock_guard lock(mutex_);
   changes.cursors.reserve(changes.cursors.size() + dirty_cursors_.size());
   for (const CursorRef& cursor : dirty_cursors_) {
+    cursor->take_discards(sink_, changes.ranges);
     const Seam& seam = cursor->acked_seam_;
+    const CursorAccount& account = cursor->account_;
     changes.cursors.push_back({cursor->file_id_, sink_, cursor->acked_.load(std::memory_order_relaxed),
-                               seam.size, XXH3_64bits(seam.bytes, seam.size)});
+                               seam.size, XXH3_64bits(seam.bytes, seam.size), account.begin,
+                               account.delivered_bytes, account.delivered_events});
     cursor->dirty_ = false;
   }
   dirty_cursors_.clear();

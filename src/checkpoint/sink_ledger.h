@@ -59,6 +59,9 @@ class SinkLedger {
   // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
   // REQUIRES: each delivery once; its cursor belongs to this ledger.
   void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states = {});
+  // These events of a delivery that is not acknowledged yet will be as ones that were given up.
+  // REQUIRES: each event once; `discard.range` within `discard.owed`.
+  void discard(Cursor& cursor, Discard discard);
 
   // The cursor's place is to be durable although nothing was acknowledged: a position that was chosen, not
   // reached.

@@ -311,6 +311,20 @@ Result<CursorRecord> moved_cursor(const Row& row, const Arguments& arguments) {
   return moved;
 }
 
+// For the audit: what is passed by is not delivered. Backwards the sink begins anew.
+void note_reset(const CursorRecord& before, CursorRecord& moved, CheckpointChanges& changes) {
+  std::uint64_t begin = before.offset;
+  if (moved.offset <= before.offset) {
+    begin = 0;
+    moved.begin = moved.offset;
+    moved.delivered_bytes = moved.delivered_events = 0;
+    changes.resets.push_back({moved.file_id, moved.sink});
+  }
+  if (begin == moved.offset) return;
+  changes.ranges.push_back({moved.file_id, moved.sink, begin, moved.offset, RangeKind::kSkipped,
+                            "checkpoint_reset", moved.offset - begin, 0, wall_now_ns()});
+}
+
 int reset(const Arguments& arguments) {
   const auto named = data_dir_of(arguments);
   if (const int* code = std::get_if<int>(&named)) return *code;
@@ -364,6 +378,7 @@ int reset(const Arguments& arguments) {
     }
     fmt::print("{}, sink {}: {} -> {}\n", printable(row.file->path), printable(row.cursor->sink),
                row.cursor->offset, moved->offset);
+    note_reset(*row.cursor, *moved, changes);
     changes.cursors.push_back(std::move(*moved));
   }
   if (changes.cursors.empty() && !failed) {

@@ -52,6 +52,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_validate_command(*app, chosen);
   add_tail_command(*app, chosen);
   add_checkpoints_command(*app, chosen);
+  add_audit_command(*app, chosen);
   add_generate_command(*app, chosen);
   add_schema_command(*app, chosen);
   add_completions_command(*app, chosen);

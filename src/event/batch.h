@@ -71,13 +71,17 @@ class Batch : public RefCounted<Batch> {
   std::shared_ptr<const Origin> origin;
   std::uint32_t overhead_bytes = 0;  // beside its text: itself, and what a sink notes about it
   FileRange owed;                    // acknowledged when every event was delivered or counted as discarded
-  Seam seam;                         // the bytes before owed.end
-  std::int64_t wall_ns = 0;          // when it was read: the events' timestamp
-  TimePoint read_at{};               // the same moment, for latency
+  // Where text() begins in the file: behind owed.begin where bytes were skipped.
+  std::uint64_t text_begin = 0;
+  Seam seam;                 // the bytes before owed.end
+  std::int64_t wall_ns = 0;  // when it was read: the events' timestamp
+  TimePoint read_at{};       // the same moment, for latency
 
   std::string_view text() const { return {data, bytes}; }
   // What a sink's buffer is charged for it: some thousands of small batches cost more than their text.
   std::size_t charged_bytes() const { return bytes + overhead_bytes; }
+  // Where events [first, last) stand in the file, their newlines included. Looks for newlines.
+  FileRange range_of(std::uint32_t first, std::uint32_t last) const;
 };
 
 using BatchRef = IntrusivePtr<const Batch>;

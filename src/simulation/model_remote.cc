@@ -110,7 +110,7 @@ bool ModelRemoteSink::answered(Request& request, TimePoint now) {
   }
   if (refused) {
     server_.refuse(*lines);
-    context_.outcome.discarded("rejected", batch.events);
+    context_.outcome.discarded("rejected", request.delivery, batch.range_of(0, batch.events), batch.events);
   } else {
     context_.outcome.sent(batch.events, batch.bytes);
   }

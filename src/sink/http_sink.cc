@@ -328,7 +328,7 @@ void HttpSink::delivered(Lane& lane) {
 void HttpSink::refused(Lane& lane, const std::string& reason, const std::string& message) {
   Request request = std::move(lane.requests.front());
   lane.requests.pop_front();
-  context_.outcome.discarded(reason, request.events);
+  discard(request, reason, context_.outcome);
   context_.metrics.error(reason);
   context_.log.limited(LogLevel::kError, context_.name, reason,
                        fmt::format("{}; dropped its {} events", message, request.events));

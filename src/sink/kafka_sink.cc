@@ -385,16 +385,16 @@ bool KafkaSink::travelled_alone(const KafkaReport& report) const {
 }
 
 void KafkaSink::refuse(const KafkaReport& report, KafkaChunk& chunk) {
-  const std::uint64_t offset = chunk.file_offset(report.tag.index);
+  const FileRange range = chunk.file_range(report.tag.index);
   if (!window_.mark_done(chunk, report.tag.index)) return;
   const std::string reason = kafka_error_name(report.error);
   size_confirmed_ = size_confirmed_ || kafka_refuses_size(report.error);
-  context_.outcome.discarded(reason, 1);
   const KafkaShipment& shipment = chunk.shipment();
+  context_.outcome.discarded(reason, shipment.delivery, range, 1);
   context_.log.limited(
       LogLevel::kError, context_.name, "refused/" + reason,
       fmt::format("line at offset {} of {} dropped: topic {} does not accept its message of {} bytes: {}",
-                  offset, shipment.delivery.batch->origin->path, shipment.topic,
+                  range.begin, shipment.delivery.batch->origin->path, shipment.topic,
                   report.payload_bytes + report.key_bytes, kafka_error_text(report.error)));
   answered(shipment.topic);
 }

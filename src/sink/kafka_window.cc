@@ -28,9 +28,14 @@ std::string_view KafkaChunk::payload(std::uint32_t index) const {
   return std::string_view(text_).substr(begin, ends_[index] - begin);
 }
 
-std::uint64_t KafkaChunk::file_offset(std::uint32_t index) const {
+FileRange KafkaChunk::file_range(std::uint32_t index) const {
   const Batch& batch = *shipment_->delivery.batch;
-  return batch.owed.begin + static_cast<std::uint64_t>(event(index).data() - batch.data);
+  const auto begin_of = [&](std::uint32_t event) {
+    return batch.text_begin + (event < batch.events
+                                   ? static_cast<std::uint64_t>(shipment_->events[event].data() - batch.data)
+                                   : batch.bytes);
+  };
+  return {begin_of(first_ + index), begin_of(first_ + index + 1)};
 }
 
 KafkaWindow::KafkaWindow(MemoryBudget& budget, std::size_t encoded_bytes_max)

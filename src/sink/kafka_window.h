@@ -44,8 +44,8 @@ class KafkaChunk {
   std::string_view payload(std::uint32_t index) const;
   bool is_done(std::uint32_t index) const { return (done_[index / 64] >> (index % 64) & 1) != 0; }
   bool finished() const { return unfinished_ == 0; }
-  // Where the event begins in its file.
-  std::uint64_t file_offset(std::uint32_t index) const;
+  // Where the event stands in its file, its newline included.
+  FileRange file_range(std::uint32_t index) const;
 
  private:
   friend class KafkaWindow;

@@ -219,8 +219,9 @@ TEST_F(KafkaWindowTest, NamesTheEventsPlaceInItsFile) {
   harness.make_delivery("12345\n");  // what came before it in the file
   window.take(ship("ab\ncd\n"));
   hand_over(window);
-  EXPECT_EQ(window.find(0)->file_offset(0), 6u);
-  EXPECT_EQ(window.find(0)->file_offset(1), 9u);
+  EXPECT_EQ(window.find(0)->file_range(0).begin, 6u);
+  EXPECT_EQ(window.find(0)->file_range(1).begin, 9u);
+  EXPECT_EQ(window.find(0)->file_range(1).end, 12u);
 }
 
 }  // namespace

@@ -30,6 +30,14 @@ void Reservation::shrink(std::size_t bytes) {
   bytes_ = bytes;
 }
 
+void discard(const Request& request, std::string_view reason, Outcome& outcome) {
+  for (const RequestPart& part : request.parts) {
+    const Delivery& delivery = part.shared->delivery;
+    outcome.discarded(reason, delivery, delivery.batch->range_of(part.first, part.last),
+                      part.last - part.first);
+  }
+}
+
 void finish(Request request, Outcome& outcome) {
   for (RequestPart& part : request.parts) {
     SharedDelivery& shared = *part.shared;

@@ -80,6 +80,9 @@ struct Request {
   Reservation reserved;  // for the body
 };
 
+// Its events are given up, for that reason.
+void discard(const Request& request, std::string_view reason, Outcome& outcome);
+
 // Gives the deliveries of which `request` had the last events to `outcome`; not flushed.
 // REQUIRES: its events were counted as sent or as discarded.
 void finish(Request request, Outcome& outcome);

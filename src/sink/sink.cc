@@ -136,8 +136,10 @@ void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
   shrink(pending_events_, events);
 }
 
-void Outcome::discarded(std::string_view reason, std::uint64_t events) {
+void Outcome::discarded(std::string_view reason, const Delivery& delivery, FileRange range,
+                        std::uint64_t events) {
   metrics_.discarded(reason, events);
+  ledger_.discard(*delivery.cursor, {delivery.batch->owed, range, std::string(reason), events});
   shrink(pending_events_, events);
 }
 

@@ -72,7 +72,8 @@ class Outcome {
   // Together, as one request, one set of messages, one commit: a batch. `wire_bytes`: encoded, before
   // compression.
   void sent(std::uint64_t events, std::uint64_t wire_bytes);
-  void discarded(std::string_view reason, std::uint64_t events);
+  // `range`: where these events of `delivery` stand in their file. REQUIRES: before its finish().
+  void discarded(std::string_view reason, const Delivery& delivery, FileRange range, std::uint64_t events);
   // All events of it are accounted for: acknowledged with the next flush().
   void finish(Delivery&& delivery);
   // Hands what was finished to the ledger, at one moment together with `states`. Cheap when there is nothing.

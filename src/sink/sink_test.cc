@@ -111,7 +111,7 @@ TEST(OutcomeTest, AcknowledgesAtTheFlushWithTheStates) {
   EXPECT_EQ(harness.metrics.received_events.value(), 2u);
   EXPECT_EQ(harness.metrics.received_bytes.value(), 8u);  // the missing newline counts
   harness.outcome.sent(1, 4);
-  harness.outcome.discarded("test", 1);
+  harness.outcome.discarded("test", delivery, delivery.batch->range_of(1, 2), 1);
   harness.outcome.finish(std::move(delivery));
   EXPECT_EQ(harness.acked(), 0u);
 
@@ -125,6 +125,15 @@ TEST(OutcomeTest, AcknowledgesAtTheFlushWithTheStates) {
   EXPECT_EQ(harness.metrics.sent_events.value(), 1u);
   EXPECT_EQ(harness.metrics.sent_bytes.value(), 4u);
   EXPECT_EQ(harness.discarded("test"), 1u);
+  // What the audit adds up.
+  EXPECT_EQ(harness.committed_cursors.at(1).delivered_bytes, 4u);
+  EXPECT_EQ(harness.committed_cursors.at(1).delivered_events, 1u);
+  ASSERT_EQ(harness.committed_ranges.size(), 1u);
+  const RangeRecord& range = harness.committed_ranges[0];
+  EXPECT_EQ(range.begin, 4u);
+  EXPECT_EQ(range.end, 7u);
+  EXPECT_EQ(range.reason, "test");
+  EXPECT_EQ(range.events, 1u);
 }
 
 TEST(OutcomeTest, CountsWhatWasDeliveredTogether) {
@@ -159,7 +168,7 @@ TEST(OutcomeTest, WhatIsReadAgainAfterAReloadIsCountedOnce) {
   EXPECT_EQ(metrics.received_bytes.value(), 6u);
   EXPECT_EQ(pending.value(), 3);
   next.sent(2, 4);
-  next.discarded("test", 1);
+  next.discarded("test", again, again.batch->range_of(2, 3), 1);
   next.finish(std::move(again));
   EXPECT_EQ(pending.value(), 0);
   EXPECT_EQ(metrics.received_events.value(), metrics.sent_events.value() + harness.discarded("test"));

@@ -86,6 +86,7 @@ class SinkHarness {
     CursorRef& cursor = cursors_[file_id];
     if (!cursor) cursor = CursorRef(new Cursor(ledger, file_id, 0, Seam{}));
     batch->owed = {cursor->fed_offset, cursor->fed_offset + text.size()};
+    batch->text_begin = batch->owed.begin;
     batch->seam = Seam::before(batch->data + text.size(), text.size());
     cursor->fed_offset = batch->owed.end;
     return Delivery{owned, cursor};
@@ -127,7 +128,11 @@ class SinkHarness {
         committed_states[state.key] = state;
       }
     }
-    for (const CursorRecord& cursor : changes.cursors) committed_offsets[cursor.file_id] = cursor.offset;
+    for (const CursorRecord& cursor : changes.cursors) {
+      committed_offsets[cursor.file_id] = cursor.offset;
+      committed_cursors[cursor.file_id] = cursor;
+    }
+    committed_ranges.insert(committed_ranges.end(), changes.ranges.begin(), changes.ranges.end());
     return {};
   }
   std::vector<SinkStateRecord> durable_states() const {
@@ -167,6 +172,8 @@ class SinkHarness {
   int commits = 0;
   std::map<std::string, SinkStateRecord> committed_states;
   std::map<std::uint64_t, std::uint64_t> committed_offsets;  // by file_id
+  std::map<std::uint64_t, CursorRecord> committed_cursors;   // by file_id
+  std::vector<RangeRecord> committed_ranges;
 
  private:
   Lanes& lanes_;

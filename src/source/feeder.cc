@@ -10,8 +10,9 @@ constexpr std::uint32_t kOverheadBytes = 1024;  // measured: 400 for TCP, 900 fo
 
 }  // namespace
 
-Feeder::Feeder(SourceContext& context, bool strip_cr)
+Feeder::Feeder(SourceContext& context, FileRecords& records, bool strip_cr)
     : context_(context),
+      records_(records),
       strip_cr_(strip_cr),
       truncated_events_(context.metrics.registry.counter("logflume_truncated_events_total",
                                                          "Events cut at max_line_bytes.",
@@ -139,6 +140,7 @@ bool Feeder::take(Piece&& piece) {
   batch->event_ends = std::move(piece.event_ends);
   batch->origin = file_->origin;
   batch->owed = piece.owed;
+  batch->text_begin = piece.text_begin;
   batch->seam = piece.seam;
   batch->wall_ns = wall_ns_;
   batch->read_at = now_;
@@ -151,6 +153,7 @@ bool Feeder::take(Piece&& piece) {
     context_.metrics.sent_events.add(piece.events);
     context_.metrics.sent_bytes.add(piece.owed.bytes());
     if (piece.truncated) truncated_events_.add();
+    if (piece.owed.bytes() != piece.bytes) note_skipped(*batch);
   }
   bool room = true;
   const bool newest = is_live(*file_, piece.owed.begin);  // asked before a member moves on
@@ -169,6 +172,16 @@ bool Feeder::take(Piece&& piece) {
     room = room && (live ? outlet.has_room_for_live() : has_room(member));
   }
   return room;
+}
+
+void Feeder::note_skipped(const Batch& batch) {
+  const auto note = [&](std::uint64_t begin, std::uint64_t end, const char* reason) {
+    if (begin >= end) return;
+    records_.put_range(
+        {file_->content->id, {}, begin, end, RangeKind::kSkipped, reason, end - begin, 0, batch.wall_ns});
+  };
+  note(batch.owed.begin, batch.text_begin, "leading_nul");
+  note(batch.text_begin + batch.bytes, batch.owed.end, "max_line_bytes");
 }
 
 bool Feeder::room_returned() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "source/file_records.h"
 #include "source/line_reader.h"
 #include "source/source.h"
 #include "source/tailed_file.h"
@@ -28,7 +29,7 @@ class Feeder final : public PieceSink {
   };
   using Groups = std::vector<Group>;
 
-  Feeder(SourceContext& context, bool strip_cr);
+  Feeder(SourceContext& context, FileRecords& records, bool strip_cr);
   ~Feeder() override;
   void open();
 
@@ -74,7 +75,11 @@ class Feeder final : public PieceSink {
   // What stands at `position` has just been written: the file is not behind, and no sink has got it yet.
   static bool is_live(const TailedFile& file, std::uint64_t position);
 
+  // What a batch owes and does not show.
+  void note_skipped(const Batch& batch);
+
   SourceContext& context_;
+  FileRecords& records_;
   const bool strip_cr_;
   Counter& truncated_events_;
   std::vector<State> states_;

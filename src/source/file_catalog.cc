@@ -40,6 +40,7 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
   }
   if (context_.legacy != nullptr) {
     known_before_ = true;
+    inherited_ = true;
     inherit_contents(*context_.legacy, checkpoint);
   } else {
     std::unordered_map<std::uint64_t, std::vector<CursorRecord>> cursors;
@@ -47,6 +48,12 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
     for (const FileRecord& record : checkpoint.files) {
       if (record.source == context_.name) remember(record, std::move(cursors[record.id]), nullptr);
     }
+  }
+  for (const RangeRecord& range : checkpoint.ranges) {
+    const auto it = remembered_.find(range.file_id);
+    if (it == remembered_.end()) continue;
+    if (range.kind == RangeKind::kLost || (range.kind == RangeKind::kDiscarded && range.sink.empty()))
+      it->second.lost_to.push_back({range.sink, range.end});
   }
   // Should the first scan find nothing, the next start is not the first one all the same.
   if (!known_before_ && config_.start_at == StartAt::kEnd)
@@ -67,6 +74,7 @@ void FileCatalog::remember(FileRecord record, std::vector<CursorRecord> cursors,
   remembered.live = std::move(live);
   const FileRecord& known = remembered.record;
   if (!known.gone) remembered_by_key_[{known.device, known.inode}] = &remembered;
+  if (known.gone && known.prefix_bytes == 0) return;  // nothing that a copy could continue
   remembered_index_.add(prefix_of(known), &remembered);
 }
 
@@ -97,6 +105,11 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
       vanish(*it->second);
       remembered_by_key_.erase(it);
     }
+  }
+  if (inherited_) return rotated;  // the source before this one has told of its losses
+  // What was in flight, or looked for, when the last run was killed.
+  for (const auto& [id, remembered] : remembered_) {
+    if (remembered.record.gone && !remembered.vanished) suspect_loss(remembered, now);
   }
   return rotated;
 }
@@ -275,6 +288,7 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     file.content->prefix = {static_cast<std::uint32_t>(head->size()), hash_bytes(*head)};
     live_.add(file.content->prefix, &file);
     record(file, *file.content, false);
+    note_before(file.content->id, {}, size, "start_at_end");
     for (const CursorRef& cursor : file.content->cursors) cursor->ledger().note(cursor);
   }
   return Identity::kKnown;
@@ -317,8 +331,15 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
                                   [&](const CursorRecord& cursor) { return cursor.sink == outlet.sink; });
     // A sink that is new starts where its source is (semantics 12).
     const std::uint64_t offset = own != remembered.cursors.end() ? own->offset : remembered.offset_max();
-    content->cursors[i] = CursorRef(new Cursor(*outlet.ledger, content->id, offset, read_seam(file, offset)));
-    if (own == remembered.cursors.end()) outlet.ledger->note(content->cursors[i]);
+    const Seam seam = read_seam(file, offset);
+    if (own != remembered.cursors.end()) {
+      content->cursors[i] = CursorRef(new Cursor(*outlet.ledger, content->id, offset, seam,
+                                                 {own->begin, own->delivered_bytes, own->delivered_events}));
+      continue;
+    }
+    content->cursors[i] = CursorRef(new Cursor(*outlet.ledger, content->id, offset, seam));
+    outlet.ledger->note(content->cursors[i]);
+    note_before(content->id, outlet.sink, offset, "sink_added");
   }
   return content;
 }
@@ -326,13 +347,32 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
 void FileCatalog::suspect_loss(const Remembered& remembered, TimePoint now) {
   const FileRecord& file = remembered.record;
   if (file.finished) return;
-  FileRange unread{remembered.offset_max(), std::max(remembered.offset_max(), file.size_bytes)};
+  const std::vector<Unread> sinks = unread_of(remembered);
+  FileRange unread{file.size_bytes, file.size_bytes};
+  for (const Unread& sink : sinks) unread.begin = std::min(unread.begin, sink.begin);
+  losses_.suspect({file.id, file.path, unread, 0, "deleted", sinks}, now);
+}
+
+std::vector<Unread> FileCatalog::unread_of(const Remembered& remembered) const {
+  std::vector<Unread> unread;
   for (const Outlet& outlet : context_.outlets) {
+    std::uint64_t begin = remembered.offset_max();
     for (const CursorRecord& cursor : remembered.cursors) {
-      if (cursor.sink == outlet.sink) unread.begin = std::min(unread.begin, cursor.offset);
+      if (cursor.sink == outlet.sink) begin = cursor.offset;
     }
+    for (const Unread& lost : remembered.lost_to) {
+      if (lost.sink.empty() || lost.sink == outlet.sink) begin = std::max(begin, lost.begin);
+    }
+    unread.push_back({outlet.sink, begin});
   }
-  losses_.suspect({file.id, file.path, unread, 0, "deleted"}, now);
+  return unread;
+}
+
+void FileCatalog::note_before(std::uint64_t file_id, const std::string& sink, std::uint64_t offset,
+                              std::string_view reason) {
+  if (offset == 0) return;
+  records_.put_range(
+      {file_id, sink, 0, offset, RangeKind::kSkipped, std::string(reason), offset, 0, wall_now_ns()});
 }
 
 // The content of its inode that was read before is gone: a writer without O_APPEND leaves a hole.
@@ -566,11 +606,9 @@ bool FileCatalog::has_possible_copies() const {
 void FileCatalog::truncated(TailedFile& file) {
   const std::shared_ptr<LogContent> content = file.content;
   const std::uint64_t read_to = content->fed_max() + file.partial_bytes;
-  const Loss loss{content->id,
-                  file.path(),
-                  {content->fed_min(), std::max(file.size_known, read_to)},
-                  file.partial_bytes,
-                  "truncated"};
+  const Loss loss{content->id,        file.path(), {content->fed_min(), std::max(file.size_known, read_to)},
+                  file.partial_bytes, "truncated", logflume::unread_of(*content)};
+  if (loss.range.end > loss.range.begin) keep_record(file);
   if (has_possible_copies()) {
     losses_.suspect(loss, steady_now());
   } else {
@@ -585,18 +623,25 @@ void FileCatalog::truncated(TailedFile& file) {
     file.first_scan = false;  // start_at was for what it held before
     content->cut_from = file.token;
   }
-  file.size_known = 0;
+  file.size_known = std::max(file.size_known, read_to);  // of what is buried
   // By the clock that made the time of birth of a copy, which need not be ours; within a tick, the copy was
   // first.
   const Result<FileStatus> status = file_status(file.fd.get());
   bury(content, file, status ? status->changed_ns + 1 : wall_now_ns());
+  file.size_known = 0;
   pass_to_copy(file, content);
 }
 
 // `content` is no longer where it was: should a copy be found, it goes on there.
 void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& place, std::int64_t gone_ns) {
   if (content->fed_max() == 0) {  // nothing that a copy could continue
-    if (content->recorded) records_.remove(content->id);
+    content->gone_ns = gone_ns;
+    if (!content->recorded) return;
+    if (place.size_known == 0) {
+      records_.remove(content->id);
+    } else {
+      record(place, *content, true);  // what is lost of it is to be known
+    }
     return;
   }
   content->gone_ns = gone_ns;
@@ -648,6 +693,10 @@ void FileCatalog::about_to_feed(TailedFile& file) {
   // A cursor for every sink, those that have acknowledged nothing included: a sink without one would count as
   // new at the next start, and begin where the others are.
   for (const CursorRef& cursor : file.content->cursors) cursor->ledger().note(cursor);
+}
+
+void FileCatalog::keep_record(TailedFile& file) {
+  if (!file.content->recorded) record(file, *file.content, true);
 }
 
 void FileCatalog::fed(TailedFile& file, FileRange range) {

@@ -73,6 +73,8 @@ class FileCatalog {
   void truncated(TailedFile& file);
   // Records the file before its first bytes are fed: a cursor must not reach the store before its file does.
   void about_to_feed(TailedFile& file);
+  // What is lost of `file` is to be known after it is gone.
+  void keep_record(TailedFile& file);
   // `range` was fed: extends the prefix while it is short.
   void fed(TailedFile& file, FileRange range);
   // The inode is gone, or no longer of interest. A file held for it takes its content over. `file` is
@@ -106,6 +108,7 @@ class FileCatalog {
   struct Remembered {
     FileRecord record;
     std::vector<CursorRecord> cursors;
+    std::vector<Unread> lost_to;  // up to where what became of it is known
     // After a reload, the content as it was read, with a cursor for each outlet; null for one that is new.
     std::shared_ptr<LogContent> live;
     // It went while nobody looked: who was there first, it or what looks like a copy, cannot be told.
@@ -128,6 +131,10 @@ class FileCatalog {
   void settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
   bool has_possible_copies() const;
   void suspect_loss(const Remembered& remembered, TimePoint now);
+  std::vector<Unread> unread_of(const Remembered& remembered) const;
+  // The sink comes in at `offset`: what is before it, it is not meant to get.
+  void note_before(std::uint64_t file_id, const std::string& sink, std::uint64_t offset,
+                   std::string_view reason);
   bool began_by_truncation(const TailedFile& file) const;
   static bool may_be_copy(const TailedFile& file, std::int64_t gone_ns);
   static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
@@ -152,6 +159,7 @@ class FileCatalog {
   HandlePool& handles_;
   FileRecords& records_;
   Losses& losses_;
+  bool inherited_ = false;     // this source goes on with the contents of another one
   bool known_before_ = false;  // this source has run on this data_dir: start_at: end is past
   FileToken next_token_ = 1;
   std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;

@@ -183,7 +183,15 @@ void FileCatalog::outlet_added(const CheckpointContent& stored) {
     } else if (file != nullptr && handles_.open(*file)) {
       seam = read_seam(*file, offset);
     }
-    content.cursors.emplace_back(new Cursor(*outlet.ledger, content.id, offset, seam));
+    if (known != own.end()) {
+      const CursorRecord& before = *known->second;
+      content.cursors.emplace_back(
+          new Cursor(*outlet.ledger, content.id, offset, seam,
+                     {before.begin, before.delivered_bytes, before.delivered_events}));
+    } else {
+      content.cursors.emplace_back(new Cursor(*outlet.ledger, content.id, offset, seam));
+      note_before(content.id, outlet.sink, offset, "sink_added");
+    }
     if (content.recorded) outlet.ledger->note(content.cursors.back());
   });
   if (parked != parked_.end()) parked_.erase(parked);

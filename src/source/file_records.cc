@@ -38,11 +38,32 @@ void FileRecords::put_state(SinkStateRecord state) {
   mark_dirty_();
 }
 
+void FileRecords::put_range(RangeRecord range) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.ranges.push_back(std::move(range));
+  }
+  mark_dirty_();
+}
+
+void FileRecords::found(std::uint64_t file_id) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(changes_.ranges, [&](const RangeRecord& range) {
+      return range.file_id == file_id && range.kind == RangeKind::kLost;
+    });
+    changes_.found_files.push_back(file_id);
+  }
+  mark_dirty_();
+}
+
 void FileRecords::collect(CheckpointChanges& changes) {
   const std::lock_guard lock(mutex_);
   move_all(changes_.files, changes.files);
   move_all(changes_.removed_files, changes.removed_files);
   move_all(changes_.states, changes.states);
+  move_all(changes_.found_files, changes.found_files);
+  move_all(changes_.ranges, changes.ranges);
 }
 
 }  // namespace logflume

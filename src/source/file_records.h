@@ -11,7 +11,7 @@
 
 namespace logflume {
 
-// Threads: put(), remove() and put_state() from the source's; collect() from the checkpointer's.
+// Threads: collect() from the checkpointer's, all else from the source's.
 class FileRecords {
  public:
   // `mark_dirty` is called after each change.
@@ -20,6 +20,9 @@ class FileRecords {
   void put(FileRecord record);
   void remove(std::uint64_t file_id);
   void put_state(SinkStateRecord state);
+  void put_range(RangeRecord range);
+  // What was lost of it goes on elsewhere.
+  void found(std::uint64_t file_id);
   void collect(CheckpointChanges& changes);
 
  private:

@@ -41,10 +41,10 @@ class FileSource final : public Source, private DiscoveryListener {
         context_(std::move(context)),
         discovery_({config_.include, config_.exclude, config_.rescan_interval}, context_.name, context_.log,
                    *this),
-        feeder_(context_, config_.strip_cr),
+        feeder_(context_, records_, config_.strip_cr),
         metrics_(context_),
         records_(context_.mark_dirty),
-        losses_(context_, metrics_) {
+        losses_(context_, metrics_, records_) {
     if (config_.rate_limit) rate_ = std::make_unique<TokenBucket>(*config_.rate_limit);
   }
 
@@ -171,8 +171,8 @@ Result<void> FileSource::open() {
   catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
   gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
   ready_ = std::make_unique<ReadyFiles>(*catalog_);
-  orphans_ =
-      std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, *ready_);
+  orphans_ = std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, losses_,
+                                       *ready_);
   std::optional<StartPattern> start_pattern;
   if (!config_.multiline.start_pattern.empty()) {
     Result<StartPattern> compiled = StartPattern::compile(config_.multiline.start_pattern);
@@ -304,6 +304,10 @@ void FileSource::on_lost(FileToken token, const std::string& path) {
     const bool is_told = !file->content && catalog_->is_remembered(*file);  // by the catalog, when it forgets
     if (file->size_known > fed && !file->ignored && !is_told) {
       metrics_.lost_bytes("deleted", file->size_known - fed);
+      if (file->content) {
+        catalog_->keep_record(*file);
+        losses_.note(file->content->id, unread_of(*file->content), file->size_known, "deleted");
+      }
       context_.log.limited(LogLevel::kWarn, context_.name, "deleted",
                            fmt::format("{} was deleted before it was read: bytes {} to {} are lost (raise "
                                        "max_open_files to keep more files open)",
@@ -517,7 +521,8 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       const std::uint64_t end = file.content->fed_max() + report.partial_bytes;
       if (report.partial_bytes != file.partial_bytes && report.partial_bytes > 0) file.last_growth = now;
       if (file.size_known > end && group.limit == UINT64_MAX && !file.archive) {
-        losses_.certain({file.content->id, file.path(), {end, file.size_known}, 0, "truncated"});
+        // No range of it in the audit: other bytes may come to stand there.
+        losses_.certain({file.content->id, file.path(), {end, file.size_known}, 0, "truncated", {}});
       }
       file.partial_bytes = report.partial_bytes;
       file.size_known = end;

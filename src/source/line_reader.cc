@@ -153,6 +153,7 @@ Piece LineReader::make_piece(const Text& text, std::size_t begin, std::size_t by
   piece.bytes = bytes;
   // What was skipped before the first event is owed with it.
   piece.owed = {begin == 0 ? text.request.position : text.position + begin, text.position + end};
+  piece.text_begin = text.position + begin;
   piece.seam = seam_before(text.room.data, text.text.data() + end);
   return piece;
 }
@@ -340,6 +341,7 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   piece.truncated = truncated;
   piece.unterminated = truncated || !terminated;
   piece.owed = {request.position, end};
+  piece.text_begin = start.position;
   if (truncated) {
     char tail[Seam::kBytesMax];
     const std::size_t tail_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(end, sizeof tail));

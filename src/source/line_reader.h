@@ -25,6 +25,7 @@ struct Piece {
   bool truncated = false;
   std::vector<std::uint32_t> event_ends;  // as in Batch
   FileRange owed;
+  std::uint64_t text_begin = 0;  // as in Batch
   Seam seam;
 };
 

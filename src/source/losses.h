@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "source/file_metrics.h"
+#include "source/file_records.h"
 #include "source/source.h"
 
 namespace logflume {
@@ -17,6 +18,7 @@ struct Loss {
   FileRange range;                  // what the sink that is most behind has not got
   std::uint64_t partial_bytes = 0;  // of it, behind the last whole event
   std::string reason;
+  std::vector<Unread> unread;  // of each sink
 };
 
 // Threads: the source's.
@@ -24,11 +26,15 @@ class Losses {
  public:
   static constexpr Duration kGrace = std::chrono::seconds(5);  // as long as a copy may be held (semantics 4)
 
-  Losses(SourceContext& context, FileMetrics& metrics) : context_(context), metrics_(metrics) {}
+  Losses(SourceContext& context, FileMetrics& metrics, FileRecords& records)
+      : context_(context), metrics_(metrics), records_(records) {}
 
   void suspect(Loss loss, TimePoint now);
   // Nobody can have it: counted at once.
   void certain(const Loss& loss);
+  // For the audit: nobody gets the bytes before `end` that were not read. Counts nothing.
+  void note(std::uint64_t file_id, const std::vector<Unread>& unread, std::uint64_t end,
+            std::string_view reason);
   // The content of this file goes on elsewhere: nothing of it is lost.
   void found(std::uint64_t file_id);
   // Counts and logs what was not found in time; with `all`, everything.
@@ -42,6 +48,7 @@ class Losses {
   };
   SourceContext& context_;
   FileMetrics& metrics_;
+  FileRecords& records_;
   std::vector<Pending> pending_;  // in the order of their due times
 };
 

@@ -72,6 +72,8 @@ void Orphans::give_up_deleted(TimePoint now) {
     unread_sum -= unread;
     --held;
     metrics_.lost_bytes("deleted", unread);
+    catalog_.keep_record(*file);
+    losses_.note(file->content->id, unread_of(*file->content), file->size_known, "deleted");
     context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({})",
                       file->path(), fed, file->size_known,
                       too_old    ? "max_age of deleted_files"

@@ -20,13 +20,14 @@ namespace logflume {
 class Orphans {
  public:
   Orphans(const FileSourceConfig& config, SourceContext& context, FileCatalog& catalog, HandlePool& handles,
-          Discovery& discovery, FileMetrics& metrics, ReadyFiles& ready)
+          Discovery& discovery, FileMetrics& metrics, Losses& losses, ReadyFiles& ready)
       : config_(config),
         context_(context),
         catalog_(catalog),
         handles_(handles),
         discovery_(discovery),
         metrics_(metrics),
+        losses_(losses),
         ready_(ready) {}
 
   void add(TailedFile& file, TimePoint now);
@@ -45,6 +46,7 @@ class Orphans {
   HandlePool& handles_;
   Discovery& discovery_;
   FileMetrics& metrics_;
+  Losses& losses_;
   ReadyFiles& ready_;
   std::vector<FileToken> files_;  // in the order in which they lost their names
   TimePoint next_check_ = kNever;

@@ -1,5 +1,7 @@
 #include "source/tailed_file.h"
 
+#include "checkpoint/sink_ledger.h"
+
 namespace logflume {
 
 std::uint64_t LogContent::fed_max() const {
@@ -31,6 +33,13 @@ void TailedFile::turn_to_long_event(std::uint64_t position) {
   const auto aside = std::find_if(long_events_aside.begin(), long_events_aside.end(),
                                   [&](const LongEvent& event) { return event.is_at(position); });
   if (aside != long_events_aside.end()) std::swap(long_event, *aside);
+}
+
+std::vector<Unread> unread_of(const LogContent& content) {
+  std::vector<Unread> unread;
+  for (const CursorRef& cursor : content.cursors)
+    unread.push_back({cursor->ledger().sink(), cursor->fed_offset});
+  return unread;
 }
 
 void TailedFile::set_content(std::shared_ptr<LogContent> next) {

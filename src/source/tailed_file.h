@@ -39,6 +39,13 @@ struct LogContent {
   bool all_acknowledged() const;
 };
 
+// Where what each sink was not fed begins.
+struct Unread {
+  std::string sink;
+  std::uint64_t begin = 0;
+};
+std::vector<Unread> unread_of(const LogContent& content);
+
 // An inode with at least one matching name, or that is still followed after it lost its names.
 //
 // Threads: the source's.

@@ -1,0 +1,21 @@
+#include "event/batch.h"
+
+#include <cassert>
+
+namespace logflume {
+
+FileRange Batch::range_of(std::uint32_t first, std::uint32_t last) const {
+  assert(first <= last && last <= events);
+  const auto end_of = [&](std::size_t from, std::uint32_t index, std::uint32_t count) {
+    // Where the event `index` ends, `count` events behind `from`.
+    if (index == events) return bytes;
+    if (!event_ends.empty()) return std::size_t{event_ends[index - 1]} + 1;
+    for (; count > 0; --count) from = text().find('\n', from) + 1;
+    return from;
+  };
+  const std::size_t begin = first == 0 ? 0 : end_of(0, first, first);
+  const std::size_t end = last == first ? begin : end_of(begin, last, last - first);
+  return {text_begin + begin, text_begin + end};
+}
+
+}  // namespace logflume
