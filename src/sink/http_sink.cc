@@ -24,6 +24,7 @@ constexpr Duration kDefaultLinger = 500ms;
 constexpr Duration kRetryAfterMax = 60s;
 // What is read of an answer, and what is shown of it.
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+constexpr std::size_t kHeaderBytesMax = 256 * 1024;  // libcurl keeps them all
 constexpr std::size_t kShownBytesMax = kAsciiLineBytesMax;
 constexpr std::size_t kDeliveriesPerPass = 64;
 
@@ -37,6 +38,7 @@ struct Answer {
   std::string status;  // "503 Service Unavailable"
   std::string body;    // its first bytes
   std::size_t body_bytes = 0;
+  std::size_t header_bytes = 0;
   bool cut = false;         // it is longer than is read
   bool much_later = false;  // Retry-After is more than libcurl can say
 };
@@ -235,6 +237,8 @@ Lane& HttpSink::lane_of(CURL* easy) {
 std::size_t HttpSink::on_header(char* data, std::size_t size, std::size_t count, void* lane) {
   Answer& answer = static_cast<Lane*>(lane)->answer;
   const std::string_view line(data, size * count);
+  const std::size_t header_bytes = answer.header_bytes + line.size();
+  if (header_bytes > kHeaderBytesMax) return CURL_WRITEFUNC_ERROR;
   if (line.starts_with("HTTP/")) {
     // Of the last answer: 1xx and the proxy's CONNECT come before it.
     const std::size_t space = line.find(' ');
@@ -248,6 +252,7 @@ std::size_t HttpSink::on_header(char* data, std::size_t size, std::size_t count,
     value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
     answer.much_later = value.find_first_not_of("0123456789") > 9 && value.size() > 9;
   }
+  answer.header_bytes = header_bytes;
   return size * count;
 }
 

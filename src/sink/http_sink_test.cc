@@ -302,6 +302,16 @@ TEST_F(HttpSinkTest, AnEndlessAnswerIsCut) {
   EXPECT_EQ(request_count(), 1u);
 }
 
+TEST_F(HttpSinkTest, EndlessHeadersAreCut) {
+  std::string headers;
+  while (headers.size() < 600'000) headers += "X-Filler: " + std::string(1000, 'x') + "\r\n";
+  serve({HttpReply{HttpReply::Action::kAnswer, "HTTP/1.1 200 OK\r\n" + headers}});
+  start(raw_config());
+  harness_.send("one\n");
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(request_count(), 1u);
+}
+
 TEST_F(HttpSinkTest, DrainSendsWhatLingers) {
   serve({HttpReply::ok()});
   HttpSinkConfig config = raw_config();
