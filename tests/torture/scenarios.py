@@ -11,8 +11,9 @@ import subprocess
 import time
 
 import harness
+from mistreat import mistreat
 from torture import faults, peers
-from torture.run import Broken, scenario
+from torture.run import EXACTLY, Broken, Row, scenario
 
 @functools.cache
 def buffer_types():
@@ -428,3 +429,28 @@ def broken_peers(run):
     run.configure()
     run.load()
     return bad_peers(run, ['fin', 'down', 'busy', 'reset', 'garbage', 'any'])
+
+
+# -- Files ------------------------------------------------------------------------------------------------
+
+@scenario(weight=2)
+def mistreated_files(run):
+    """What rotation tools, editors and administrators do to logs, with kill -9, SIGSTOP and reloads between it.
+
+    tests/mistreat.py, again and again with another seed; it checks that each line came once."""
+    written, rounds = 0, 0
+    while not run.over():
+        seconds = min(20, max(3, run.begin + run.seconds - time.monotonic()))
+        world = harness.World(os.path.join(run.world.dir, str(rounds)))
+        seed = run.random.randrange(1 << 31)
+        try:
+            done, streams = mistreat(world, seed, seconds)
+        except AssertionError as error:
+            raise Broken(f'PYTHONPATH=tests python3 tests/mistreat.py --seed {seed} --seconds {seconds:.0f}: {error}') from None
+        finally:
+            world.close()
+        for what, count in done.items():
+            run.faults[what.split(' of ')[0]] += count
+        written, rounds = written + sum(streams.values()), rounds + 1
+    note = '; '.join([f'{rounds} seeds', *(f'{count} {what}' for what, count in sorted(run.faults.items()))])
+    return [Row(run.name, 'file-memory', EXACTLY, sum(run.faults.values()), written, 0, 0, 0, 0, 0, note)]
