@@ -30,7 +30,8 @@ struct Discard {
   std::uint64_t events = 0;
 };
 
-// Threads: fed_* and backlog_to belong to the source's thread, take_to() to the sink's; acked_offset() and
+// Threads: fed_* and backlog_to belong to the source's thread, take_to() to the sink's, file_stored to the
+//          buffer's; acked_offset() and
 //          taken_offset() may be read anywhere; the rest is guarded by the ledger that the cursor belongs to.
 // Invariants: acked_offset() <= fed_offset. Ranges in [acked, fed) are in flight or acknowledged out of
 // order.
@@ -67,6 +68,7 @@ class Cursor : public RefCounted<Cursor> {
   std::uint64_t fed_offset;      // the next byte to feed
   Seam fed_seam;                 // the bytes before it
   std::uint64_t backlog_to = 0;  // fed through the backlog's lane up to here
+  bool file_stored = false;      // the file's record is durable: who writes the sink's buffer knows
 
  private:
   friend class SinkLedger;

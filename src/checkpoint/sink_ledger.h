@@ -17,11 +17,23 @@
 
 namespace logflume {
 
+// Where it is said that deliveries are done with: the sink's ledger, or a buffer before it.
+class AckTarget {
+ public:
+  virtual ~AckTarget() = default;
+  // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
+  // REQUIRES: each delivery once.
+  virtual void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) = 0;
+  // These events of a delivery of `cursor` that is not acknowledged yet will be as ones that were given up.
+  // REQUIRES: each event once; `discard.range` within the delivery's bytes of the file.
+  virtual void discard(Cursor& cursor, Discard discard) = 0;
+};
+
 // Threads: charge() and has_room() from the sources, acknowledge() from the sink, take() from the
 //          checkpointer; each may run at once with the others.
 // Invariant: what take() returns is one moment of the sink: all acknowledgements up to some acknowledge()
 //            call together with the states given with them, never half of a call.
-class SinkLedger {
+class SinkLedger final : public AckTarget {
  public:
   // `on_dirty` is called, from the sink's thread, when the first change after a take() arrives. It may be
   // empty. `inflight_bytes_max` of 0 counts as 1: one batch at a time.
@@ -56,12 +68,10 @@ class SinkLedger {
   void set_inflight_max(std::size_t bytes);
 
   // -- Acknowledgement ------------------------------------------------------------------------------------
-  // `done` was delivered, or discarded and counted; `states` hold from this moment on. In any order.
   // REQUIRES: each delivery once; its cursor belongs to this ledger.
-  void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states = {});
-  // These events of a delivery that is not acknowledged yet will be as ones that were given up.
-  // REQUIRES: each event once; `discard.range` within `discard.owed`.
-  void discard(Cursor& cursor, Discard discard);
+  void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) override;
+  void acknowledge(std::span<const Delivery> done) { acknowledge(done, {}); }
+  void discard(Cursor& cursor, Discard discard) override;
 
   // The cursor's place is to be durable although nothing was acknowledged: a position that was chosen, not
   // reached.

@@ -15,6 +15,9 @@ namespace {
 constexpr const char* kTemplateDoc =
     " A template: `{{ source }}`, `{{ host }}`, `{{ file }}`, `{{ file_name }}` and `{{ LABEL }}`";
 
+constexpr std::uint64_t kDiskBufferMin = 1024 * 1024;
+constexpr std::uint64_t kOverflowMin = 64 * 1024;
+
 ObjectDescription describe_batch() {
   Describe<BatchConfig> batch("How events are put together before they are sent.");
   batch
@@ -32,15 +35,47 @@ ObjectDescription describe_batch() {
 
 ObjectDescription describe_buffer() {
   Describe<BufferConfig> buffer("What waits for the sink.");
-  buffer.choice("type", &BufferConfig::type, {{"memory", "memory"}}, "Where it waits.")
-      .not_yet("disk",
-               "disk buffers are not supported yet: a file is its own buffer, and a sink that falls behind "
-               "reads it again");
-  buffer.bytes("max_bytes", &BufferConfig::max_bytes, "How much may wait.").at_least(1);
+  buffer.choice("type", &BufferConfig::type, {{"memory", BufferType::kMemory}, {"disk", BufferType::kDisk}},
+                "Where it waits. `disk`: in a log under `data_dir`; a source is acknowledged when its events "
+                "are durable there, so that its files may go while the sink is down.");
+  buffer.bytes("max_bytes", &BufferConfig::max_bytes, "How much may wait.")
+      .at_least(1)
+      .absent_is("16MiB in memory, 1GiB on disk")
+      .example_is("10GiB");
+  buffer.choice(
+      "when_full", &BufferConfig::when_full,
+      {{"block", WhenFull::kBlock},
+       {"drop_newest", WhenFull::kDropNewest},
+       {"drop_oldest", WhenFull::kDropOldest}},
+      "`block`: this sink falls behind, alone, and later reads again from the file. `drop_newest`, "
+      "`drop_oldest`: events that find the disk buffer full, or its oldest, are given up and counted "
+      "(reason `buffer_full`).");
   buffer
-      .choice("when_full", &BufferConfig::when_full, {{"block", WhenFull::kBlock}},
-              "`block`: this sink falls behind, alone, and later reads again from the file.")
-      .not_yet("drop_newest", "dropping is not supported: a sink that is behind reads again from the file");
+      .bytes("overflow", &BufferConfig::overflow,
+             "The disk is not touched before so much waits in memory, and again once the sink has caught up.")
+      .at_least(kOverflowMin)
+      .absent_is("everything is written to disk")
+      .example_is("64MiB");
+  buffer.check([](const BufferConfig& config, Findings& findings) {
+    if (config.on_disk()) {
+      if (config.bytes() < kDiskBufferMin) {
+        findings.error(
+            "max_bytes",
+            fmt::format("buffer.max_bytes: {} bytes are too few for a disk buffer", config.bytes()),
+            "at least 1MiB");
+      }
+      return;
+    }
+    if (config.when_full != WhenFull::kBlock) {
+      findings.error(
+          "when_full", "buffer.when_full: dropping needs a disk buffer", "block",
+          "a sink that is behind reads again from the file; \"type: disk\" has a buffer to drop from");
+    }
+    if (config.overflow) {
+      findings.misnamed("overflow", "buffer.overflow needs a disk buffer", {},
+                        "with \"type: disk\" it is the memory before the disk is used");
+    }
+  });
   return std::move(buffer).done();
 }
 
@@ -142,11 +177,13 @@ void describe_common(Describe<T>& sink) {
   sink.field("request_timeout", &SinkConfig::request_timeout, "An attempt that takes longer has failed.")
       .at_least(1ms);
   sink.check([](const T& config, Findings& findings) {
-    if (config.batch.max_bytes > config.buffer.max_bytes) {
+    const bool overflows = config.buffer.on_disk() && config.buffer.overflow;
+    const std::uint64_t waiting = overflows ? *config.buffer.overflow : config.buffer.bytes();
+    if (config.batch.max_bytes > waiting) {
       findings.error(
           "batch.max_bytes",
-          fmt::format("batch.max_bytes is more than buffer.max_bytes ({} bytes): a batch could never fill",
-                      config.buffer.max_bytes));
+          fmt::format("batch.max_bytes is more than buffer.{} ({} bytes): a batch could never fill",
+                      overflows ? "overflow" : "max_bytes", waiting));
     }
   });
 }

@@ -38,7 +38,7 @@ TEST(LoadTest, DefaultsAreThoseOfTheSemantics) {
   EXPECT_EQ(out.encoding, Encoding::kJson);
   EXPECT_EQ(out.batch.max_bytes, 1u << 20);
   EXPECT_EQ(out.batch.max_events, 10'000u);
-  EXPECT_EQ(out.buffer.max_bytes, 16u << 20);
+  EXPECT_EQ(out.buffer.bytes(), 16u << 20);
 }
 
 TEST(LoadTest, LingerDefaultsByTypeOfSink) {
@@ -137,7 +137,7 @@ sinks:
   EXPECT_EQ(out.batch.max_bytes, 10u);
   EXPECT_EQ(out.batch.max_events, 11u);
   EXPECT_EQ(out.batch.linger, 12ms);
-  EXPECT_EQ(out.buffer.max_bytes, 13u << 20);
+  EXPECT_EQ(out.buffer.bytes(), 13u << 20);
   EXPECT_EQ(out.retry.initial, 14ms);
   EXPECT_EQ(out.retry.max, 15s);
   EXPECT_EQ(out.request_timeout, 16s);
@@ -218,8 +218,17 @@ TEST(LoadTest, EachMistakeInASinkIsPlacedAndNamed) {
       {"blackhole", "labels: [a]", "10:13: labels is a list [a map from names to texts]"},
       {"blackhole", "batch: {max_events: 0}", "10:25: batch.max_events: 0 is too small [at least 1]"},
       {"blackhole", "batch: {max_bytes: 32MiB}", "10:24: batch.max_bytes is more than buffer.max_bytes"},
-      {"blackhole", "buffer: {type: disk}", "10:20: buffer.type: disk buffers are not supported yet"},
-      {"blackhole", "buffer: {when_full: drop_newest}", "10:25: buffer.when_full: dropping is not supported"},
+      {"blackhole", "buffer: {type: tape}",
+       "10:20: buffer.type: \"tape\" is not known [\"memory\" or \"disk\"]"},
+      {"blackhole", "buffer: {when_full: drop_newest}",
+       "10:25: buffer.when_full: dropping needs a disk buffer [block]"},
+      {"blackhole", "buffer: {overflow: 1MiB}", "10:14: buffer.overflow needs a disk buffer"},
+      {"blackhole", "buffer: {type: disk, overflow: 1KiB}",
+       "10:36: buffer.overflow: 1KiB is too small [at least 64KiB]"},
+      {"blackhole", "buffer: {type: disk, max_bytes: 64KiB}\n    batch: {max_bytes: 1KiB}",
+       "10:37: buffer.max_bytes: 65536 bytes are too few for a disk buffer [at least 1MiB]"},
+      {"blackhole", "buffer: {type: disk, overflow: 512KiB}",
+       "7:3: batch.max_bytes is more than buffer.overflow (524288 bytes): a batch could never fill"},
       {"blackhole", "retry: {initial: 2s, max: 1s}", "10:31: retry.max is shorter than retry.initial"},
       {"blackhole", "request_timeout: 0", "10:22: request_timeout: 0 is too small [at least 1ms]"},
       {"blackhole", "path: /x", "10:5: unknown key \"path\" in sink \"out\" (type blackhole)"},

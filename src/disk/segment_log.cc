@@ -63,12 +63,15 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
     if (whole_to == last.first) {
       if (auto removed = disk_.remove(segment_path(directory_, last.first)); !removed) return removed;
       segments->pop_back();
-    } else if (whole_to < last.end()) {
+    } else if (whole_to < last.end() || whole_to > synced_to) {
       auto file = disk_.open(segment_path(directory_, last.first), DiskOpen::kWrite);
       if (!file) return std::move(file).error();
-      // Durable before anything is appended: it must not come back.
-      if (auto cut = (*file)->truncate(last.offset_of(whole_to)); !cut) return cut;
+      // Durable before anything is made of it, and what was cut must not come back.
+      if (whole_to < last.end()) {
+        if (auto cut = (*file)->truncate(last.offset_of(whole_to)); !cut) return cut;
+      }
       if (auto synced = (*file)->sync(); !synced) return synced;
+      if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
       last.file_bytes = last.offset_of(whole_to);
     }
   }
@@ -106,8 +109,13 @@ std::uint64_t SegmentLog::segments() const {
 
 std::optional<std::uint64_t> SegmentLog::oldest_end() const {
   const std::lock_guard lock(mutex_);
-  if (segments_.size() < 2) return std::nullopt;
-  return std::min(segments_[0].end(), segments_[1].first);
+  return oldest_end_locked();
+}
+
+std::optional<std::uint64_t> SegmentLog::oldest_end_locked() const {
+  if (segments_.empty() || (segments_.size() == 1 && writing_)) return std::nullopt;
+  const std::uint64_t next = segments_.size() > 1 ? segments_[1].first : UINT64_MAX;
+  return std::min(segments_.front().end(), next);
 }
 
 Result<void> SegmentLog::append(std::span<const Record> records) {
@@ -247,9 +255,8 @@ Result<void> SegmentLog::drop_before(std::uint64_t position) {
     std::uint64_t first = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (segments_.empty() || (segments_.size() == 1 && writing_)) return {};
-      const std::uint64_t next = segments_.size() > 1 ? segments_[1].first : UINT64_MAX;
-      if (std::min(segments_.front().end(), next) > position) return {};
+      const auto end = oldest_end_locked();
+      if (!end || *end > position) return {};
       first = segments_.front().first;
     }
     if (auto removed = disk_.remove(segment_path(directory_, first)); !removed) return removed;

@@ -43,8 +43,8 @@ class SegmentLog {
   };
 
   // Opens the log in `directory`, which is created when something is appended. Of the last segment, whatever
-  // is behind its last whole record is cut off; `synced_to` and what is before it was durable and is not
-  // looked at. Errors: kUnsupported too: the last segment is of a newer version.
+  // is behind its last whole record is cut off; what is before `synced_to` was durable and is not looked at.
+  // All that is left is durable on return. Errors: kUnsupported too: the last segment is of a newer version.
   static Result<std::unique_ptr<SegmentLog>> open(Disk& disk, std::string directory,
                                                   const SegmentLogOptions& options, std::uint64_t synced_to);
 
@@ -56,7 +56,7 @@ class SegmentLog {
   // Of all files.
   std::uint64_t size_bytes() const;
   std::uint64_t segments() const;
-  // Of the oldest segment, were another one there to go on with; nullopt: there is one at most.
+  // Of the oldest segment; nullopt: there is none, or it is the one that is written.
   std::optional<std::uint64_t> oldest_end() const;
 
   // At end(), in order. Durable after the next sync(). REQUIRES: no payload is longer than kRecordPayloadMax.
@@ -75,6 +75,7 @@ class SegmentLog {
   SegmentLog(Disk& disk, std::string directory, const SegmentLogOptions& options)
       : disk_(disk), directory_(std::move(directory)), options_(options) {}
   Result<void> recover(std::uint64_t synced_to);
+  std::optional<std::uint64_t> oldest_end_locked() const;
   Result<void> create_segment();
   void close_segment();
   Result<void> write(std::span<const Record> records, std::uint64_t bytes);

@@ -164,7 +164,9 @@ void SegmentReader::parse(std::string_view bytes, std::uint64_t region_end, bool
       damaged(position_, header->end(), header->items);
       continue;
     }
-    if (!header->filler) chunk.records.push_back({position_, header->end(), header->items, payload});
+    if (!header->filler) {
+      chunk.records.push_back({position_, header->end(), header->items, payload, segment_.first});
+    }
     position_ = header->end();
   }
 }

@@ -20,6 +20,7 @@ struct LogRecord {
   std::uint64_t end = 0;    // the position behind it
   std::uint32_t items = 0;  // what it holds, as its writer counted
   std::string_view payload;
+  std::uint64_t segment = 0;  // the first position of the segment that holds it
 };
 
 // Positions [begin, end) hold what cannot be read. Empty: the header of the segment there is damaged, which

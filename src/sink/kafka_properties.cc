@@ -100,7 +100,7 @@ KafkaBatching kafka_batching(const KafkaSinkConfig& config) {
 }
 
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
-  return std::clamp(config.buffer.max_bytes / KafkaWindow::kMessageBytes, kQueueMessagesMin,
+  return std::clamp(config.buffer.memory_bytes() / KafkaWindow::kMessageBytes, kQueueMessagesMin,
                     kQueueMessagesMax);
 }
 

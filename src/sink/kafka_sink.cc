@@ -148,7 +148,7 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
     : config_(std::move(config)),
       context_(std::move(context)),
       json_(context_.host, config_.labels),
-      window_(context_.budget, config_.buffer.max_bytes),
+      window_(context_.budget, config_.buffer.memory_bytes()),
       batching_(kafka_batching(config_)),
       held_topics_(window_, config_.retry),
       backoff_(config_.retry),

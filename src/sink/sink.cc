@@ -93,8 +93,8 @@ void shrink(Gauge& gauge, std::uint64_t count) {
 
 }  // namespace
 
-Outcome::Outcome(SinkLedger& ledger, ComponentMetrics& metrics)
-    : ledger_(ledger),
+Outcome::Outcome(AckTarget& target, ComponentMetrics& metrics)
+    : target_(target),
       metrics_(metrics),
       latency_(metrics.registry.histogram("logflume_delivery_latency_seconds",
                                           "From the read of an event to its acknowledgement.",
@@ -139,7 +139,7 @@ void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
 void Outcome::discarded(std::string_view reason, const Delivery& delivery, FileRange range,
                         std::uint64_t events) {
   metrics_.discarded(reason, events);
-  ledger_.discard(*delivery.cursor, {delivery.batch->owed, range, std::string(reason), events});
+  target_.discard(*delivery.cursor, {delivery.batch->owed, range, std::string(reason), events});
   shrink(pending_events_, events);
 }
 
@@ -155,7 +155,7 @@ void Outcome::flush(std::span<const SinkStateRecord> states) {
     const std::chrono::duration<double> latency = now - delivery.batch->read_at;
     latency_.observe(std::max(latency.count(), 0.0), delivery.batch->events);
   }
-  ledger_.acknowledge(finished_, states);
+  target_.acknowledge(finished_, states);
   finished_.clear();
 }
 

@@ -66,7 +66,7 @@ class Inbox {
 // Invariant: of each delivery, every event is counted once, as sent or as discarded, before finish().
 class Outcome {
  public:
-  Outcome(SinkLedger& ledger, ComponentMetrics& metrics);
+  Outcome(AckTarget& target, ComponentMetrics& metrics);
 
   void taken(const Delivery& delivery);  // counts it as received, unless it was before
   // Together, as one request, one set of messages, one commit: a batch. `wire_bytes`: encoded, before
@@ -76,11 +76,11 @@ class Outcome {
   void discarded(std::string_view reason, const Delivery& delivery, FileRange range, std::uint64_t events);
   // All events of it are accounted for: acknowledged with the next flush().
   void finish(Delivery&& delivery);
-  // Hands what was finished to the ledger, at one moment together with `states`. Cheap when there is nothing.
+  // Hands what was finished to the target, at one moment together with `states`. Cheap when there is nothing.
   void flush(std::span<const SinkStateRecord> states = {});
 
  private:
-  SinkLedger& ledger_;
+  AckTarget& target_;
   ComponentMetrics& metrics_;
   Histogram& latency_;  // logflume_delivery_latency_seconds, from read to acknowledgement, weighted by events
   Histogram& batch_events_;

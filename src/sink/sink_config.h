@@ -22,11 +22,24 @@ struct BatchConfig {
   bool operator==(const BatchConfig&) const = default;
 };
 
-enum class WhenFull { kBlock };
+enum class WhenFull { kBlock, kDropNewest, kDropOldest };
+enum class BufferType { kMemory, kDisk };
 struct BufferConfig {
-  std::string type = "memory";
-  std::uint64_t max_bytes = 16 * 1024 * 1024;
+  static constexpr std::uint64_t kMemoryBytes = 16 * 1024 * 1024;
+  static constexpr std::uint64_t kDiskBytes = 1024 * 1024 * 1024;
+
+  BufferType type = BufferType::kMemory;
+  std::optional<std::uint64_t> max_bytes;  // absent: by the type
   WhenFull when_full = WhenFull::kBlock;
+  std::optional<std::uint64_t> overflow;  // of a disk buffer: it is not used before so much waits in memory
+
+  bool on_disk() const { return type == BufferType::kDisk; }
+  std::uint64_t bytes() const { return max_bytes.value_or(on_disk() ? kDiskBytes : kMemoryBytes); }
+  // What of it is in memory.
+  std::uint64_t memory_bytes() const {
+    if (!on_disk()) return bytes();
+    return overflow ? *overflow / 2 * 3 : kMemoryBytes;  // a third is what the sink has in its hands
+  }
   bool operator==(const BufferConfig&) const = default;
 };
 

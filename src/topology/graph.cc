@@ -10,16 +10,15 @@
 namespace logflume {
 namespace {
 
-// What may be in flight to each sink: its buffer, but all of them together at most half of the memory, of
-// which a fifth is for lines that have just been written (SinkLedger::has_room_for_live()). What all of them
-// encode has a quarter. The last quarter stays for reading, so that sinks which hang leave room for those
-// that do not.
+// What may wait in memory for each sink: its buffer, but all of them together at most half of the memory.
+// What all of them encode has a quarter. The last quarter stays for reading, so that sinks which hang leave
+// room for those that do not.
 MemoryShare share_of(const Config& config, const SinkConfig& sink) {
   double sum = 0;
-  for (const auto& [name, any] : config.sinks) sum += static_cast<double>(common(any).buffer.max_bytes);
-  const auto own = static_cast<double>(sink.buffer.max_bytes);
+  for (const auto& [name, any] : config.sinks) sum += static_cast<double>(common(any).buffer.memory_bytes());
+  const auto own = static_cast<double>(sink.buffer.memory_bytes());
   const auto limit = static_cast<double>(config.memory_limit);
-  return {static_cast<std::size_t>(0.8 * std::min(own, limit / 2 * own / sum)),
+  return {static_cast<std::uint64_t>(std::min(own, limit / 2 * own / sum)),
           static_cast<std::size_t>(limit / 4 * own / sum)};
 }
 
@@ -60,12 +59,12 @@ Graph::~Graph() {
 
 void Graph::stop_threads() {
   for (const auto& [name, unit] : sources_) unit->loop()->stop();
-  for (const auto& [name, unit] : sinks_) unit->loop()->stop();
+  for (const auto& [name, unit] : sinks_) unit->stop_threads();
 }
 
 bool Graph::all_acknowledged() const {
   return std::all_of(sinks_.begin(), sinks_.end(),
-                     [](const auto& item) { return item.second->ledger().inflight_batches() == 0; });
+                     [](const auto& item) { return item.second->is_acknowledged(); });
 }
 
 // -- Change -----------------------------------------------------------------------------------------------
@@ -139,7 +138,7 @@ Graph::Loop Graph::loop_for(const std::string& sink, const Config& next,
                             const std::map<std::string, Loop>& loops) const {
   const AnySinkConfig& config = next.sinks.at(sink);
   const std::vector<std::string>& inputs = common(config).inputs;
-  if (inputs.size() == 1 && may_share_thread(config)) {
+  if (inputs.size() == 1 && may_share_thread(config) && !common(config).buffer.on_disk()) {
     const auto of_input = [&](const auto& other) { return feeds(next, inputs.front(), other.first); };
     if (std::count_if(next.sinks.begin(), next.sinks.end(), of_input) == 1) return loops.at(inputs.front());
   }
@@ -155,7 +154,7 @@ Result<void> Graph::open_beside(const Config& next, const FormerNames& formerly,
     if (!sinks_.contains(name) && !formerly.contains(name)) fresh.push_back(name);
   }
   if (fresh.empty()) return {};
-  const Result<CheckpointContent> stored = this->stored();
+  Result<CheckpointContent> stored = this->stored();
   if (!stored) return stored.error();
   for (const std::string& name : fresh) {
     auto opened = open_sink(name, next, *stored, loops);
@@ -166,7 +165,7 @@ Result<void> Graph::open_beside(const Config& next, const FormerNames& formerly,
   return {};
 }
 
-Result<void> Graph::open_sink(const std::string& name, const Config& next, const CheckpointContent& stored,
+Result<void> Graph::open_sink(const std::string& name, const Config& next, CheckpointContent& stored,
                               const std::map<std::string, Loop>& loops) {
   const AnySinkConfig& config = next.sinks.at(name);
   auto unit = std::make_unique<SinkUnit>(name, config, share_of(next, common(config)),
@@ -219,14 +218,25 @@ void Graph::end(const Going& going, Duration patience) {
   for (SinkUnit* sink : going.sinks) {
     if (sink->runs()) sink->drain();
   }
+  // What is durable in a buffer is not waited for, but for a moment where the sink has it already.
+  const TimePoint hands_end = std::min(end, steady_now() + SinkUnit::kHandsPatience);
   const auto finished = [&] {
     return std::all_of(going.sources.begin(), going.sources.end(),
                        [](const SourceUnit* unit) { return !unit->runs() || unit->source().stopped(); }) &&
            std::all_of(going.sinks.begin(), going.sinks.end(), [](const SinkUnit* unit) {
-             return !unit->runs() || unit->given_up() || unit->ledger().inflight_batches() == 0;
+             return !unit->runs() || unit->given_up() || unit->is_acknowledged();
            });
   };
-  for (Duration pause = 100us; !finished() && steady_now() < end; pause = std::min<Duration>(pause * 2, 10ms))
+  const auto at_rest = [&] {
+    return std::all_of(going.sinks.begin(), going.sinks.end(), [](const SinkUnit* unit) {
+      return !unit->runs() || unit->given_up() || unit->is_at_rest();
+    });
+  };
+  const auto waits = [&] {
+    const TimePoint now = steady_now();
+    return finished() ? !at_rest() && now < hands_end : now < end;
+  };
+  for (Duration pause = 100us; waits(); pause = std::min<Duration>(pause * 2, 10ms))
     std::this_thread::sleep_for(pause);
 
   for (const SinkUnit* sink : going.sinks) {
@@ -353,9 +363,9 @@ void Graph::show_metrics(MetricPage& page) {
     page.gauge("logflume_sink_inflight_batches", "Batches handed to the sink and not acknowledged.", labels,
                static_cast<double>(unit->ledger().inflight_batches()));
     page.gauge("logflume_ring_deliveries", "Deliveries in the rings to the sink.", labels,
-               static_cast<double>(unit->inbox().size_approx()));
+               static_cast<double>(unit->deliveries_in_rings()));
     page.gauge("logflume_ring_capacity", "Capacity of the sink's rings, deliveries.", labels,
-               static_cast<double>(unit->inbox().capacity()));
+               static_cast<double>(unit->ring_capacity()));
   }
 }
 

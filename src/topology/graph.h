@@ -51,7 +51,7 @@ class Graph {
   Loop loop_for(const std::string& sink, const Config& next, const std::map<std::string, Loop>& loops) const;
   Result<void> open_beside(const Config& next, const FormerNames& formerly, bool some_go,
                            const std::map<std::string, Loop>& loops);
-  Result<void> open_sink(const std::string& name, const Config& next, const CheckpointContent& stored,
+  Result<void> open_sink(const std::string& name, const Config& next, CheckpointContent& stored,
                          const std::map<std::string, Loop>& loops);
   Result<void> open_source(const std::string& name, const Config& next, const FormerNames& formerly,
                            const CheckpointContent& stored, const std::map<std::string, Loop>& loops);

@@ -18,7 +18,8 @@ Shared::Shared(const Config& config, Services s)
       budget(config.memory_limit),
       slabs(budget),
       global_rate(config.rate_limit.value_or(0)),
-      host(host_name()) {}
+      host(host_name()),
+      data_dir(config.data_dir) {}
 
 void Shared::adjust(const Config& config) {
   budget.set_limit(config.memory_limit);

@@ -43,6 +43,7 @@ struct Shared {
   SlabPool slabs;
   TokenBucket global_rate;
   const std::string host;
+  const std::string data_dir;
 };
 
 }  // namespace logflume

@@ -89,6 +89,7 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
   impl.warn_of_few_files(config);
   const Graph::FormerNames names = impl.former_names(config, *loaded);
   if (auto opened = impl.graph.change(config, names, Duration::zero()); !opened) return opened.error();
+  warn_of_orphaned_buffers(config, impl.graph.shared());
   return topology;
 }
 
@@ -121,7 +122,9 @@ bool Topology::exhausted() const {
   const Graph& graph = impl_->graph;
   return std::all_of(graph.sources().begin(), graph.sources().end(),
                      [](const auto& item) { return item.second->source().exhausted(); }) &&
-         graph.all_acknowledged();
+         graph.all_acknowledged() &&
+         std::all_of(graph.sinks().begin(), graph.sinks().end(),
+                     [](const auto& item) { return item.second->buffer_is_empty(); });
 }
 
 bool Topology::stop(Duration timeout, const std::function<bool()>& hurry) {
@@ -134,17 +137,26 @@ bool Topology::stop(Duration timeout, const std::function<bool()>& hurry) {
     return std::all_of(graph.sources().begin(), graph.sources().end(),
                        [](const auto& item) { return item.second->source().stopped(); }) &&
            std::all_of(graph.sinks().begin(), graph.sinks().end(), [](const auto& item) {
-             return item.second->given_up() || item.second->ledger().inflight_batches() == 0;
+             return item.second->given_up() || item.second->is_acknowledged();
            });
   };
-  for (Duration pause = 100us; !finished() && steady_now() < end && !(hurry && hurry());
-       pause = std::min<Duration>(pause * 2, 10ms)) {
+  // What is durable in a buffer is not waited for, but for a moment where the sink has it already.
+  const TimePoint hands_end = std::min(end, steady_now() + SinkUnit::kHandsPatience);
+  const auto at_rest = [&graph] {
+    return std::all_of(graph.sinks().begin(), graph.sinks().end(),
+                       [](const auto& item) { return item.second->given_up() || item.second->is_at_rest(); });
+  };
+  const auto waits = [&] {
+    const TimePoint now = steady_now();
+    return finished() ? !at_rest() && now < hands_end : now < end;
+  };
+  for (Duration pause = 100us; waits() && !(hurry && hurry()); pause = std::min<Duration>(pause * 2, 10ms)) {
     std::this_thread::sleep_for(pause);
   }
   const bool clean = finished() && graph.all_acknowledged();
   graph.stop_threads();
   for (const auto& [name, unit] : graph.sinks()) {
-    const bool done = unit->ledger().inflight_batches() == 0;
+    const bool done = unit->is_acknowledged();
     if (!done && !clean && !(unit->given_up() && services.reader_may_leave)) {
       services.log.warn(name, "{} bytes in {} batches were not acknowledged{}",
                         unit->ledger().inflight_bytes(), unit->ledger().inflight_batches(),

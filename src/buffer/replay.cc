@@ -1,0 +1,78 @@
+#include "buffer/replay.h"
+
+#include <algorithm>
+
+#include "buffer/buffered_batch.h"
+
+namespace logflume {
+namespace {
+
+constexpr std::size_t kOriginsMax = 1024;
+constexpr std::size_t kPageBytes = 4096;
+
+}  // namespace
+
+Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
+  found = {};
+  SlabRef slab = slabs_.try_acquire_large(memory_bytes_);
+  if (!slab) {
+    found.no_memory = true;
+    return {};
+  }
+  if (auto read = reader_.read({slab->data(), slab->capacity()}, chunk_, limit); !read) return read;
+  if (chunk_.bytes_wanted != 0) {
+    // The next ones are as large, as a rule.
+    memory_bytes_ = (chunk_.bytes_wanted + kPageBytes) / kPageBytes * kPageBytes;
+    slab = slabs_.try_acquire_large(memory_bytes_);
+    if (!slab) {
+      found.no_memory = true;
+      return {};
+    }
+    if (auto read = reader_.read({slab->data(), slab->capacity()}, chunk_, limit); !read) return read;
+  } else if (!chunk_.records.empty() &&
+             chunk_.records.front().end - chunk_.records.front().position < SlabPool::kSlabBytes) {
+    memory_bytes_ = SlabPool::kSlabBytes;
+  }
+  found.at_end = chunk_.at_end;
+  found.damages = std::move(chunk_.damages);
+  for (const LogRecord& record : chunk_.records) {
+    if (BatchRef batch = make(record, slab, now)) {
+      found.batches.push_back(std::move(batch));
+    } else {
+      found.damages.push_back({record.position, record.end, record.items, record.segment});
+    }
+  }
+  return {};
+}
+
+BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint now) {
+  auto stored = BufferedBatch::decode(record.payload, record.items);
+  if (!stored) return {};
+  auto* batch = new Batch;
+  BatchRef shared(batch);
+  batch->slab = slab;
+  batch->data = stored->text.data();
+  batch->bytes = stored->text.size();
+  batch->events = record.items;
+  batch->unterminated = stored->unterminated;
+  batch->truncated = stored->truncated;
+  batch->strip_cr = stored->strip_cr;
+  batch->event_ends = std::move(stored->event_ends);
+  batch->origin = origin_of(stored->source, stored->path, stored->file_id);
+  batch->owed = {record.position, record.end};
+  batch->wall_ns = stored->wall_ns;
+  batch->read_at = now - std::max(Duration(wall_now_ns() - stored->wall_ns), Duration::zero());
+  return shared;
+}
+
+std::shared_ptr<const Origin> Replay::origin_of(std::string_view source, std::string_view path,
+                                                std::uint64_t file_id) {
+  if (origins_.size() >= kOriginsMax) origins_.clear();
+  std::shared_ptr<const Origin>& known = origins_[file_id];
+  if (!known || known->path != path || known->source != source) {
+    known = std::make_shared<const Origin>(Origin{std::string(source), std::string(path), file_id});
+  }
+  return known;
+}
+
+}  // namespace logflume
