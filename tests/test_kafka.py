@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from harness import numbered, until
+from harness import SLOW, free_port, numbered, until
 from kafka.broker import PASSWORD, USER
 
 OUTAGE_SECONDS = 20
@@ -349,3 +349,17 @@ def test_waits_for_a_topic_that_nobody_created(world, strict_broker, topic):
     expect_health(agent, 'ok')
     assert agent.stop() == 0
     assert strict_broker.lines(topic) == numbered(1, 2000).splitlines()
+
+
+def test_a_reload_to_a_broker_that_refuses_is_refused(world, broker):
+    world.config()
+    agent = world.start()
+    agent.first = False
+    world.config(sinks={'out': world.file_sink(), 'bus': {'type': 'kafka', 'topic': 'x', 'bootstrap_servers': f'127.0.0.1:{free_port()}'}})
+    begin = time.monotonic()
+    done = world.call('reload', '--config', world.path('logflume.yaml'))
+    assert done.returncode == 1 and 'sink bus: ' in done.stderr and 'refused' in done.stderr, done.stderr
+    assert time.monotonic() - begin < 5 * SLOW
+    world.config(sinks={'out': world.file_sink(), 'bus': {'type': 'kafka', 'topic': 'x', 'bootstrap_servers': broker.address()}})
+    assert world.call('reload', '--config', world.path('logflume.yaml')).returncode == 0
+    assert agent.stop() == 0

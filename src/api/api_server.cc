@@ -87,7 +87,7 @@ std::optional<Answer> refusal(const beast::error_code& error) {
                   "the header is too large\n"};
   }
   if (error == http::error::body_limit || error == http::error::unexpected_body) {
-    return Answer{http::status::payload_too_large, "text/plain; charset=utf-8", "no body is taken\n"};
+    return Answer{http::status::payload_too_large, "text/plain; charset=utf-8", "no such body is taken\n"};
   }
   return Answer{http::status::bad_request, "text/plain; charset=utf-8", "not a valid HTTP request\n"};
 }
@@ -149,7 +149,10 @@ class Session : public std::enable_shared_from_this<Session> {
     busy();
     if (error) {
       const bool has_body = error == http::error::body_limit || error == http::error::unexpected_body;
-      if (has_body && !allowed(parser_->get().method())) {
+      const auto& begun = parser_->get();
+      const bool known =
+          find_handler(handlers_, view(begun.method_string()), view(begun.target())) != nullptr;
+      if (has_body && !known && !allowed(begun.method())) {
         return write(not_allowed(), parser_->get().method(), 11, false);
       }
       // What follows a broken request cannot be told from it: answer and close.

@@ -51,6 +51,7 @@ Result<ControlReply> ask_agent(const std::string& data_dir, const std::string& m
                               std::to_string(body.size()) + "\r\n\r\n" + body;
   for (std::size_t sent = 0; sent < request.size();) {
     const ssize_t n = ::send(fd->get(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;  // it has refused, and says why
     if (n < 0) return errno_error("ask the agent");
     sent += static_cast<std::size_t>(n);
   }
@@ -58,6 +59,7 @@ Result<ControlReply> ask_agent(const std::string& data_dir, const std::string& m
   char part[16 * 1024];
   for (ssize_t n = 0; (n = ::recv(fd->get(), part, sizeof part, 0)) != 0;) {
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == ECONNRESET) break;
     if (n < 0) return errno_error("wait for the agent's answer");
     reply.append(part, static_cast<std::size_t>(n));
     if (reply.size() > kReplyBytesMax) return Error{Errc::kCorrupt, 0, "the agent's answer is too long"};

@@ -24,12 +24,14 @@
 #include "config/load.h"
 #include "config/watch.h"
 #include "telemetry/process_metrics.h"
+#include "topology/peers.h"
 #include "topology/topology.h"
 
 namespace logflume {
 namespace {
 
 constexpr Duration kReloadPatience = 5s;  // semantics 20
+constexpr Duration kPeerPatience = 3s;
 constexpr Duration kUntilEofLook = 2ms;
 
 // What the main thread waits for: signals, and whatever else has a descriptor.
@@ -215,6 +217,10 @@ ReloadAnswer AgentProcess::reload(const ReloadRequest& request) {
   if (request.dry_run) return {Result::kDryRun, "", diagnostics, std::move(changes)};
   std::istringstream text(to_text(changes));
   for (std::string line; std::getline(text, line);) log_.info("reload", "{}", line);
+  if (!request.force) {
+    if (const auto there = check_new_peers(config_, next, kPeerPatience); !there)
+      return answer(Result::kRefused, there.error().text());
+  }
   if (const auto changed = change_to(next); !changed) return answer(Result::kRefused, changed.error().text());
   log_.info("agent", "the new configuration runs");
   return {Result::kApplied, "", diagnostics, std::move(changes)};

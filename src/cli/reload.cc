@@ -22,6 +22,7 @@ struct Arguments {
   std::vector<std::string> config_paths;
   std::string data_dir;
   bool dry_run = false;
+  bool force = false;
   bool json = false;
 };
 
@@ -33,6 +34,7 @@ std::string_view text_of(const simdjson::dom::object& answer, const char* key) {
 int reload(Arguments arguments) {
   ReloadRequest request;
   request.dry_run = arguments.dry_run;
+  request.force = arguments.force;
   if (!arguments.config_paths.empty()) {
     const std::optional<Config> config = load_config_or_explain(arguments.config_paths);
     if (!config) return kExitConfiguration;
@@ -80,6 +82,8 @@ void add_reload_command(CLI::App& app, Command& chosen) {
       command->add_option("--data-dir", arguments->data_dir, "The data_dir of the agent")->type_name("DIR");
   config->excludes(data_dir);
   command->add_flag("--dry-run", arguments->dry_run, "Only say what would change");
+  command->add_flag("--force", arguments->force,
+                    "Do not ask the peers of new sinks first whether they answer");
   command->add_flag("--json", arguments->json, "The answer as JSON");
   command->callback([arguments, config, data_dir, &chosen] {
     if (config->count() + data_dir->count() == 0) throw CLI::RequiredError("--config or --data-dir");

@@ -13,7 +13,7 @@
 namespace logflume {
 
 std::string ReloadRequest::json() const {
-  std::string out = fmt::format("{{\"dry_run\":{},\"paths\":[", dry_run);
+  std::string out = fmt::format("{{\"dry_run\":{},\"force\":{},\"paths\":[", dry_run, force);
   for (const std::string& path : paths) {
     if (out.back() != '[') out += ',';
     append_json_string(out, path);
@@ -26,8 +26,10 @@ std::optional<ReloadRequest> ReloadRequest::from_json(std::string_view text) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(text.data(), text.size()).get(object) != simdjson::SUCCESS) return std::nullopt;
-  bool dry_run = false;
-  if (object["dry_run"].get(dry_run) == simdjson::SUCCESS) request.dry_run = dry_run;
+  for (const auto& [key, flag] : {std::pair{"dry_run", &request.dry_run}, {"force", &request.force}}) {
+    bool value = false;
+    if (object[key].get(value) == simdjson::SUCCESS) *flag = value;
+  }
   simdjson::dom::array paths;
   if (object["paths"].get(paths) != simdjson::SUCCESS) return request;
   for (const simdjson::dom::element path : paths) {

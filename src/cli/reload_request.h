@@ -17,6 +17,7 @@ namespace logflume {
 
 struct ReloadRequest {
   bool dry_run = false;
+  bool force = false;  // sinks whose peers do not answer too: they are tried for ever, as at a start
   // Absolute; empty: those that the agent was started with.
   std::vector<std::string> paths;
 
