@@ -35,7 +35,7 @@ constexpr std::size_t kCursorsMax = 4096;
 constexpr Duration kRetry = 1s;         // after an error
 constexpr Duration kRetryMemory = 2ms;  // for what nobody wakes us
 
-constexpr std::uint64_t kSegmentBytesMin = 1024 * 1024;
+constexpr std::uint64_t kSegmentBytesMin = 64 * 1024;
 constexpr std::uint64_t kSegmentBytesMax = 64 * 1024 * 1024;
 constexpr std::uint64_t kSegmentsMin = 16;  // of a full buffer
 
