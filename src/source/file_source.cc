@@ -224,7 +224,9 @@ void FileSource::pause(const std::string& sink) {
 }
 
 void FileSource::connect(Outlet outlet, const CheckpointContent& stored) {
-  const auto paused = outlet_of(outlet.formerly.empty() ? outlet.sink : outlet.formerly);
+  // By its former name, or, when a change is undone before it got there, still by its own.
+  auto paused = outlet_of(outlet.formerly.empty() ? outlet.sink : outlet.formerly);
+  if (!paused) paused = outlet_of(outlet.sink);
   if (paused) {
     feeder_.disconnect(*paused);
     context_.outlets[*paused] = std::move(outlet);
