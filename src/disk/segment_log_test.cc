@@ -367,20 +367,20 @@ TEST_F(SegmentLogTest, ForeignFilesAreLeftAlone) {
 
 // Goal: the reader sees whole records in order while they are appended, and never one that was not synced.
 TEST_F(SegmentLogTest, IsReadWhileItIsWritten) {
-  constexpr int kRecords = 5000;
+  constexpr std::size_t kRecords = 5000;
   auto log = open(0, 16 * 1024);
   std::atomic<bool> failed{false};
   std::jthread writer([&] {
-    for (int i = 0; i < kRecords && !failed; i += 10) {
+    for (std::size_t i = 0; i < kRecords && !failed; i += 10) {
       std::vector<std::string> group;
-      for (int j = i; j < i + 10; ++j) group.push_back(std::to_string(j) + std::string(j % 50, '.'));
+      for (std::size_t j = i; j < i + 10; ++j) group.push_back(std::to_string(j) + std::string(j % 50, '.'));
       if (!append(*log, group) || !log->sync()) failed = true;
     }
   });
   SegmentReader reader(posix_disk(), directory_, 0);
   std::string memory(8192, '\0');
   LogChunk chunk;
-  for (int next = 0; next < kRecords && !failed;) {
+  for (std::size_t next = 0; next < kRecords && !failed;) {
     ASSERT_TRUE(reader.read(memory, chunk, log->synced_end()));
     ASSERT_THAT(chunk.damages, IsEmpty());
     for (const LogRecord& record : chunk.records) {
