@@ -391,8 +391,10 @@ bool FileCatalog::may_be_copy(const TailedFile& file, std::int64_t gone_ns) {
 
 // Where that cannot be told, what is short and equal (a service's first line) is rather read twice than not.
 bool FileCatalog::may_be_copy(const TailedFile& file, const Remembered& remembered) {
-  if (remembered.vanished && remembered.record.prefix_bytes < Prefix::kBytesMax)
-    return file.archive != nullptr;
+  if (remembered.vanished) {
+    if (remembered.record.prefix_bytes < Prefix::kBytesMax) return file.archive != nullptr;
+    if (file.first_scan) return true;  // both were before this start, whatever the clock says now
+  }
   return may_be_copy(file, remembered.record.updated_ns);
 }
 
@@ -624,10 +626,10 @@ void FileCatalog::truncated(TailedFile& file) {
     content->cut_from = file.token;
   }
   file.size_known = std::max(file.size_known, read_to);  // of what is buried
-  // By the clock that made the time of birth of a copy, which need not be ours; within a tick, the copy was
-  // first.
+  // By the clock that made the time of birth of a copy, which need not be ours; or by ours, which is later
+  // where both are the same: it was seen now.
   const Result<FileStatus> status = file_status(file.fd.get());
-  bury(content, file, status ? status->changed_ns + 1 : wall_now_ns());
+  bury(content, file, std::max(status ? status->changed_ns + 1 : 0, wall_now_ns()));
   file.size_known = 0;
   pass_to_copy(file, content);
 }

@@ -103,7 +103,9 @@ class Run:
 
     def buffered(self, kind):
         """The `buffer` of a sink."""
-        return {'type': kind, 'max_bytes': '512MiB'} if kind != 'memory' else {'type': 'memory'}
+        return {'memory': {'type': 'memory'},
+                'disk': {'type': 'disk', 'max_bytes': '512MiB'},
+                'overflow': {'type': 'disk', 'max_bytes': '512MiB', 'overflow': '1MiB'}}[kind]
 
     def configure(self, **source):
         """Random within what changes nothing about what must come out."""
