@@ -12,12 +12,13 @@
 namespace logflume {
 
 std::size_t open_files_allowed(std::size_t wanted) {
-  constexpr rlim_t kReserve = 64;
+  constexpr rlim_t kReserve =
+      64;  // for threads, connections, the store, the API and directories that are listed
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
   const rlim_t reserve = std::max(kReserve, limit.rlim_cur / 4);
-  const rlim_t room = limit.rlim_cur > reserve * 2 ? limit.rlim_cur - reserve : limit.rlim_cur / 2;
-  return std::min<std::size_t>(wanted, std::max<rlim_t>(room, 1));
+  const rlim_t room = limit.rlim_cur > reserve ? limit.rlim_cur - reserve : 0;
+  return std::min<std::size_t>(wanted, std::max<rlim_t>({room, limit.rlim_cur / 4, 1}));
 }
 
 Result<void> HandlePool::open(TailedFile& file) {

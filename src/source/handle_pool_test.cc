@@ -132,7 +132,7 @@ TEST(OpenFilesAllowedTest, LeavesDescriptorsForTheRest) {
   EXPECT_EQ(allowed(1024, 10), 10U);
   EXPECT_EQ(allowed(1024, 1024), 768U);
   EXPECT_EQ(allowed(256, 1024), 192U);
-  EXPECT_EQ(allowed(64, 1024), 32U);
+  EXPECT_EQ(allowed(64, 1024), 16U);
 }
 
 }  // namespace
