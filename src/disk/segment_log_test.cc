@@ -408,6 +408,30 @@ TEST_F(SegmentLogTest, IsWrittenAgainAfterAFailedSync) {
   EXPECT_EQ(files().size(), 2U);
 }
 
+TEST_F(SegmentLogTest, AReaderFollowsWhereItGoesOnAfterAFailedSync) {
+  FailingDisk disk;
+  auto opened = SegmentLog::open(disk, directory_, {}, 0);
+  ASSERT_TRUE(opened);
+  SegmentLog& log = **opened;
+  write(log, {"one"});
+  const std::uint64_t synced = log.end();
+  disk.sync_fails = true;
+  ASSERT_TRUE(append(log, {"two"}));
+  ASSERT_FALSE(log.sync());
+  disk.sync_fails = false;
+  SegmentReader reader(disk, directory_, 0);
+  std::string memory(4096, '\0');
+  LogChunk chunk;
+  ASSERT_TRUE(reader.read(memory, chunk, synced));
+  ASSERT_EQ(chunk.records.size(), 1U);
+  log.restart_at(synced);
+  write(log, {"two"});
+  ASSERT_TRUE(reader.read(memory, chunk, log.synced_end()));
+  ASSERT_EQ(chunk.records.size(), 1U);
+  EXPECT_EQ(chunk.records[0].payload, "two");
+  EXPECT_EQ(chunk.records[0].segment, synced);
+}
+
 // Goal: wherever the disk is full, what was synced is readable, and what follows can be written again.
 TEST_F(SegmentLogTest, GoesOnAfterAFullDisk) {
   for (std::size_t room = 0; room < 200; ++room) {

@@ -83,7 +83,9 @@ Result<void> SegmentReader::read(std::span<char> memory, LogChunk& chunk, std::u
       damaged_from_.reset();
       return {};
     }
-    if (position_ < limit && (!file_ || position_ >= content_end_)) {
+    // The last segment grows; after a failed sync it is cut, too, and another one goes on from there.
+    const bool may_have_changed = is_last_ && !damaged_from_;
+    if (position_ < limit && (!file_ || may_have_changed || position_ >= content_end_)) {
       const auto located = locate(chunk);
       if (!located) return located.error();
       if (!*located) {
