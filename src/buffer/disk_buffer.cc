@@ -608,7 +608,8 @@ DiskBuffer::Writer::Group DiskBuffer::Writer::collect() {
 }
 
 Result<void> DiskBuffer::Writer::write(const Group& group) {
-  const bool gap = group.position != core_.log->end();
+  // end() may be behind what an attempt that failed has left.
+  const bool gap = group.position != core_.log->synced_end();
   // What is on disk must mean something after a crash: its files are known to the store, and what is missing
   // before it because the sink has it already, is known to be done.
   const bool unknown = std::any_of(group.deliveries.begin(), group.deliveries.end(),

@@ -1,0 +1,583 @@
+#include "buffer/disk_buffer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <random>
+
+#include "base/temp_dir_for_test.h"
+#include "buffer/buffer_state.h"
+#include "disk/failing_disk_for_test.h"
+#include "disk/segments.h"
+#include "sink/sink_test_fixture.h"
+
+namespace logflume {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// What outlives a run of the agent: the disk, and what was committed to the store.
+struct Machine {
+  TempDir dir;
+  FailingDisk disk;
+  std::map<std::uint64_t, std::uint64_t> offsets;  // of the sink's cursors, by file
+  std::vector<SinkStateRecord> states;
+  TimePoint now{std::chrono::hours(1)};
+
+  std::string directory() const { return dir / "buffers/out"; }
+};
+
+// A run: the test is the sources, the sink and the checkpointer, and says who works when.
+class Life {
+ public:
+  explicit Life(Machine& machine, DiskBufferConfig config = {})
+      : machine_(machine),
+        harness(machine.states),
+        health_(harness.board, "out.buffer", "buffer", "disk"),
+        buffer(config, {"out", machine.directory(), machine.disk, harness.ledger, harness.inbox, out_,
+                        harness.loop.parker(), harness.loop.parker(), harness.loop.parker(), harness.slabs,
+                        harness.metrics, health_, harness.log, [this] { return commit(); },
+                        [this](CheckpointChanges changes) { return store(std::move(changes)); }}),
+        outcome_(buffer, harness.metrics) {
+    harness.log.configure(LogLevel::kOff, LogFormat::kText);
+    CheckpointContent stored;
+    stored.states = machine.states;
+    for (const auto& [file_id, offset] : machine.offsets) {
+      stored.files.push_back({});
+      stored.files.back().id = file_id;
+      stored.cursors.push_back({file_id, "out", offset, 0, 0});
+    }
+    const auto opened = buffer.open(stored);
+    EXPECT_TRUE(opened) << opened.error().text();
+    for (const CursorRecord& cursor : stored.cursors) {
+      if (cursor.offset != 0) harness.start_at(cursor.offset, cursor.file_id);
+      starts[cursor.file_id] = cursor.offset;
+    }
+  }
+
+  void send(std::string_view text, std::uint64_t file_id = 1) {
+    if (!machine_.offsets.contains(file_id)) machine_.offsets[file_id] = 0;
+    harness.send(text, file_id);
+  }
+  void take_in() { buffer.intake().do_work(machine_.now); }
+  void write() {
+    machine_.now += std::chrono::milliseconds(20);
+    buffer.writer().do_work(machine_.now);
+  }
+  void work() {
+    take_in();
+    write();
+    take_in();
+  }
+  void pass(Duration time) { machine_.now += time; }
+
+  // What is there for the sink.
+  std::vector<Delivery> take() {
+    std::vector<Delivery> all;
+    Delivery delivery;
+    while (out_.try_pop(delivery)) {
+      outcome_.taken(delivery);
+      all.push_back(std::move(delivery));
+    }
+    return all;
+  }
+  void acknowledge(Delivery delivery, std::span<const SinkStateRecord> states = {}) {
+    outcome_.sent(delivery.batch->events, delivery.batch->bytes);
+    outcome_.finish(std::move(delivery));
+    outcome_.flush(states);
+  }
+  // All that the buffer gives, acknowledged.
+  std::vector<std::string> deliver() {
+    std::vector<std::string> texts;
+    for (int idle = 0; idle < 3; ++idle) {
+      work();
+      for (Delivery& delivery : take()) {
+        texts.emplace_back(delivery.batch->text());
+        acknowledge(std::move(delivery));
+        idle = 0;
+      }
+    }
+    return texts;
+  }
+
+  Result<void> commit() {
+    if (commit_fails) return errno_error(ENOSPC, "commit");
+    CheckpointChanges changes;
+    harness.ledger.take(changes);
+    return store(std::move(changes));
+  }
+  Result<void> store(CheckpointChanges changes) {
+    for (const CursorRecord& cursor : changes.cursors) machine_.offsets[cursor.file_id] = cursor.offset;
+    for (SinkStateRecord& state : changes.states) {
+      std::erase_if(machine_.states, [&](const auto& known) { return known.key == state.key; });
+      machine_.states.push_back(std::move(state));
+    }
+    return {};
+  }
+
+  double gauge(const std::string& name) const {
+    const std::string page = harness.registry.text();
+    const std::size_t at = page.find("\n" + name + "{component=\"out\"");
+    return at == std::string::npos ? -1 : std::stod(page.substr(page.find(' ', at)));
+  }
+  std::string health() const {
+    for (const ComponentHealth& one : harness.board.components()) {
+      if (one.name == "out.buffer") return one.message;
+    }
+    return "gone";
+  }
+
+  Machine& machine_;
+  SinkHarness harness;
+  Inbox out_;
+  HealthEntry health_;
+  bool commit_fails = false;
+  std::map<std::uint64_t, std::uint64_t> starts;  // where the sources begin to read
+  DiskBuffer buffer;
+  Outcome outcome_;
+};
+
+std::vector<std::string> texts_of(const std::vector<Delivery>& deliveries) {
+  std::vector<std::string> texts;
+  for (const Delivery& delivery : deliveries) texts.emplace_back(delivery.batch->text());
+  return texts;
+}
+
+TEST(DiskBuffer, HandsOnAtOnceAndAcknowledgesWhatIsDurable) {
+  Machine machine;
+  Life life(machine);
+  life.send("one\n");
+  life.take_in();
+  EXPECT_THAT(texts_of(life.take()), ElementsAre("one\n"));
+  EXPECT_EQ(life.harness.acked(), 0U);
+  life.write();
+  EXPECT_EQ(life.harness.acked(), 4U);
+  EXPECT_TRUE(life.harness.all_acked());
+  EXPECT_FALSE(life.buffer.empty());
+  EXPECT_EQ(life.buffer.in_sinks_hands(), 1U);
+}
+
+TEST(DiskBuffer, WhatTheSinkHasIsAcknowledgedBeforeItIsDurable) {
+  Machine machine;
+  Life life(machine);
+  life.send("one\n");
+  life.take_in();
+  auto taken = life.take();
+  ASSERT_EQ(taken.size(), 1U);
+  life.acknowledge(std::move(taken[0]));
+  EXPECT_EQ(life.harness.acked(), 4U);
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
+}
+
+TEST(DiskBuffer, AfterACrashWhatIsDurableIsNeitherReadNorWrittenAgain) {
+  Machine machine;
+  {
+    Life life(machine);
+    life.send("one\n", 1);
+    life.send("two\n", 2);
+    life.send("three\n", 1);
+    life.work();
+    ASSERT_TRUE(life.harness.all_acked());
+    // Not committed: a crash.
+  }
+  EXPECT_EQ(machine.offsets[1], 0U);
+  Life life(machine);
+  EXPECT_EQ(life.starts[1], 10U);
+  EXPECT_EQ(life.starts[2], 4U);
+  EXPECT_EQ(machine.offsets[1], 10U) << "in the store, too";
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 3);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\n", "three\n"));
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
+  life.send("four\n", 2);
+  EXPECT_THAT(life.deliver(), ElementsAre("four\n"));
+}
+
+TEST(DiskBuffer, WhatIsDoneOutOfOrderIsNotDeliveredAgain) {
+  Machine machine;
+  {
+    Life life(machine);
+    for (int i = 0; i < 5; ++i) life.send(std::to_string(i) + "\n", static_cast<std::uint64_t>(i + 1));
+    life.work();
+    auto taken = life.take();
+    ASSERT_EQ(taken.size(), 5U);
+    life.acknowledge(std::move(taken[1]));
+    life.acknowledge(std::move(taken[3]));
+    ASSERT_TRUE(life.commit());
+  }
+  Life life(machine);
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 3);
+  EXPECT_THAT(life.deliver(), ElementsAre("0\n", "2\n", "4\n"));
+}
+
+TEST(DiskBuffer, IsWrittenAgainAfterAFailedSync) {
+  Machine machine;
+  {
+    Life life(machine);
+    life.send("one\n");
+    life.work();
+    life.send("two\n");
+    machine.disk.sync_fails = true;
+    life.work();
+    EXPECT_EQ(life.harness.acked(), 4U);
+    EXPECT_NE(life.health().find("Input/output error"), std::string::npos) << life.health();
+    machine.disk.sync_fails = false;
+    life.work();
+    EXPECT_EQ(life.harness.acked(), 4U) << "not before a second has passed";
+    life.pass(1s);
+    life.work();
+    EXPECT_EQ(life.harness.acked(), 8U);
+    EXPECT_EQ(life.health(), "");
+  }
+  Life life(machine);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\n"));
+}
+
+TEST(DiskBuffer, WhatTheSinkDidAfterAFailedSyncIsCommittedBeforeWhatFollowsIsWritten) {
+  Machine machine;
+  {
+    Life life(machine);
+    life.send("one\n");
+    machine.disk.sync_fails = true;
+    life.work();
+    machine.disk.sync_fails = false;
+    auto taken = life.take();
+    ASSERT_EQ(taken.size(), 1U);
+    life.acknowledge(std::move(taken[0]));
+    life.send("two\n");
+    life.pass(1s);
+    life.work();
+    ASSERT_TRUE(life.harness.all_acked());
+  }
+  EXPECT_EQ(machine.offsets[1], 4U);
+  Life life(machine);
+  EXPECT_EQ(life.starts[1], 8U);
+  EXPECT_THAT(life.deliver(), ElementsAre("two\n"));
+}
+
+TEST(DiskBuffer, GoesOnFromMemoryOnAFullDisk) {
+  Machine machine;
+  Life life(machine);
+  machine.disk.room = 0;
+  life.send("one\n");
+  life.send("two\n");
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\n"));
+  EXPECT_EQ(life.harness.acked(), 8U);
+  EXPECT_NE(life.health().find("No space left"), std::string::npos) << life.health();
+  machine.disk.room = SIZE_MAX;
+  life.pass(1s);
+  life.work();
+  EXPECT_EQ(life.health(), "") << "nothing waits: the next write tells";
+  life.send("three\n");
+  life.work();
+  EXPECT_TRUE(life.harness.all_acked());
+}
+
+// Goal: what is on disk means something after a crash: the store knows the file, and that what is not on disk
+// is done.
+TEST(DiskBuffer, NothingIsSyncedBeforeTheStoreKnowsItsFile) {
+  Machine machine;
+  Life life(machine);
+  life.commit_fails = true;
+  life.send("one\n");
+  life.work();
+  EXPECT_EQ(life.harness.acked(), 0U);
+  EXPECT_THAT(*list_segments(machine.disk, machine.directory()), IsEmpty());
+  life.commit_fails = false;
+  life.pass(1s);
+  life.work();
+  EXPECT_EQ(life.harness.acked(), 4U);
+}
+
+TEST(DiskBuffer, ReadsAgainWhatIsNoLongerInMemory) {
+  Machine machine;
+  DiskBufferConfig config;
+  config.memory_bytes = 300'000;
+  Life life(machine, config);
+  std::vector<std::string> sent;
+  for (int i = 0; i < 200; ++i) {
+    sent.push_back(std::to_string(i) + std::string(20'000, 'x') + "\n");
+    life.send(sent.back());
+    life.work();
+  }
+  EXPECT_TRUE(life.harness.all_acked());
+  EXPECT_LT(life.harness.budget.used_bytes(), 100U * 1024 * 1024);
+  EXPECT_EQ(life.deliver(), sent);
+  EXPECT_TRUE(life.buffer.empty());
+}
+
+TEST(DiskBuffer, GivesSpaceBackWhenItIsDurableThatTheSinkIsDone) {
+  Machine machine;
+  DiskBufferConfig config;
+  config.max_bytes = 1024 * 1024;
+  Life life(machine, config);
+  const std::string line(10'000, 'x');
+  for (int i = 0; i < 50; ++i) {
+    life.send(line + "\n");
+    life.work();
+  }
+  const auto before = list_segments(machine.disk, machine.directory())->size();
+  ASSERT_GT(before, 5U);
+  life.commit_fails = true;
+  life.deliver();
+  EXPECT_EQ(list_segments(machine.disk, machine.directory())->size(), before);
+  life.commit_fails = false;
+  life.pass(1s);
+  life.write();
+  EXPECT_EQ(list_segments(machine.disk, machine.directory())->size(), 1U);
+}
+
+class DiskBufferFull : public ::testing::Test {
+ protected:
+  std::size_t fill(Life& life, int lines) {
+    std::size_t sent = 0;
+    for (int i = 0; i < lines; ++i) {
+      const std::string number = std::to_string(i);
+      life.send(number + std::string(19'999 - number.size(), '.') + "\n");
+      ++sent;
+      life.work();
+    }
+    return sent;
+  }
+  static DiskBufferConfig config(WhenFull when_full) {
+    DiskBufferConfig config;
+    config.max_bytes = 1024 * 1024;
+    config.memory_bytes = 300'000;
+    config.when_full = when_full;
+    return config;
+  }
+  static std::vector<int> numbers(const std::vector<std::string>& texts) {
+    std::vector<int> all;
+    for (const std::string& text : texts) all.push_back(std::stoi(text));
+    return all;
+  }
+  static void expect_consecutive(const std::vector<int>& all) {
+    for (std::size_t i = 1; i < all.size(); ++i) ASSERT_EQ(all[i], all[i - 1] + 1);
+  }
+  Machine machine_;
+};
+
+TEST_F(DiskBufferFull, BlockLeavesTheRestToTheSource) {
+  Life life(machine_, config(WhenFull::kBlock));
+  fill(life, 200);
+  EXPECT_GT(life.harness.inbox.size_approx(), 100U);
+  EXPECT_LE(life.gauge("logflume_buffer_size_bytes"), 1024 * 1024);
+  EXPECT_EQ(life.harness.discarded("buffer_full"), 0U);
+  const auto all = numbers(life.deliver());
+  EXPECT_EQ(all.size(), 200U);
+  EXPECT_EQ(all.front(), 0);
+  expect_consecutive(all);
+}
+
+TEST_F(DiskBufferFull, DropNewestCountsWhatComesIn) {
+  Life life(machine_, config(WhenFull::kDropNewest));
+  fill(life, 200);
+  EXPECT_TRUE(life.harness.inbox.empty());
+  const std::uint64_t dropped = life.harness.discarded("buffer_full");
+  EXPECT_GT(dropped, 100U);
+  const auto all = numbers(life.deliver());
+  EXPECT_EQ(all.size() + dropped, 200U);
+  EXPECT_EQ(all.front(), 0);
+  expect_consecutive(all);
+  EXPECT_TRUE(life.harness.all_acked());
+  EXPECT_EQ(life.harness.acked(), 200U * 20'000);
+  EXPECT_EQ(life.harness.metrics.received_events.value(), 200U);
+}
+
+TEST_F(DiskBufferFull, DropOldestGivesUpSegmentsAndKeepsWhatTheSinkHas) {
+  Life life(machine_, config(WhenFull::kDropOldest));
+  life.send("0" + std::string(19'998, '.') + "\n");
+  life.work();
+  auto taken = life.take();
+  ASSERT_EQ(taken.size(), 1U);
+  fill(life, 200);
+  EXPECT_TRUE(life.harness.all_acked());
+  EXPECT_LE(life.gauge("logflume_buffer_size_bytes"), 1024 * 1024);
+  life.acknowledge(std::move(taken[0]));
+  const std::uint64_t dropped = life.harness.discarded("buffer_full");
+  EXPECT_GT(dropped, 100U);
+  const auto all = numbers(life.deliver());
+  EXPECT_EQ(all.size() + dropped + 1, 201U);
+  EXPECT_EQ(all.back(), 199);
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
+  EXPECT_EQ(life.harness.metrics.received_events.value(), 201U);
+}
+
+class DiskBufferDamaged : public ::testing::Test {
+ protected:
+  DiskBufferDamaged() {
+    Life life(machine_);
+    life.send("one\n");
+    life.send("two\nand\n");
+    life.send("three\n");
+    life.work();
+    EXPECT_TRUE(life.commit());
+  }
+  // Changes a byte so many bytes behind `text`'s first one.
+  void damage(std::string_view text, std::ptrdiff_t at) {
+    const std::string path = segment_path(machine_.directory(), 0);
+    std::ifstream in(path, std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t found = bytes.find(text);
+    ASSERT_NE(found, std::string::npos);
+    char& byte = bytes[static_cast<std::size_t>(static_cast<std::ptrdiff_t>(found) + at)];
+    byte = static_cast<char>(byte ^ 1);
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  }
+  Machine machine_;
+};
+
+TEST_F(DiskBufferDamaged, ARecordIsPassedByCountedAndKeptAside) {
+  damage("two\nand\n", 0);
+  Life life(machine_);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "three\n"));
+  EXPECT_EQ(life.gauge("logflume_buffer_damaged_records_total"), 1);
+  EXPECT_EQ(life.harness.discarded("buffer_damaged"), 2U);
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
+  EXPECT_FALSE(std::filesystem::is_empty(machine_.directory() + "/damaged"));
+}
+
+TEST_F(DiskBufferDamaged, OneThatCannotBeReadIsTriedAgain) {
+  Life life(machine_);
+  machine_.disk.read_fails = true;
+  EXPECT_THAT(life.deliver(), IsEmpty());
+  EXPECT_NE(life.health().find("Input/output error"), std::string::npos) << life.health();
+  EXPECT_FALSE(life.buffer.empty());
+  machine_.disk.read_fails = false;
+  life.pass(1s);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\nand\n", "three\n"));
+  EXPECT_EQ(life.health(), "");
+}
+
+TEST_F(DiskBufferDamaged, AStateThatCannotBeReadCostsNothing) {
+  for (SinkStateRecord& state : machine_.states) state.value = "nonsense";
+  Life life(machine_);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\nand\n", "three\n"));
+}
+
+TEST(DiskBuffer, DrainOnlyDeliversWhatWasLeftAndWritesNothing) {
+  Machine machine;
+  {
+    Life life(machine);
+    life.send("one\n");
+    life.work();
+    ASSERT_TRUE(life.commit());
+  }
+  DiskBufferConfig config;
+  config.drain_only = true;
+  {
+    Life life(machine, config);
+    life.send("two\n");
+    EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\n"));
+    EXPECT_TRUE(life.harness.all_acked());
+    EXPECT_THAT(*list_segments(machine.disk, machine.directory()), IsEmpty()) << "nothing is left";
+  }
+}
+
+// Goal: whatever the order in which sources, buffer, sink and store work, fail and are killed, the sink has
+// each line once, and each file's lines in order. Method: a sink like the file sink, whose output is cut at a
+// start to the length that was committed with its acknowledgements.
+TEST(DiskBuffer, DeliversOnceOverCrashesWhateverHappens) {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
+    Machine machine;
+    DiskBufferConfig config;
+    config.overflow = chance(40);
+    config.max_bytes = 1024 * 1024;
+    config.memory_bytes = chance(50) ? 3000 : 60'000;
+    constexpr std::uint64_t kFiles = 3;
+    constexpr std::uint64_t kLineBytes = 500;
+    constexpr std::uint64_t kLines = 60;
+    std::vector<std::string> output;
+    machine.states.push_back({"out", "length", "0"});
+    for (std::uint64_t file = 1; file <= kFiles; ++file) machine.offsets[file] = 0;
+
+    bool over = false;
+    for (int restarts = 0; restarts < 12 && !over; ++restarts) {
+      const bool last = restarts == 11;
+      machine.disk.sync_fails = false;
+      machine.disk.room = SIZE_MAX;
+      for (const SinkStateRecord& state : machine.states) {
+        if (state.key == "length") output.resize(std::stoul(state.value));
+      }
+      Life life(machine, config);
+      std::map<std::uint64_t, std::uint64_t> read = life.starts;
+      std::map<std::uint64_t, std::deque<Delivery>> held;  // by file: acknowledged in order
+      for (int step = 0; last || step < 150; ++step) {
+        ASSERT_LT(step, 20'000) << "seed " << seed << " does not come to an end";
+        const std::uint64_t file = 1 + random() % kFiles;
+        switch (last ? random() % 6 : random() % 9) {
+          case 0:
+          case 1:
+            if (read[file] < kLines * kLineBytes && life.harness.ledger.inflight_bytes() < 40'000) {
+              std::string line = std::to_string(file) + " " + std::to_string(read[file] / kLineBytes);
+              line.resize(kLineBytes - 1, '.');
+              life.send(line + "\n", file);
+              read[file] += kLineBytes;
+            }
+            break;
+          case 2:
+            life.take_in();
+            break;
+          case 3:
+            life.write();
+            break;
+          case 4:
+            for (Delivery& delivery : life.take()) {
+              held[delivery.batch->origin->file_id].push_back(std::move(delivery));
+            }
+            if (auto& queue = held[file]; !queue.empty()) {
+              output.emplace_back(queue.front().batch->text());
+              const SinkStateRecord length{"out", "length", std::to_string(output.size())};
+              life.acknowledge(std::move(queue.front()), {&length, 1});
+              queue.pop_front();
+            }
+            break;
+          case 5:
+            if (chance(30)) (void)life.commit();
+            if (chance(30)) life.pass(1s);
+            break;
+          case 6:
+            machine.disk.sync_fails = chance(30);
+            break;
+          case 7:
+            machine.disk.room = chance(20) ? random() % 3000 : SIZE_MAX;
+            break;
+          default:
+            life.commit_fails = chance(20);
+            if (chance(3)) life.buffer.drain();
+            break;
+        }
+        if (last && life.buffer.empty() && life.harness.all_acked() &&
+            std::all_of(read.begin(), read.end(),
+                        [](const auto& r) { return r.second == kLines * kLineBytes; })) {
+          over = true;
+          break;
+        }
+        if (!last && chance(1)) break;  // killed
+      }
+    }
+    std::map<std::string, std::vector<int>> lines;
+    for (const std::string& line : output) lines[line.substr(0, 1)].push_back(std::stoi(line.substr(2)));
+    for (auto& [file, numbers] : lines) {
+      ASSERT_EQ(numbers.size(), kLines) << "seed " << seed << " file " << file;
+      for (std::size_t i = 0; i < kLines; ++i) {
+        ASSERT_EQ(numbers[i], static_cast<int>(i)) << "seed " << seed << " file " << file;
+      }
+    }
+    ASSERT_EQ(lines.size(), kFiles) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace logflume
