@@ -277,8 +277,9 @@ std::size_t DiskBuffer::Intake::take_in() {
     core_.pending_bytes += batch.bytes;
     core_.window.push_back({position, core_.next_position, std::move(delivery), false, false});
     if (core_.config.overflow && !core_.spilling) {
-      // Before the sources have to stop.
-      core_.spilling = !core_.context.ledger.has_room_again() || core_.window.size() >= kWindowEntriesMax / 2;
+      // Before the sources have to stop. They need not where what fills the window was done out of order.
+      core_.spilling = !core_.context.ledger.has_room_again() || !has_room() ||
+                       core_.window.size() >= kWindowEntriesMax / 2;
     }
     to_write = core_.writes();
   }
@@ -791,7 +792,8 @@ void DiskBuffer::acknowledge(std::span<const Delivery> done, std::span<const Sin
       core.release(*entry);
     }
     core.trim();
-    if (core.spilling && core.next_position - core.state.done.low() < core.window_max / 4) {
+    if (core.spilling && core.next_position - core.state.done.low() < core.window_max / 4 &&
+        core.window.size() < kWindowEntriesMax / 4) {
       core.spilling = false;  // the sink has caught up
     }
     core.publish(states);

@@ -464,6 +464,60 @@ TEST_F(DiskBufferDamaged, AStateThatCannotBeReadCostsNothing) {
   EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\nand\n", "three\n"));
 }
 
+TEST(DiskBuffer, OverflowWritesWhenMemoryIsFullUntilTheSinkHasCaughtUp) {
+  Machine machine;
+  DiskBufferConfig config;
+  config.overflow = true;
+  Life life(machine, config);
+  life.harness.ledger.set_inflight_max(8 * 1024 * 1024);  // less than the window, as in an agent
+  const std::string text = std::string(256 * 1024 - 1, 'x') + "\n";
+  std::size_t sent = 0;
+  for (;;) {
+    life.send(text);
+    ++sent;
+    life.take_in();
+    if (!life.harness.ledger.has_room_again()) break;
+    life.write();
+    ASSERT_THAT(*list_segments(machine.disk, machine.directory()), IsEmpty());
+  }
+  life.write();
+  EXPECT_GE(sent, 20U);
+  EXPECT_THAT(*list_segments(machine.disk, machine.directory()), ::testing::Not(IsEmpty()));
+  EXPECT_TRUE(life.harness.all_acked());
+  EXPECT_EQ(life.deliver().size(), sent);
+  const auto written = life.gauge("logflume_buffer_written_bytes_total");
+  life.send("small\n");
+  life.work();
+  EXPECT_EQ(life.gauge("logflume_buffer_written_bytes_total"), written);
+  life.buffer.drain();
+  life.work();
+  EXPECT_TRUE(life.harness.all_acked()) << "at the stop what is in memory is written";
+  EXPECT_GT(life.gauge("logflume_buffer_written_bytes_total"), written);
+}
+
+// What holds the front up holds up nothing else: the sources have room, but the window has none.
+TEST(DiskBuffer, OverflowWritesWhenTheWindowIsFullOfWhatWasDoneOutOfOrder) {
+  Machine machine;
+  DiskBufferConfig config;
+  config.overflow = true;
+  config.memory_bytes = 300'000;
+  Life life(machine, config);
+  life.send("stuck\n", 1);
+  life.work();
+  auto stuck = life.take();
+  ASSERT_EQ(stuck.size(), 1U);
+  std::string line(20'000, 'x');
+  line.back() = '\n';
+  for (int i = 0; i < 50; ++i) {
+    life.send(line, 2);
+    EXPECT_EQ(life.deliver().size(), 1U) << i;
+  }
+  life.acknowledge(std::move(stuck[0]));
+  life.work();
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_TRUE(life.harness.all_acked());
+}
+
 TEST(DiskBuffer, DrainOnlyDeliversWhatWasLeftAndWritesNothing) {
   Machine machine;
   {
