@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 namespace logflume {
@@ -18,6 +19,20 @@ std::uint32_t random_salt() {
   // It does not fail for so few bytes once the machine is up; 0 would still be a salt.
   (void)!::getrandom(&salt, sizeof salt, GRND_NONBLOCK);
   return salt;
+}
+
+// Bytes [begin, end) as they are. After a sync that failed the kernel may hold pages for clean that never
+// reached the disk, so that the next sync is a success and makes nothing durable: these must be dirty again.
+Result<void> rewrite(DiskFile& file, std::uint64_t begin, std::uint64_t end, std::span<char> memory) {
+  while (begin < end) {
+    const auto got = file.read(begin, memory.subspan(0, std::min<std::uint64_t>(memory.size(), end - begin)));
+    if (!got) return got.error();
+    if (*got == 0) return Error{Errc::kIo, EIO, "a segment became shorter while it was opened"};
+    iovec piece{memory.data(), *got};
+    if (auto written = write_all(file, begin, {&piece, 1}); !written) return written;
+    begin += *got;
+  }
+  return {};
 }
 
 std::uint64_t aligned(std::uint64_t bytes) {
@@ -70,6 +85,9 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
       if (whole_to < last.end()) {
         if (auto cut = (*file)->truncate(last.offset_of(whole_to)); !cut) return cut;
       }
+      const std::uint64_t from = synced_to <= last.first ? 0 : last.offset_of(std::min(synced_to, whole_to));
+      if (auto rewritten = rewrite(**file, from, last.offset_of(whole_to), memory); !rewritten)
+        return rewritten;
       if (auto synced = (*file)->sync(); !synced) return synced;
       if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
       last.file_bytes = last.offset_of(whole_to);
