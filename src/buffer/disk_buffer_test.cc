@@ -3,18 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
-#include <random>
 
 #include "base/temp_dir_for_test.h"
-#include "buffer/buffer_state.h"
+#include "buffer/disk_buffer_test_fixture.h"
 #include "disk/failing_disk_for_test.h"
 #include "disk/segments.h"
-#include "sink/sink_test_fixture.h"
 
 namespace logflume {
 namespace {
@@ -22,125 +18,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// What outlives a run of the agent: the disk, and what was committed to the store.
-struct Machine {
+// What outlives a run of the agent.
+struct Machine : StoreForTest {
   TempDir dir;
   FailingDisk disk;
-  std::map<std::uint64_t, std::uint64_t> offsets;  // of the sink's cursors, by file
-  std::vector<SinkStateRecord> states;
-  TimePoint now{std::chrono::hours(1)};
 
   std::string directory() const { return dir / "buffers/out"; }
-};
-
-// A run: the test is the sources, the sink and the checkpointer, and says who works when.
-class Life {
- public:
-  explicit Life(Machine& machine, DiskBufferConfig config = {})
-      : machine_(machine),
-        harness(machine.states),
-        health_(harness.board, "out.buffer", "buffer", "disk"),
-        buffer(config, {"out", machine.directory(), machine.disk, harness.ledger, harness.inbox, out_,
-                        harness.loop.parker(), harness.loop.parker(), harness.loop.parker(), harness.slabs,
-                        harness.metrics, health_, harness.log, [this] { return commit(); },
-                        [this](CheckpointChanges changes) { return store(std::move(changes)); }}),
-        outcome_(buffer, harness.metrics) {
-    harness.log.configure(LogLevel::kOff, LogFormat::kText);
-    CheckpointContent stored;
-    stored.states = machine.states;
-    for (const auto& [file_id, offset] : machine.offsets) {
-      stored.files.push_back({});
-      stored.files.back().id = file_id;
-      stored.cursors.push_back({file_id, "out", offset, 0, 0});
-    }
-    const auto opened = buffer.open(stored);
-    EXPECT_TRUE(opened) << opened.error().text();
-    for (const CursorRecord& cursor : stored.cursors) {
-      if (cursor.offset != 0) harness.start_at(cursor.offset, cursor.file_id);
-      starts[cursor.file_id] = cursor.offset;
-    }
-  }
-
-  void send(std::string_view text, std::uint64_t file_id = 1) {
-    if (!machine_.offsets.contains(file_id)) machine_.offsets[file_id] = 0;
-    harness.send(text, file_id);
-  }
-  void take_in() { buffer.intake().do_work(machine_.now); }
-  void write() {
-    machine_.now += std::chrono::milliseconds(20);
-    buffer.writer().do_work(machine_.now);
-  }
-  void work() {
-    take_in();
-    write();
-    take_in();
-  }
-  void pass(Duration time) { machine_.now += time; }
-
-  // What is there for the sink.
-  std::vector<Delivery> take() {
-    std::vector<Delivery> all;
-    Delivery delivery;
-    while (out_.try_pop(delivery)) {
-      outcome_.taken(delivery);
-      all.push_back(std::move(delivery));
-    }
-    return all;
-  }
-  void acknowledge(Delivery delivery, std::span<const SinkStateRecord> states = {}) {
-    outcome_.sent(delivery.batch->events, delivery.batch->bytes);
-    outcome_.finish(std::move(delivery));
-    outcome_.flush(states);
-  }
-  // All that the buffer gives, acknowledged.
-  std::vector<std::string> deliver() {
-    std::vector<std::string> texts;
-    for (int idle = 0; idle < 3; ++idle) {
-      work();
-      for (Delivery& delivery : take()) {
-        texts.emplace_back(delivery.batch->text());
-        acknowledge(std::move(delivery));
-        idle = 0;
-      }
-    }
-    return texts;
-  }
-
-  Result<void> commit() {
-    if (commit_fails) return errno_error(ENOSPC, "commit");
-    CheckpointChanges changes;
-    harness.ledger.take(changes);
-    return store(std::move(changes));
-  }
-  Result<void> store(CheckpointChanges changes) {
-    for (const CursorRecord& cursor : changes.cursors) machine_.offsets[cursor.file_id] = cursor.offset;
-    for (SinkStateRecord& state : changes.states) {
-      std::erase_if(machine_.states, [&](const auto& known) { return known.key == state.key; });
-      machine_.states.push_back(std::move(state));
-    }
-    return {};
-  }
-
-  double gauge(const std::string& name) const {
-    const std::string page = harness.registry.text();
-    const std::size_t at = page.find("\n" + name + "{component=\"out\"");
-    return at == std::string::npos ? -1 : std::stod(page.substr(page.find(' ', at)));
-  }
-  std::string health() const {
-    for (const ComponentHealth& one : harness.board.components()) {
-      if (one.name == "out.buffer") return one.message;
-    }
-    return "gone";
-  }
-
-  Machine& machine_;
-  SinkHarness harness;
-  Inbox out_;
-  HealthEntry health_;
-  bool commit_fails = false;
-  std::map<std::uint64_t, std::uint64_t> starts;  // where the sources begin to read
-  DiskBuffer buffer;
-  Outcome outcome_;
 };
 
 std::vector<std::string> texts_of(const std::vector<Delivery>& deliveries) {
@@ -534,102 +417,6 @@ TEST(DiskBuffer, DrainOnlyDeliversWhatWasLeftAndWritesNothing) {
     EXPECT_THAT(life.deliver(), ElementsAre("one\n", "two\n"));
     EXPECT_TRUE(life.harness.all_acked());
     EXPECT_THAT(*list_segments(machine.disk, machine.directory()), IsEmpty()) << "nothing is left";
-  }
-}
-
-// Goal: whatever the order in which sources, buffer, sink and store work, fail and are killed, the sink has
-// each line once, and each file's lines in order. Method: a sink like the file sink, whose output is cut at a
-// start to the length that was committed with its acknowledgements.
-TEST(DiskBuffer, DeliversOnceOverCrashesWhateverHappens) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
-    std::mt19937 random(seed);
-    const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
-    Machine machine;
-    DiskBufferConfig config;
-    config.overflow = chance(40);
-    config.max_bytes = 1024 * 1024;
-    config.memory_bytes = chance(50) ? 3000 : 60'000;
-    constexpr std::uint64_t kFiles = 3;
-    constexpr std::uint64_t kLineBytes = 500;
-    constexpr std::uint64_t kLines = 60;
-    std::vector<std::string> output;
-    machine.states.push_back({"out", "length", "0"});
-    for (std::uint64_t file = 1; file <= kFiles; ++file) machine.offsets[file] = 0;
-
-    bool over = false;
-    for (int restarts = 0; restarts < 12 && !over; ++restarts) {
-      const bool last = restarts == 11;
-      machine.disk.sync_fails = false;
-      machine.disk.room = SIZE_MAX;
-      for (const SinkStateRecord& state : machine.states) {
-        if (state.key == "length") output.resize(std::stoul(state.value));
-      }
-      Life life(machine, config);
-      std::map<std::uint64_t, std::uint64_t> read = life.starts;
-      std::map<std::uint64_t, std::deque<Delivery>> held;  // by file: acknowledged in order
-      for (int step = 0; last || step < 150; ++step) {
-        ASSERT_LT(step, 20'000) << "seed " << seed << " does not come to an end";
-        const std::uint64_t file = 1 + random() % kFiles;
-        switch (last ? random() % 6 : random() % 9) {
-          case 0:
-          case 1:
-            if (read[file] < kLines * kLineBytes && life.harness.ledger.inflight_bytes() < 40'000) {
-              std::string line = std::to_string(file) + " " + std::to_string(read[file] / kLineBytes);
-              line.resize(kLineBytes - 1, '.');
-              life.send(line + "\n", file);
-              read[file] += kLineBytes;
-            }
-            break;
-          case 2:
-            life.take_in();
-            break;
-          case 3:
-            life.write();
-            break;
-          case 4:
-            for (Delivery& delivery : life.take()) {
-              held[delivery.batch->origin->file_id].push_back(std::move(delivery));
-            }
-            if (auto& queue = held[file]; !queue.empty()) {
-              output.emplace_back(queue.front().batch->text());
-              const SinkStateRecord length{"out", "length", std::to_string(output.size())};
-              life.acknowledge(std::move(queue.front()), {&length, 1});
-              queue.pop_front();
-            }
-            break;
-          case 5:
-            if (chance(30)) (void)life.commit();
-            if (chance(30)) life.pass(1s);
-            break;
-          case 6:
-            machine.disk.sync_fails = chance(30);
-            break;
-          case 7:
-            machine.disk.room = chance(20) ? random() % 3000 : SIZE_MAX;
-            break;
-          default:
-            life.commit_fails = chance(20);
-            if (chance(3)) life.buffer.drain();
-            break;
-        }
-        if (last && life.buffer.empty() && life.harness.all_acked() &&
-            std::all_of(read.begin(), read.end(),
-                        [](const auto& r) { return r.second == kLines * kLineBytes; })) {
-          over = true;
-          break;
-        }
-        if (!last && chance(1)) break;  // killed
-      }
-    }
-    std::map<std::string, std::vector<int>> lines;
-    for (const std::string& line : output) lines[line.substr(0, 1)].push_back(std::stoi(line.substr(2)));
-    for (auto& [file, numbers] : lines) {
-      ASSERT_EQ(numbers.size(), kLines) << "seed " << seed << " file " << file;
-      for (std::size_t i = 0; i < kLines; ++i) {
-        ASSERT_EQ(numbers[i], static_cast<int>(i)) << "seed " << seed << " file " << file;
-      }
-    }
-    ASSERT_EQ(lines.size(), kFiles) << "seed " << seed;
   }
 }
 
