@@ -53,6 +53,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_tail_command(*app, chosen);
   add_checkpoints_command(*app, chosen);
   add_audit_command(*app, chosen);
+  add_buffer_command(*app, chosen);
   add_generate_command(*app, chosen);
   add_schema_command(*app, chosen);
   add_completions_command(*app, chosen);
