@@ -1,4 +1,4 @@
-// logflume buffer: what the disk buffers hold, and whether it can be read.
+// logflume buffer: what the disk buffers hold, whether it can be read, and repairs where not.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -18,9 +18,12 @@
 #include "base/printable.h"
 #include "base/units.h"
 #include "buffer/stored_buffer.h"
+#include "checkpoint/data_dir_lock.h"
 #include "cli/commands.h"
 #include "cli/config_files.h"
 #include "cli/exit_codes.h"
+#include "disk/segment_log.h"
+#include "disk/segment_repair.h"
 #include "disk/segments.h"
 #include "sink/encode.h"
 #include "telemetry/json_text.h"
@@ -41,18 +44,20 @@ int fail(const Error& error) {
   return kExitFailure;
 }
 
-// The buffers that are meant, or an exit code when that is said.
+// An exit code when the configuration that should name it is bad.
+std::variant<std::string, int> data_dir_of(const Arguments& arguments) {
+  if (!arguments.data_dir.empty()) return arguments.data_dir;
+  if (arguments.config_paths.empty()) return Config{}.data_dir;
+  const std::optional<Config> config = load_config_or_explain(arguments.config_paths);
+  if (!config) return kExitConfiguration;
+  return config->data_dir;
+}
+
+// The buffers that are meant, or an exit code when it was said what is wrong.
 std::variant<std::vector<StoredBuffer>, int> buffers_of(const Arguments& arguments) {
-  std::string data_dir = arguments.data_dir;
-  if (data_dir.empty()) {
-    Config config;
-    if (!arguments.config_paths.empty()) {
-      std::optional<Config> loaded = load_config_or_explain(arguments.config_paths);
-      if (!loaded) return kExitConfiguration;
-      config = std::move(*loaded);
-    }
-    data_dir = config.data_dir;
-  }
+  const auto named = data_dir_of(arguments);
+  if (const int* code = std::get_if<int>(&named)) return *code;
+  const std::string& data_dir = std::get<std::string>(named);
   if (const auto status = posix_disk().status(data_dir); !status) return fail(status.error());
   std::uint64_t damaged = 0;
   auto stored = CheckpointStore::read(data_dir, &damaged);
@@ -285,6 +290,85 @@ int verify(const Arguments& arguments) {
   return damaged == 0 ? kExitOk : kExitFailure;
 }
 
+// Keeps agents away from `data_dir`; with its checkpoints, where there are some.
+struct Hold {
+  std::unique_ptr<CheckpointStore> store;
+  std::optional<DataDirLock> lock;  // where there is no store
+};
+
+Result<Hold> hold(const std::string& data_dir) {
+  Hold hold;
+  // Opening would create it.
+  if (posix_disk().status(data_dir + "/checkpoints.db")) {
+    auto opened = CheckpointStore::open(data_dir);
+    if (!opened) return std::move(opened).error();
+    hold.store = std::move(*opened);
+  } else {
+    auto locked = DataDirLock::acquire(data_dir);
+    if (!locked) return std::move(locked).error();
+    hold.lock = std::move(*locked);
+  }
+  return hold;
+}
+
+// What was pending in damaged ranges is not any more.
+Result<void> count_again(const StoredBuffer& buffer, CheckpointStore& store) {
+  BufferState state = *buffer.state;
+  state.events = state.bytes = 0;
+  const auto scanned = scan(posix_disk(), buffer,
+                            {[&](const LogRecord& record, const BufferedBatch& batch) {
+                               if (record.position >= state.durable_to) return false;
+                               if (!buffer.is_pending(record.position)) return true;
+                               state.events += record.items;
+                               state.bytes += batch.text.size();
+                               return true;
+                             },
+                             [](const LogDamage&) {}});
+  if (!scanned) return scanned.error();
+  CheckpointChanges changes;
+  changes.states.push_back({buffer.sink, std::string(BufferState::kKey), state.encode()});
+  return store.commit(changes);
+}
+
+int repair_buffers(const Arguments& arguments) {
+  const auto named = data_dir_of(arguments);
+  if (const int* code = std::get_if<int>(&named)) return *code;
+  const std::string& data_dir = std::get<std::string>(named);
+  if (const auto status = posix_disk().status(data_dir); !status) return fail(status.error());
+  const Result<Hold> held = hold(data_dir);
+  if (!held) {
+    if (held.error().code != Errc::kBusy) return fail(held.error());
+    fmt::print(stderr, "logflume: {}: stop it first\n", printable(held.error().text()));
+    return kExitFailure;
+  }
+  const auto buffers = buffers_of(arguments);
+  if (const int* code = std::get_if<int>(&buffers)) return *code;
+  bool failed = false;
+  for (const StoredBuffer& buffer : std::get<std::vector<StoredBuffer>>(buffers)) {
+    const Result<Found> found = look(buffer);
+    if (!found) return fail(found.error());
+    std::size_t repaired = 0;
+    for (const LogDamage& damage : found->damages) {
+      const std::string text = printable(text_of(buffer, damage));
+      if (auto done = repair(posix_disk(), buffer.directory, damage); !done) {
+        fmt::print(stderr, "logflume: {}; left as they are: {}\n", text, printable(done.error().text()));
+        failed = true;
+        continue;
+      }
+      ++repaired;
+      fmt::print("{}; {}\n", text,
+                 damage.begin == damage.end ? "written anew"
+                                            : "moved to " + printable(aside_path(buffer.directory, damage)));
+    }
+    if (repaired != 0 && buffer.state && held->store) {
+      if (auto counted = count_again(buffer, *held->store); !counted) return fail(counted.error());
+    }
+    fmt::print("{}: {} of {} damaged range{} repaired\n", printable(buffer.sink), repaired,
+               found->damages.size(), found->damages.size() == 1 ? "" : "s");
+  }
+  return failed ? kExitFailure : kExitOk;
+}
+
 }  // namespace
 
 void add_buffer_command(CLI::App& app, Command& chosen) {
@@ -315,6 +399,11 @@ void add_buffer_command(CLI::App& app, Command& chosen) {
   CLI::App* verify_command = add("verify", "Checks every checksum, and says what is damaged", verify);
   verify_command->add_option("sinks", arguments->sinks, "Only these sinks")->type_name("SINK");
   verify_command->add_flag("--json", arguments->json, "As JSON");
+
+  CLI::App* repair_command =
+      add("repair", "Moves what is damaged aside, so that the rest can be read; no agent may run",
+          repair_buffers);
+  repair_command->add_option("sinks", arguments->sinks, "The sinks")->required()->type_name("SINK");
 }
 
 }  // namespace logflume

@@ -283,15 +283,20 @@ Result<void> SegmentLog::drop_before(std::uint64_t position) {
   }
 }
 
+std::string aside_path(const std::string& directory, const LogDamage& damage) {
+  return directory + "/damaged/" + std::to_string(damage.begin) + "-" + std::to_string(damage.end);
+}
+
 Result<bool> keep_aside(Disk& disk, const std::string& directory, const LogDamage& damage) {
   if (damage.begin == damage.end) return false;
   const std::string aside = directory + "/damaged";
   if (auto made = make_directories(disk, aside); !made) return std::move(made).error();
-  const std::string path = aside + "/" + std::to_string(damage.begin) + "-" + std::to_string(damage.end);
+  const std::string path = aside_path(directory, damage);
   const auto kept = disk.list(aside);
   if (!kept) return kept.error();
   std::uint64_t kept_bytes = damage.end - damage.begin;
   for (const DiskEntry& entry : *kept) {
+    if (aside + "/" + entry.name == path) return true;  // from an earlier look at it
     const auto status = disk.status(aside + "/" + entry.name);
     if (status) kept_bytes += status->size_bytes;
   }
@@ -302,7 +307,6 @@ Result<bool> keep_aside(Disk& disk, const std::string& directory, const LogDamag
   const auto got = (*from)->read(Segment{damage.segment, 0}.offset_of(damage.begin), bytes);
   if (!got) return got.error();
   auto to = disk.open(path, DiskOpen::kCreate);
-  if (!to && to.error().code == Errc::kBusy) return true;  // from an earlier look at it
   if (!to) return std::move(to).error();
   iovec piece{bytes.data(), *got};
   if (auto written = write_all(**to, 0, {&piece, 1}); !written) {

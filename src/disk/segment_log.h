@@ -100,6 +100,8 @@ class SegmentLog {
   std::uint64_t synced_end_ = 0;
 };
 
+// Where the bytes of `damage` are kept.
+std::string aside_path(const std::string& directory, const LogDamage& damage);
 // Keeps the bytes of `damage` in `directory`/damaged, some MiB at most in all: false where they do not fit.
 Result<bool> keep_aside(Disk& disk, const std::string& directory, const LogDamage& damage);
 

@@ -13,6 +13,7 @@
 
 #include "base/temp_dir_for_test.h"
 #include "disk/failing_disk_for_test.h"
+#include "disk/segment_repair.h"
 
 namespace logflume {
 namespace {
@@ -352,6 +353,89 @@ TEST_F(SegmentLogTest, KeepsDamageAside) {
   }
   EXPECT_EQ(bytes_of(directory_ + "/damaged/40-80"), bytes.substr(32 + 40, 40));
   EXPECT_FALSE(*keep_aside(posix_disk(), directory_, {0, 32 << 20, {}, 0}));
+}
+
+// Goal: whatever bit is flipped, after a repair there is no damage, the other records are there, and the
+// bytes are kept aside.
+TEST_F(SegmentLogTest, IsWholeAfterARepair) {
+  std::uint64_t end = 0;
+  {
+    auto log = open();
+    write(*log, {"one", std::string(70'000, 'x'), "three"});
+    end = log->end();
+  }
+  const std::string whole = bytes_of(path(0));
+  const std::uint64_t third = 40 + record_bytes(70'000);
+  for (const std::size_t at :
+       {std::size_t{5}, std::size_t{32 + 5}, std::size_t{32 + 32}, std::size_t{32 + 40},
+        std::size_t{32 + 40 + 50'000}, std::size_t{32 + third}, whole.size() - 8}) {
+    std::filesystem::remove_all(directory_ + "/damaged");
+    std::string damaged = whole;
+    damaged[at] ^= 1;
+    put(path(0), damaged);
+    const Read before = read(0, end);
+    ASSERT_EQ(before.damages.size(), 1U) << at;
+    const LogDamage& damage = before.damages[0];
+    const auto repaired = repair(posix_disk(), directory_, damage);
+    ASSERT_TRUE(repaired) << at << repaired.error().text();
+    const Read after = read(0, end);
+    EXPECT_THAT(after.damages, IsEmpty()) << at;
+    EXPECT_EQ(after.payloads, before.payloads) << at;
+    EXPECT_EQ(after.positions, before.positions) << at;
+    if (damage.begin == damage.end) {
+      EXPECT_EQ(bytes_of(path(0)), whole) << "the header is as it was";
+    } else {
+      EXPECT_EQ(bytes_of(aside_path(directory_, damage)),
+                damaged.substr(32 + damage.begin, damage.end - damage.begin));
+    }
+    // A log goes on behind it.
+    auto log = open(end);
+    EXPECT_EQ(log->end(), end);
+    write(*log, {"four"});
+    EXPECT_EQ(read(0, log->end()).payloads.back(), "four");
+    std::filesystem::remove(path(end));
+  }
+}
+
+TEST_F(SegmentLogTest, ASegmentThatIsAllDamageIsFilledAndOneThatLostItsEndIsCut) {
+  std::uint64_t end = 0;
+  {
+    auto log = open();
+    write(*log, {"one", "two"});
+    end = log->end();
+  }
+  const std::string whole = bytes_of(path(0));
+  put(path(0), std::string(whole.size(), '\xff'));
+  Read found = read(0, end);
+  ASSERT_EQ(found.damages.size(), 2U) << "the header, and the rest";
+  for (const LogDamage& damage : found.damages) ASSERT_TRUE(repair(posix_disk(), directory_, damage));
+  found = read(0, end);
+  EXPECT_THAT(found.damages, IsEmpty());
+  EXPECT_THAT(found.payloads, IsEmpty());
+
+  std::filesystem::remove_all(directory_ + "/damaged");
+  put(path(0), whole.substr(0, whole.size() - 3));
+  ASSERT_TRUE(repair(posix_disk(), directory_, {40, end - 3, {}, 0}));
+  EXPECT_EQ(bytes_of(path(0)), whole.substr(0, 32 + 40));
+}
+
+TEST_F(SegmentLogTest, NothingIsRepairedWhoseBytesCannotBeKept) {
+  {
+    auto log = open();
+    write(*log, {"one", "two", "three"});
+  }
+  std::string bytes = bytes_of(path(0));
+  bytes[32 + 40 + 32] ^= 1;
+  put(path(0), bytes);
+  const LogDamage damage = read().damages.at(0);
+  std::filesystem::create_directories(directory_ + "/damaged");
+  put(aside_path(directory_, damage), "a part");
+  EXPECT_FALSE(repair(posix_disk(), directory_, damage)) << "something else has the name";
+  std::filesystem::remove(aside_path(directory_, damage));
+  put(directory_ + "/damaged/other", "");
+  std::filesystem::resize_file(directory_ + "/damaged/other", 16 << 20);
+  EXPECT_FALSE(repair(posix_disk(), directory_, damage)) << "no room";
+  EXPECT_EQ(bytes_of(path(0)), bytes);
 }
 
 TEST_F(SegmentLogTest, ForeignFilesAreLeftAlone) {
