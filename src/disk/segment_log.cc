@@ -56,7 +56,8 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
   for (const Segment& segment : *segments) end = std::max(end, segment.end());
   end = aligned(end);
 
-  if (!segments->empty()) {
+  // Where nothing is left of the last one, it hid what a failed sync had left of the one before it.
+  for (bool settled = false; !settled && !segments->empty();) {
     Segment& last = segments->back();
     SegmentReader reader(disk_, directory_, std::max(last.first, std::min(synced_to, last.end())));
     std::string memory(kRecoveryMemory, '\0');
@@ -78,7 +79,10 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
     if (whole_to == last.first) {
       if (auto removed = disk_.remove(segment_path(directory_, last.first)); !removed) return removed;
       segments->pop_back();
-    } else if (whole_to < last.end() || whole_to > synced_to) {
+      continue;
+    }
+    settled = true;
+    if (whole_to < last.end() || whole_to > synced_to) {
       auto file = disk_.open(segment_path(directory_, last.first), DiskOpen::kWrite);
       if (!file) return std::move(file).error();
       // Durable before anything is made of it, and what was cut must not come back.

@@ -492,6 +492,23 @@ TEST_F(SegmentLogTest, IsWrittenAgainAfterAFailedSync) {
   EXPECT_EQ(files().size(), 2U);
 }
 
+// A power failure may bring back what a segment was cut of, and take all of the one that hid it.
+TEST_F(SegmentLogTest, CutsWhatALostSegmentHid) {
+  {
+    auto log = open();
+    write(*log, {"one", "two", "three"});
+  }
+  std::string bytes = bytes_of(path(0));
+  bytes[kSegmentHeaderBytes + 40 + kRecordHeaderBytes] ^= 1;  // "two"
+  put(path(0), bytes);
+  put(path(40), std::string(100, '\0'));
+  auto log = open(40);
+  EXPECT_THAT(files(), ElementsAre(segment_path("", 0).substr(1)));
+  const Read all = read(0, log->end());
+  EXPECT_THAT(all.payloads, ElementsAre("one"));
+  EXPECT_THAT(all.damages, IsEmpty());
+}
+
 TEST_F(SegmentLogTest, AReaderFollowsWhereItGoesOnAfterAFailedSync) {
   FailingDisk disk;
   auto opened = SegmentLog::open(disk, directory_, {}, 0);
