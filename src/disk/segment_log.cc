@@ -78,6 +78,8 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
     } while (!chunk.at_end);
     if (whole_to == last.first) {
       if (auto removed = disk_.remove(segment_path(directory_, last.first)); !removed) return removed;
+      // It must not come back when what is behind its end is durable.
+      if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
       segments->pop_back();
       continue;
     }
