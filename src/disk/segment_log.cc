@@ -84,20 +84,18 @@ Result<void> SegmentLog::recover(std::uint64_t synced_to) {
       continue;
     }
     settled = true;
-    if (whole_to < last.end() || whole_to > synced_to) {
-      auto file = disk_.open(segment_path(directory_, last.first), DiskOpen::kWrite);
-      if (!file) return std::move(file).error();
-      // Durable before anything is made of it, and what was cut must not come back.
-      if (whole_to < last.end()) {
-        if (auto cut = (*file)->truncate(last.offset_of(whole_to)); !cut) return cut;
-      }
-      const std::uint64_t from = synced_to <= last.first ? 0 : last.offset_of(std::min(synced_to, whole_to));
-      if (auto rewritten = rewrite(**file, from, last.offset_of(whole_to), memory); !rewritten)
-        return rewritten;
-      if (auto synced = (*file)->sync(); !synced) return synced;
-      if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
-      last.file_bytes = last.offset_of(whole_to);
+    auto file = disk_.open(segment_path(directory_, last.first), DiskOpen::kWrite);
+    if (!file) return std::move(file).error();
+    // Durable before anything is made of it, and what was cut must not come back: now, or before a kill.
+    if (whole_to < last.end()) {
+      if (auto cut = (*file)->truncate(last.offset_of(whole_to)); !cut) return cut;
     }
+    const std::uint64_t from = synced_to <= last.first ? 0 : last.offset_of(std::min(synced_to, whole_to));
+    if (auto rewritten = rewrite(**file, from, last.offset_of(whole_to), memory); !rewritten)
+      return rewritten;
+    if (auto synced = (*file)->sync(); !synced) return synced;
+    if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
+    last.file_bytes = last.offset_of(whole_to);
   }
   segments_.assign(segments->begin(), segments->end());
   end_ = synced_end_ = end;

@@ -27,7 +27,7 @@ struct Machine : StoreForTest {
 // each line once, and each file's lines in order. Method: a sink like the file sink, whose output is cut at a
 // start to the length that was committed with its acknowledgements; the power goes in the middle of writes.
 TEST(BufferSimulation, DeliversOnceOverKillsAndPowerFailures) {
-  for (unsigned seed = 0; seed < 700; ++seed) {
+  for (unsigned seed = 0; seed < 1000; ++seed) {
     std::mt19937 random(seed);
     const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
     Machine machine(seed);
