@@ -42,18 +42,10 @@ int fail(const Error& error) {
 }
 
 int audit(const Arguments& arguments) {
-  std::string data_dir = arguments.data_dir;
-  if (data_dir.empty()) {
-    Config config;
-    if (!arguments.config_paths.empty()) {
-      std::optional<Config> loaded = load_config_or_explain(arguments.config_paths);
-      if (!loaded) return kExitConfiguration;
-      config = std::move(*loaded);
-    }
-    data_dir = config.data_dir;
-  }
+  const auto data_dir = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!data_dir) return kExitConfiguration;
   std::uint64_t damaged = 0;
-  auto content = CheckpointStore::read(data_dir, &damaged);
+  auto content = CheckpointStore::read(*data_dir, &damaged);
   if (!content) return fail(content.error());
   if (damaged > 0) {
     fmt::print(stderr, "logflume: {} damaged record{} left out\n", damaged, damaged == 1 ? " is" : "s are");
@@ -75,7 +67,7 @@ int audit(const Arguments& arguments) {
   }
   if (arguments.json) fmt::print("{}]\n", shown == 0 ? "" : "\n");
   if (shown == 0 && !arguments.files.empty()) {
-    fmt::print(stderr, "logflume: no such file is known in {}\n", printable(data_dir));
+    fmt::print(stderr, "logflume: no such file is known in {}\n", printable(*data_dir));
     return kExitFailure;
   }
   if (faulty == 0) return kExitOk;

@@ -44,20 +44,11 @@ int fail(const Error& error) {
   return kExitFailure;
 }
 
-// An exit code when the configuration that should name it is bad.
-std::variant<std::string, int> data_dir_of(const Arguments& arguments) {
-  if (!arguments.data_dir.empty()) return arguments.data_dir;
-  if (arguments.config_paths.empty()) return Config{}.data_dir;
-  const std::optional<Config> config = load_config_or_explain(arguments.config_paths);
-  if (!config) return kExitConfiguration;
-  return config->data_dir;
-}
-
 // The buffers that are meant, or an exit code when it was said what is wrong.
 std::variant<std::vector<StoredBuffer>, int> buffers_of(const Arguments& arguments) {
-  const auto named = data_dir_of(arguments);
-  if (const int* code = std::get_if<int>(&named)) return *code;
-  const std::string& data_dir = std::get<std::string>(named);
+  const auto named = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!named) return kExitConfiguration;
+  const std::string& data_dir = *named;
   if (const auto status = posix_disk().status(data_dir); !status) return fail(status.error());
   std::uint64_t damaged = 0;
   auto stored = CheckpointStore::read(data_dir, &damaged);
@@ -331,9 +322,9 @@ Result<void> count_again(const StoredBuffer& buffer, CheckpointStore& store) {
 }
 
 int repair_buffers(const Arguments& arguments) {
-  const auto named = data_dir_of(arguments);
-  if (const int* code = std::get_if<int>(&named)) return *code;
-  const std::string& data_dir = std::get<std::string>(named);
+  const auto named = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!named) return kExitConfiguration;
+  const std::string& data_dir = *named;
   if (const auto status = posix_disk().status(data_dir); !status) return fail(status.error());
   const Result<Hold> held = hold(data_dir);
   if (!held) {

@@ -17,7 +17,6 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/printable.h"
@@ -132,15 +131,6 @@ int fail(const Error& error) {
   return kExitFailure;
 }
 
-// An exit code when the configuration that should name it is bad.
-std::variant<std::string, int> data_dir_of(const Arguments& arguments) {
-  if (!arguments.data_dir.empty()) return arguments.data_dir;
-  if (arguments.config_paths.empty()) return Config{}.data_dir;
-  const std::optional<Config> config = load_config_or_explain(arguments.config_paths);
-  if (!config) return kExitConfiguration;
-  return config->data_dir;
-}
-
 void warn_of_damage(std::uint64_t damaged) {
   if (damaged == 0) return;
   fmt::print(stderr, "logflume: {} damaged record{} left out\n", damaged, damaged == 1 ? " is" : "s are");
@@ -200,10 +190,10 @@ void print_json(const std::vector<Row>& rows, bool details) {
 }
 
 int list(const Arguments& arguments) {
-  const auto data_dir = data_dir_of(arguments);
-  if (const int* code = std::get_if<int>(&data_dir)) return *code;
+  const auto data_dir = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!data_dir) return kExitConfiguration;
   std::uint64_t damaged = 0;
-  const auto content = CheckpointStore::read(std::get<std::string>(data_dir), &damaged);
+  const auto content = CheckpointStore::read(*data_dir, &damaged);
   if (!content) return fail(content.error());
   warn_of_damage(damaged);
   const std::vector<Row> rows = rows_of(*content);
@@ -224,10 +214,10 @@ int list(const Arguments& arguments) {
 }
 
 int show(const Arguments& arguments) {
-  const auto data_dir = data_dir_of(arguments);
-  if (const int* code = std::get_if<int>(&data_dir)) return *code;
+  const auto data_dir = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!data_dir) return kExitConfiguration;
   std::uint64_t damaged = 0;
-  const auto content = CheckpointStore::read(std::get<std::string>(data_dir), &damaged);
+  const auto content = CheckpointStore::read(*data_dir, &damaged);
   if (!content) return fail(content.error());
   warn_of_damage(damaged);
   std::vector<Row> rows = rows_of(*content);
@@ -326,9 +316,9 @@ void note_reset(const CursorRecord& before, CursorRecord& moved, CheckpointChang
 }
 
 int reset(const Arguments& arguments) {
-  const auto named = data_dir_of(arguments);
-  if (const int* code = std::get_if<int>(&named)) return *code;
-  const std::string& data_dir = std::get<std::string>(named);
+  const auto named = data_dir_or_explain(arguments.data_dir, arguments.config_paths);
+  if (!named) return kExitConfiguration;
+  const std::string& data_dir = *named;
 
   // Opening would create it.
   struct stat info {};

@@ -17,4 +17,13 @@ std::optional<Config> load_config_or_explain(const std::vector<std::string>& pat
   return std::move(loaded.config);
 }
 
+std::optional<std::string> data_dir_or_explain(const std::string& given,
+                                               const std::vector<std::string>& config_paths) {
+  if (!given.empty()) return given;
+  if (config_paths.empty()) return Config{}.data_dir;
+  std::optional<Config> config = load_config_or_explain(config_paths);
+  if (!config) return std::nullopt;
+  return std::move(config->data_dir);
+}
+
 }  // namespace logflume
