@@ -50,7 +50,6 @@ Graph::Graph(const Config& config, Services services, bool until_eof)
       collector_(shared_.services.metrics.collect([this](MetricPage& page) { show_metrics(page); })) {}
 
 Graph::~Graph() {
-  collector_.reset();
   stop_threads();
   // Sources and sinks go before what they refer to.
   sources_.clear();
@@ -58,6 +57,7 @@ Graph::~Graph() {
 }
 
 void Graph::stop_threads() {
+  collector_.reset();  // what it shows is about to go
   for (const auto& [name, unit] : sources_) unit->loop()->stop();
   for (const auto& [name, unit] : sinks_) unit->stop_threads();
 }
