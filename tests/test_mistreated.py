@@ -11,6 +11,7 @@ import pytest
 
 from harness import SLOW, until
 from mistreat import Stream
+from torture.faults import NotHere, Shim
 
 LONG = os.environ.get('LOGFLUME_LONG') == '1'
 root_only = pytest.mark.skipif(os.getuid() != 0 or not shutil.which('unshare') or not shutil.which('nsenter'),
@@ -381,59 +382,17 @@ def test_without_watches_every_line_comes_by_looking(world, mode):
 # -- The clock --------------------------------------------------------------------------------------------
 
 
-CLOCK = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-static const volatile long *offset_seconds;
-__attribute__((constructor)) static void begin(void) {
-  int fd = open(getenv("CLOCK_OFFSET"), O_RDONLY);
-  offset_seconds = mmap(0, sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
-  close(fd);
-}
-int clock_gettime(clockid_t clock, struct timespec *now) {
-  static int (*real)(clockid_t, struct timespec *);
-  if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-  int result = real(clock, now);
-  if (offset_seconds && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += *offset_seconds;
-  return result;
-}
-time_t time(time_t *to) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  if (to) *to = now.tv_sec;
-  return now.tv_sec;
-}
-int gettimeofday(struct timeval *to, void *zone) {
-  struct timespec now;
-  (void)zone;
-  clock_gettime(CLOCK_REALTIME, &now);
-  to->tv_sec = now.tv_sec;
-  to->tv_usec = now.tv_nsec / 1000;
-  return 0;
-}
-"""
-
-
-@pytest.mark.skipif(not shutil.which('gcc'), reason='needs gcc')
 def test_a_clock_that_is_set_back_and_forth(world, mode):
     """Method: a library between the agent and the clock adds what a shared page says; the machine's own clock, and so
     the times of files, stay as they are."""
-    source, shim, page = world.path('clock.c'), world.path('clock.so'), world.path('offset')
-    with open(source, 'w') as file:
-        file.write(CLOCK)
-    subprocess.run(['gcc', '-shared', '-fPIC', '-O1', '-o', shim, source, '-ldl'], check=True)
+    try:
+        shim = Shim(world.dir, world.dir)
+    except NotHere as reason:
+        pytest.skip(str(reason))
 
     def set_clock(seconds):
-        with open(page, 'r+b' if os.path.exists(page) else 'wb') as file:
-            file.write(seconds.to_bytes(8, 'little', signed=True))
-    set_clock(0)
-    inside = ['env', f'LD_PRELOAD={shim}', f'CLOCK_OFFSET={page}']
+        shim.control.clock_ns = seconds * 1_000_000_000
+    inside = shim.inside
     world.config(read_mode=mode, include=[world.log('a.log*')])
     stream = Stream(world, 'a', 4000)
     world.write('a.log', stream.take(100))

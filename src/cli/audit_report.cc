@@ -7,20 +7,11 @@
 #include <string_view>
 
 #include "base/printable.h"
-#include "source/archive_decoder.h"
-#include "source/file_identity.h"
+#include "source/archive.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {
 namespace {
-
-bool is_compressed(const std::string& path) {
-  const auto format = archive_format_of(path);
-  if (!format) return false;
-  const Result<UniqueFd> fd = open_regular(path);
-  const Result<std::string> head = fd ? read_head(fd->get(), kMagicBytesMax) : fd.error();
-  return head && compare_magic(*format, *head) == Magic::kMatches;
-}
 
 std::string_view name_of(FilePlace place) {
   switch (place) {
@@ -86,7 +77,7 @@ AuditedFile AuditBooks::audit(const FileRecord& file) const {
   } else {
     audited.place = FilePlace::kThere;
     // Of an archive what was found in it counts.
-    if (!is_compressed(file.path)) size = static_cast<std::uint64_t>(info.st_size);
+    if (!is_archive(file.path)) size = static_cast<std::uint64_t>(info.st_size);
   }
   const auto account = accounts_.find(file.id);
   const Account none;

@@ -27,8 +27,7 @@
 #include "cli/config_files.h"
 #include "cli/exit_codes.h"
 #include "event/batch.h"
-#include "source/archive_decoder.h"
-#include "source/file_identity.h"
+#include "source/archive.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {
@@ -55,21 +54,13 @@ struct OnDisk {
   bool is_compressed = false;  // then offsets are those of what it holds, whose size nobody knows here
 };
 
-bool is_compressed(const std::string& path) {
-  const auto format = archive_format_of(path);
-  if (!format) return false;
-  const Result<UniqueFd> fd = open_regular(path);
-  const Result<std::string> head = fd ? read_head(fd->get(), kMagicBytesMax) : fd.error();
-  return head && compare_magic(*format, *head) == Magic::kMatches;
-}
-
 OnDisk look(const FileRecord& file) {
   if (file.gone) return {OnDisk::State::kGone, 0};
   struct stat info {};
   if (::stat(file.path.c_str(), &info) != 0) return {};
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (info.st_dev != file.device || info.st_ino != file.inode) return {OnDisk::State::kReplaced, size};
-  return {OnDisk::State::kThere, size, is_compressed(file.path)};
+  return {OnDisk::State::kThere, size, is_archive(file.path)};
 }
 
 // One cursor with its file; a file that no sink has a cursor in stands alone.

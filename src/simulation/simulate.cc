@@ -14,42 +14,9 @@
 namespace logflume {
 namespace {
 
-struct Totals {
+struct Totals : SimulationCounts {
   std::uint64_t runs = 0;
   std::uint64_t failures = 0;
-  std::uint64_t steps = 0;
-  std::uint64_t kills = 0;
-  std::uint64_t power_losses = 0;
-  std::uint64_t clean_stops = 0;
-  std::uint64_t failed_starts = 0;
-  std::uint64_t lines = 0;
-  std::uint64_t repeated = 0;
-  std::uint64_t disk_operations = 0;
-
-  void add(const SimulationReport& report) {
-    ++runs;
-    failures += report.failure ? 1 : 0;
-    steps += report.steps;
-    kills += report.kills;
-    power_losses += report.power_losses;
-    clean_stops += report.clean_stops;
-    failed_starts += report.failed_starts;
-    lines += report.lines;
-    repeated += report.repeated;
-    disk_operations += report.disk_operations;
-  }
-  void add(const Totals& other) {
-    runs += other.runs;
-    failures += other.failures;
-    steps += other.steps;
-    kills += other.kills;
-    power_losses += other.power_losses;
-    clean_stops += other.clean_stops;
-    failed_starts += other.failed_starts;
-    lines += other.lines;
-    repeated += other.repeated;
-    disk_operations += other.disk_operations;
-  }
 };
 
 struct Plan {
@@ -70,8 +37,10 @@ Totals run_job(const Plan& plan, unsigned job) {
     options.seed = plan.first + i;
     options.disk = plan.disk;
     const SimulationReport report = simulate(options);
-    totals.add(report);
+    ++totals.runs;
+    totals += report;
     if (!report.failure) continue;
+    ++totals.failures;
     fmt::print("seed {}: {}\n", options.seed, *report.failure);
     std::fflush(stdout);
   }
@@ -101,7 +70,9 @@ Totals run(const Plan& plan) {
   for (const Job& job : jobs) {
     Totals part;
     if (::read(job.results, &part, sizeof part) == static_cast<ssize_t>(sizeof part)) {
-      totals.add(part);
+      totals.runs += part.runs;
+      totals.failures += part.failures;
+      totals += part;
     } else {
       ++totals.failures;
       fmt::print("a process of the simulation died\n");

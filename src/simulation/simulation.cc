@@ -308,6 +308,18 @@ class Simulation {
 
 }  // namespace
 
+SimulationCounts& SimulationCounts::operator+=(const SimulationCounts& other) {
+  steps += other.steps;
+  kills += other.kills;
+  power_losses += other.power_losses;
+  clean_stops += other.clean_stops;
+  failed_starts += other.failed_starts;
+  lines += other.lines;
+  repeated += other.repeated;
+  disk_operations += other.disk_operations;
+  return *this;
+}
+
 SimulationReport simulate(const SimulationOptions& options) { return Simulation(options).run(); }
 
 }  // namespace logflume

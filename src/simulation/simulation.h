@@ -28,8 +28,7 @@ struct SimulationOptions {
   bool talks = false;  // the agent's own log goes to stderr
 };
 
-struct SimulationReport {
-  std::optional<std::string> failure;
+struct SimulationCounts {
   std::uint64_t steps = 0;
   std::uint64_t kills = 0;
   std::uint64_t power_losses = 0;
@@ -38,6 +37,12 @@ struct SimulationReport {
   std::uint64_t lines = 0;     // written to the log files
   std::uint64_t repeated = 0;  // by the file sink, where that was announced: its lengths could not be stored
   std::uint64_t disk_operations = 0;
+
+  SimulationCounts& operator+=(const SimulationCounts& other);
+};
+
+struct SimulationReport : SimulationCounts {
+  std::optional<std::string> failure;
 };
 
 SimulationReport simulate(const SimulationOptions& options);

@@ -23,14 +23,11 @@ std::string replay(std::uint64_t seed) {
 }
 
 TEST(Simulation, LosesAndRepeatsNothing) {
-  SimulationReport totals;
+  SimulationCounts totals;
   for (std::uint64_t seed = 1; seed <= kRuns; ++seed) {
     const SimulationReport report = run(seed);
     EXPECT_FALSE(report.failure) << report.failure.value_or("") << replay(seed);
-    totals.kills += report.kills;
-    totals.power_losses += report.power_losses;
-    totals.clean_stops += report.clean_stops;
-    totals.lines += report.lines;
+    totals += report;
   }
   // It did try.
   EXPECT_GT(totals.kills, kRuns / 2);

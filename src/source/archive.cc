@@ -13,6 +13,14 @@ constexpr std::size_t kInputBytes = 64 * 1024;
 
 }  // namespace
 
+bool is_archive(const std::string& path) {
+  const auto format = archive_format_of(path);
+  if (!format) return false;
+  const Result<UniqueFd> fd = open_regular(path);
+  const Result<std::string> head = fd ? read_head(fd->get(), kMagicBytesMax) : fd.error();
+  return head && compare_magic(*format, *head) == Magic::kMatches;
+}
+
 // -- Verification -----------------------------------------------------------------------------------------
 
 void Archive::begin(const Version& version) {

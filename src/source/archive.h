@@ -18,6 +18,9 @@
 
 namespace logflume {
 
+// Whether the file at `path` is named and begins as an archive. No, where that cannot be read.
+bool is_archive(const std::string& path);
+
 // It is decoded once from its beginning to its end before anything is read from it: only a complete one,
 // whose checksums are right, is read, and on the way it is seen what the identity needs to know. Then it is a
 // BlockReader. Decoding goes forward only: who reads backwards, beyond a window of kKeepBytes, starts again.
