@@ -14,7 +14,6 @@ template <typename Derived>
 class RefCounted {
  public:
   RefCounted() = default;
-  RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
   void ref() const { count_.fetch_add(1, std::memory_order_relaxed); }
@@ -27,6 +26,8 @@ class RefCounted {
   std::uint32_t use_count() const { return count_.load(std::memory_order_relaxed); }
 
  protected:
+  // A copy is an object of its own, to which nobody refers yet.
+  RefCounted(const RefCounted&) {}
   ~RefCounted() = default;
   void destroy() { delete static_cast<Derived*>(this); }
 

@@ -45,22 +45,9 @@ std::string_view reason_of(const Error& error) {
 
 // The same events, owing another range.
 BatchRef with_position(const Batch& batch, FileRange position) {
-  auto* copy = new Batch;
+  auto* copy = new Batch(batch);
   BatchRef shared(copy);
-  copy->slab = batch.slab;
-  copy->data = batch.data;
-  copy->bytes = batch.bytes;
-  copy->events = batch.events;
-  copy->unterminated = batch.unterminated;
-  copy->truncated = batch.truncated;
-  copy->strip_cr = batch.strip_cr;
-  copy->event_ends = batch.event_ends;
-  copy->origin = batch.origin;
-  copy->overhead_bytes = batch.overhead_bytes;
   copy->owed = position;
-  copy->text_begin = batch.text_begin;
-  copy->wall_ns = batch.wall_ns;
-  copy->read_at = batch.read_at;
   return shared;
 }
 

@@ -23,6 +23,8 @@ class Slab : public RefCounted<Slab> {
  public:
   static constexpr std::size_t kPadBytes = 64;
 
+  Slab(const Slab&) = delete;
+
   char* data() { return data_; }
   const char* data() const { return data_; }
   std::size_t capacity() const { return capacity_; }
