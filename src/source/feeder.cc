@@ -54,6 +54,7 @@ bool Feeder::look_for_room(std::size_t index, TimePoint now) {
     if (state.full) {
       state.full = state.ring_full = false;
       state.room_since = now;
+      room_returned_ = true;
     }
     if (state.lagging && now - state.room_since >= kRejoin) state.lagging = false;
     return true;
@@ -75,12 +76,13 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
   const LogContent& content = *file.content;
   bool blocked = false;
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
+    states_[i].blocked = false;
     if (states_[i].paused) continue;
     const Cursor& cursor = *content.cursors[i];
     const bool live = is_live(file, cursor.fed_offset) && Lanes::may_go_live(cursor) &&
                       context_.outlets[i].has_room_for_live();
     if (!live && !look_for_room(i, now)) {
-      blocked = true;
+      states_[i].blocked = blocked = true;
       continue;
     }
     const auto same = std::find_if(groups.begin(), groups.end(),
@@ -95,7 +97,7 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
 
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
     const std::uint64_t position = content.cursors[i]->fed_offset;
-    const bool waited_for = states_[i].full && !states_[i].lagging;
+    const bool waited_for = states_[i].blocked && !states_[i].lagging;
     // A member of the convoy that has only just become full is waited for a moment.
     if (waited_for) std::erase_if(groups, [&](const Group& group) { return group.position == position; });
     for (Group& group : groups) {
@@ -185,6 +187,7 @@ void Feeder::note_skipped(const Batch& batch) {
 }
 
 bool Feeder::room_returned() const {
+  if (room_returned_) return true;
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].full && has_room(i)) return true;
   }
@@ -192,11 +195,10 @@ bool Feeder::room_returned() const {
 }
 
 bool Feeder::take_room_returned(TimePoint now) {
-  bool returned = false;
   for (std::size_t i = 0; i < states_.size(); ++i) {
-    if (states_[i].full && look_for_room(i, now)) returned = true;
+    if (states_[i].full) look_for_room(i, now);
   }
-  return returned;
+  return std::exchange(room_returned_, false);
 }
 
 void Feeder::wake_sinks() {

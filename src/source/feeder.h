@@ -67,6 +67,7 @@ class Feeder final : public PieceSink {
     bool lagging = false;    // left the convoys
     bool fed = false;        // to be woken
     bool paused = false;     // its sink is about to go, or another comes in its place
+    bool blocked = false;    // in this plan()
     TimePoint full_since{};
     TimePoint room_since{};
   };
@@ -86,6 +87,7 @@ class Feeder final : public PieceSink {
   TailedFile* file_ = nullptr;
   const Group* group_ = nullptr;
   FileRange fed_;
+  bool room_returned_ = false;  // seen while one file was looked at; the others have yet to be told
   std::int64_t wall_ns_ = 0;
   TimePoint now_{};
 };
