@@ -196,6 +196,16 @@ def tail(path, lines=40):
     return errors + ['...'] + text[-lines:] if len(text) > lines and errors else text[-lines:]
 
 
+def culprits(path, most=4):
+    """The lines that name what failed, short: the end of a run is all that some readers get to see."""
+    text = path.read_text(errors='replace').splitlines()
+    named = [line for line in text if re.search(r'^(FAILED|ERROR|FAIL) |  FAILED$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line)]
+    # Of a scenario that failed, what follows says why.
+    why = [text[n + 1] for n, line in enumerate(text[:-1]) if line.endswith('  FAILED')]
+    lines = [line for pair in zip(named, why) for line in pair] if why else named
+    return [line.strip()[:150] for line in lines[:2 * most if why else most]]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', default='', help='run these stages')
@@ -239,6 +249,9 @@ def main():
     for name, seconds, passed, failed in rows:
         print(f'{name:18} {seconds:8.0f} {passed:7} {failed:7}')
     print(f'{"":18} {sum(row[1] for row in rows):8.0f}\n')
+    for name, _, _, failed in rows:
+        for line in culprits(LOGS / f'{name}.log') if failed else ():
+            print(f'{name}: {line}')
     print(f'{passed_all} passed, {failed_all} failed')
     return 1 if failed_all else 0
 
