@@ -96,6 +96,28 @@ def test_a_file_whose_handle_was_closed_is_found_where_it_was_moved_to(world, ho
         assert len([link for link in agent.open_files() if '/logs/' in link or '/old/' in link]) <= 2
 
 
+def test_an_archive_that_cannot_be_compared_for_want_of_descriptors_is_compared_later(world):
+    world.config(include=[world.log('*.log*')], top={'max_open_files': 1})
+    agent = world.start(prepare=descriptors(4096))
+    lines = numbered(1, 1000)
+    for name in ('a.log', 'b.log', 'c.log', 'd.log'):
+        world.write(name, lines if name == 'a.log' else name.encode() + b'\n')
+        world.expect_lines(lines + b''.join(b'%s\n' % n for n in (b'b.log', b'c.log', b'd.log') if n <= name.encode()))
+    # Two handles are lent in turn. Of their numbers only the lower one may be used again: the archive gets it, and
+    # the original, whose handle was lent, cannot be opened.
+    links = {int(fd): os.readlink(f'/proc/{agent.pid}/fd/{fd}') for fd in os.listdir(f'/proc/{agent.pid}/fd')}
+    low, high = sorted(fd for fd, link in links.items() if '/logs/' in link)
+    assert links[low].endswith('c.log') and links[high].endswith('d.log')
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (low + 1, 4096))
+    world.write('a.log.1.gz', gzip.compress(lines))
+    until(lambda: 'a.log: Too many open files' in agent.stderr(), 'the comparison is tried')
+    time.sleep(1.2)  # and tried again
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+    os.unlink(world.log('a.log'))
+    world.write('a.log', numbered(1001, 1010))
+    world.expect_lines(numbered(1, 1010) + b'b.log\nc.log\nd.log\n')
+
+
 def test_files_that_are_rotated_out_of_the_globs_stay_within_the_limit(world):
     world.config(top={'max_open_files': 50})
     for n in range(600):

@@ -14,6 +14,11 @@ constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gon
 
 Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
 
+// The system is short of something: nothing can be told about the file now, and it may be told later.
+bool is_shortage(const Error& error) {
+  return error.os_errno == EMFILE || error.os_errno == ENFILE || error.os_errno == ENOMEM;
+}
+
 }  // namespace
 
 FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles,
@@ -174,9 +179,14 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, const Discover
   if (!file.fd.valid() && !file.finished_archive() && !is_deleted) {
     // Its handle was given to another file. A failure leaves no handle, which the next lines see.
     file.moved_to = departure.to;
-    if (file.moved_to.empty() || !handles_.open(file)) {
+    Result<void> opened = file.moved_to.empty() ? Error{Errc::kNotFound, 0, {}} : handles_.open(file);
+    if (!opened && !is_shortage(opened.error())) {
       file.moved_to = whereabouts_.find(path.substr(0, path.rfind('/')), file.key).value_or("");
-      (void)handles_.open(file);
+      opened = handles_.open(file);
+    }
+    if (!opened && !file.moved_to.empty() && is_shortage(opened.error())) {
+      file.place = TailedFile::Place::kMoved;  // it is opened when its turn comes
+      return false;
     }
   }
   file.place = TailedFile::Place::kDeleted;
@@ -260,7 +270,7 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     }
   }
 
-  settle_owners(file, *head, now);
+  if (error = settle_owners(file, *head, now); error) return Identity::kUnknown;
   if (const auto opened = handles_.open(file); !opened) {  // an owner may have taken its handle
     error = opened.error();
     return Identity::kUnknown;
@@ -270,12 +280,17 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   } else if (adopt_ghost(file, *head, size)) {
     return Identity::kKnown;
   } else if (file.held_for == 0 || now < file.held_until) {
-    if (TailedFile* original = find_original(file, *head, size)) {
+    const Result<TailedFile*> original = find_original(file, *head, size);
+    if (!original) {
+      error = original.error();
+      return Identity::kUnknown;
+    }
+    if (*original != nullptr) {
       if (file.held_for == 0) {
         file.held_until = now + kHoldMax;
         held_.push_back(file.token);
       }
-      file.held_for = original->token;
+      file.held_for = (*original)->token;
       return Identity::kHeld;
     }
     if (file.content) return Identity::kKnown;  // the original had just been truncated
@@ -441,7 +456,8 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
 
 // A content of the last run whose inode was found again is there, or gone, only when that file has been
 // looked at: it may stand behind `file`, which may be its copy, in the queue.
-void FileCatalog::settle_owners(const TailedFile& file, std::string_view head, TimePoint now) {
+std::optional<Error> FileCatalog::settle_owners(const TailedFile& file, std::string_view head,
+                                                TimePoint now) {
   std::vector<TailedFile*> owners;
   for (const Remembered* known : remembered_index_.find(head)) {
     if (known->record.gone) continue;
@@ -449,8 +465,12 @@ void FileCatalog::settle_owners(const TailedFile& file, std::string_view head, T
     if (owner == by_key_.end() || owner->second == &file || owner->second->archive_name) continue;
     owners.push_back(owner->second);
   }
-  std::optional<Error> error;  // it is tried again, and reported, at the owner's turn
-  for (TailedFile* owner : owners) (void)identify(*owner, now, error);
+  for (TailedFile* owner : owners) {
+    std::optional<Error> error;
+    if (identify(*owner, now, error) == Identity::kUnknown && is_shortage(*error)) return error;
+    // Another error is reported at the owner's turn.
+  }
+  return std::nullopt;
 }
 
 // -- Archives ---------------------------------------------------------------------------------------------
@@ -550,16 +570,21 @@ bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
   return true;
 }
 
-TailedFile* FileCatalog::find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
+Result<TailedFile*> FileCatalog::find_original(TailedFile& file, std::string_view head,
+                                               std::uint64_t size_bytes) {
   for (TailedFile* original : live_.find(head)) {
     if (original == &file || !original->content || original->content->fed_max() == 0) continue;
     // Of two files that one scan found, neither is the newer one, unless one is known from the last run.
     if (file.first_scan && original->first_scan && !original->content->revived) continue;
     if (original->deleted_ns != 0 && !may_be_copy(file, original->deleted_ns)) continue;
     const std::shared_ptr<LogContent> content = original->content;
+    for (TailedFile* compared : {original, &file}) {
+      if (const auto opened = handles_.open(*compared); !opened && is_shortage(opened.error()))
+        return opened.error();
+    }
     if (equal_so_far(file, *original, size_bytes)) return original;
     if (original->content != content) {  // it was found truncated, and this one may be what it held
-      if (file.content || adopt_ghost(file, head, size_bytes)) return nullptr;
+      if (file.content || adopt_ghost(file, head, size_bytes)) break;
     }
   }
   return nullptr;
@@ -575,7 +600,7 @@ bool FileCatalog::is_cut(TailedFile& file) {
 }
 
 bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size) {
-  if (!handles_.open(original) || !handles_.open(copy)) return false;
+  if (!original.fd.valid() || !copy.fd.valid()) return false;
   const Result<FileStatus> status = file_status(original.fd.get());
   if (!status) return false;
   bool equal = false;
@@ -627,7 +652,9 @@ void FileCatalog::truncated(TailedFile& file) {
   }
   file.size_known = std::max(file.size_known, read_to);  // of what is buried
   // By the clock that made the time of birth of a copy, which need not be ours; or by ours, which is later
-  // where both are the same: it was seen now.
+  // where both are the same: it was seen now. The size changes before the time does: this call waits for the
+  // truncation to be over where it is under way (it takes the inode's lock).
+  (void)::lseek(file.fd.get(), 0, SEEK_HOLE);
   const Result<FileStatus> status = file_status(file.fd.get());
   bury(content, file, std::max(status ? status->changed_ns + 1 : 0, wall_now_ns()));
   file.size_known = 0;

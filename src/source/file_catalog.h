@@ -128,7 +128,7 @@ class FileCatalog {
   std::shared_ptr<LogContent> revive(TailedFile& file, Remembered& remembered, std::string_view head,
                                      std::uint64_t size_bytes);
   void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
-  void settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
+  std::optional<Error> settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
   bool has_possible_copies() const;
   void suspect_loss(const Remembered& remembered, TimePoint now);
   std::vector<Unread> unread_of(const Remembered& remembered) const;
@@ -140,7 +140,8 @@ class FileCatalog {
   static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
   static bool is_own_past(const TailedFile& file, const Remembered& remembered);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
-  TailedFile* find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
+  // Null: there is none. An error: it cannot be told now.
+  Result<TailedFile*> find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   bool is_cut(TailedFile& file);
   bool equal_so_far(TailedFile& copy, TailedFile& original, std::uint64_t copy_size);
   bool archive_equal_so_far(TailedFile& copy, TailedFile& original);

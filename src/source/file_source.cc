@@ -300,7 +300,7 @@ void FileSource::on_renamed(FileToken token, const std::string& old_path, const 
 void FileSource::on_lost(FileToken token, const std::string& path) {
   TailedFile* file = catalog_->get(token);
   if (file == nullptr || catalog_->lost(*file, path, discovery_.departure_of(path), now_)) return;
-  if (!file->fd.valid()) {
+  if (!file->fd.valid() && file->place == TailedFile::Place::kDeleted) {
     // Deleted while its handle was lent to another file: what was not read of it cannot be had any more.
     const std::uint64_t fed = file->content ? file->content->fed_min() : 0;
     const bool is_told = !file->content && catalog_->is_remembered(*file);  // by the catalog, when it forgets

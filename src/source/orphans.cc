@@ -50,6 +50,13 @@ bool Orphans::is_done(TailedFile& file, TimePoint now) {
   if (now - quiet_since < patience || file.partial_bytes > 0) return false;
   // What is in flight would be looked for under the old name, should the agent be killed now.
   if (file.content && !file.content->all_acknowledged()) return false;
+  const std::uint64_t fed = file.content ? file.content->fed_min() : 0;
+  if (!file.fd.valid() && !file.archive_name && file.size_known > fed) {
+    // Its handle was lent to another file, and it was deleted where it had been moved to.
+    count_unread(file, file.size_known - fed);
+    context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost",
+                      file.path(), fed, file.size_known);
+  }
   context_.log.debug(context_.name, "{}: read to its end and quiet, closed", file.path());
   let_go(file);
   return true;
@@ -71,9 +78,7 @@ void Orphans::give_up_deleted(TimePoint now) {
     if (unread_sum <= config_.deleted_files.max_bytes && !too_old && !too_many) continue;
     unread_sum -= unread;
     --held;
-    metrics_.lost_bytes("deleted", unread);
-    catalog_.keep_record(*file);
-    losses_.note(file->content->id, unread_of(*file->content), file->size_known, "deleted");
+    count_unread(*file, unread);
     context_.log.warn(context_.name, "{} was deleted and not read in time: bytes {} to {} are lost ({})",
                       file->path(), fed, file->size_known,
                       too_old    ? "max_age of deleted_files"
@@ -81,6 +86,13 @@ void Orphans::give_up_deleted(TimePoint now) {
                                  : "max_bytes of deleted_files");
     let_go(*file);
   }
+}
+
+void Orphans::count_unread(TailedFile& file, std::uint64_t bytes) {
+  metrics_.lost_bytes("deleted", bytes);
+  if (!file.content) return;
+  catalog_.keep_record(file);
+  losses_.note(file.content->id, unread_of(*file.content), file.size_known, "deleted");
 }
 
 void Orphans::let_go(TailedFile& file) {

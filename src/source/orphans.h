@@ -38,6 +38,8 @@ class Orphans {
  private:
   bool is_done(TailedFile& file, TimePoint now);
   void give_up_deleted(TimePoint now);
+  // So many bytes of it are lost.
+  void count_unread(TailedFile& file, std::uint64_t bytes);
   void let_go(TailedFile& file);
 
   const FileSourceConfig& config_;
