@@ -177,6 +177,8 @@ def test_a_copy_on_an_inode_that_was_known_is_a_copy_all_the_same(world, mode, w
     if when == 'while down':
         assert agent.stop() == 0
     elif when == 'killed':
+        until(lambda: agent.metrics().get('logflume_component_sent_events_total', component='out') == 200, 'it is sent')
+        until(lambda: agent.metrics().get('logflume_sink_inflight_batches') == 0, 'it is acknowledged')
         until(lambda: agent.metrics().get('logflume_checkpoint_age_seconds') == 0, 'it is recorded')
         agent.kill()
     with unseen(agent) if when == 'while it runs' else contextlib.nullcontext():
