@@ -1,6 +1,7 @@
 """Files that are rotated, copied, truncated and compressed: every line once, in all three read modes, as
 `generate --verify` counts them. An agent that is halted by a signal makes what is done meanwhile one moment."""
 import contextlib
+import gzip
 import os
 import shutil
 import signal
@@ -188,6 +189,28 @@ def test_a_copy_on_an_inode_that_was_known_is_a_copy_all_the_same(world, mode, w
     if not agent.running():
         agent = world.start()
     finish(world, [stream, older], agent)
+
+
+@pytest.mark.parametrize('other', ['0', 'z'])
+def test_the_archive_of_a_file_whose_inode_another_archive_has_got(world, mode, other):
+    world.config(read_mode=mode, include=everything(world))
+    stream, stranger = Stream(world, 'a'), Stream(world, 'stranger')
+    path = world.write('a.log', stream.take(100))
+    agent = world.start()
+    world.expect_complete(stream.expected)
+    assert agent.stop() == 0
+    world.write('a.log.1.gz', gzip.compress(open(path, 'rb').read()))
+    inode = os.stat(path).st_ino
+    os.unlink(path)
+    data = gzip.compress(stranger.take(100))
+    for n in range(100):
+        made = world.write(f'a.log.{other}{n}.gz', data)
+        if os.stat(made).st_ino == inode:
+            break
+        os.rename(made, world.path(f'aside{n}'))  # not deleted, so that the next one gets another inode
+    else:
+        pytest.skip('this file system does not use the inode again')
+    finish(world, [stream, stranger], world.start())
 
 
 @pytest.mark.skipif(not shutil.which('setpriv'), reason='needs setpriv')

@@ -459,11 +459,17 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
 std::optional<Error> FileCatalog::settle_owners(const TailedFile& file, std::string_view head,
                                                 TimePoint now) {
   std::vector<TailedFile*> owners;
-  for (const Remembered* known : remembered_index_.find(head)) {
+  for (Remembered* known : remembered_index_.find(head)) {
     if (known->record.gone) continue;
     const auto owner = by_key_.find({known->record.device, known->record.inode});
-    if (owner == by_key_.end() || owner->second == &file || owner->second->archive_name) continue;
-    owners.push_back(owner->second);
+    if (owner == by_key_.end() || owner->second == &file) continue;
+    if (!same_birth(known->record.birth_ns, owner->second->birth_ns)) {  // the inode was freed and used again
+      suspect_loss(*known, now);
+      vanish(*known);
+      remembered_by_key_.erase(owner->first);
+    } else if (!owner->second->archive_name) {
+      owners.push_back(owner->second);
+    }
   }
   for (TailedFile* owner : owners) {
     std::optional<Error> error;
