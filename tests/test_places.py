@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import numbered, until
+from harness import SLOW, numbered, until
 
 
 # -- Archives -------------------------------------------------------------------------------------------------
@@ -116,6 +116,31 @@ def test_an_archive_that_cannot_be_compared_for_want_of_descriptors_is_compared_
     os.unlink(world.log('a.log'))
     world.write('a.log', numbered(1001, 1010))
     world.expect_lines(numbered(1, 1010) + b'b.log\nc.log\nd.log\n')
+
+
+def test_an_archive_is_looked_into_while_its_original_is_deleted_and_has_no_handle(world):
+    # The kernel's news are read each three seconds, so that the deletion is not known when the two are compared.
+    world.config(include=[world.log('*.log*')], top={'max_open_files': 1}, coalesce='3s')
+    lines = [b'%07d %s' % (n, os.urandom(25_000).hex().encode()) for n in range(400)]  # slow to decode
+    world.write('a.log', b'\n'.join(lines) + b'\n')
+    agent = world.start()
+    world.expect_lines(lines)
+    for name in ('b.log', 'c.log'):
+        world.write(name, name + '\n')
+        lines.append(name.encode())
+    world.expect_lines(lines)
+    until(lambda: not any(link.endswith('/a.log') for link in agent.open_files()), 'its handle is lent')
+    with open(world.log('a.log'), 'rb') as file:
+        world.write('archive', gzip.compress(file.read(), 1))
+    os.rename(world.log('archive'), world.log('a.log.1.gz'))
+    end = time.monotonic() + 20 * SLOW
+    while not any(link.endswith('.gz') for link in agent.open_files()):
+        assert time.monotonic() < end
+    os.unlink(world.log('a.log'))
+    world.write('a.log', 'new\n')
+    world.expect_lines(lines + [b'new'])
+    time.sleep(1)
+    world.expect_lines(lines + [b'new'])
 
 
 def test_files_that_are_rotated_out_of_the_globs_stay_within_the_limit(world):

@@ -585,8 +585,15 @@ Result<TailedFile*> FileCatalog::find_original(TailedFile& file, std::string_vie
     if (original->deleted_ns != 0 && !may_be_copy(file, original->deleted_ns)) continue;
     const std::shared_ptr<LogContent> content = original->content;
     for (TailedFile* compared : {original, &file}) {
-      if (const auto opened = handles_.open(*compared); !opened && is_shortage(opened.error()))
-        return opened.error();
+      const auto opened = handles_.open(*compared);
+      if (opened) continue;
+      if (is_shortage(opened.error())) return opened.error();
+      if (compared == original && opened.error().code == Errc::kNotFound) {
+        // It has just been deleted while its handle was lent; discovery is about to say so, and then it is
+        // known where it goes on.
+        file.verified_to = 0;
+        return original;
+      }
     }
     if (equal_so_far(file, *original, size_bytes)) return original;
     if (original->content != content) {  // it was found truncated, and this one may be what it held
