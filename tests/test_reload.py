@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import time
@@ -37,6 +38,32 @@ def test_a_listen_address_that_is_taken_leaves_the_old_configuration_running(wor
     agent.port = old
     assert agent.get('/livez')[0] == 0
     assert agent.stop() == 0
+
+
+def test_a_reload_without_descriptors_leaves_the_old_configuration_running(world):
+    world.config()
+    agent = world.start()
+    soft, hard = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)
+    taken = {int(name) for name in os.listdir(f'/proc/{agent.pid}/fd')}
+    first_free = next(n for n in range(len(taken) + 1) if n not in taken)
+    world.config(sinks={'out': world.file_sink(), 'other': world.file_sink('other.log')})
+    # None, one, two, ... are left for what a new sink needs: each lack is another error, and none is the end.
+    refused = 0
+    for spare in range(12):
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (first_free + spare, hard))
+        agent.reload()
+        until(lambda: agent.stderr().count('goes on\n') > refused or
+              'the new configuration runs' in agent.stderr(), 'the reload is over')
+        if 'the new configuration runs' in agent.stderr():
+            break
+        refused += 1
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert refused > 0 and 'Too many open files' in agent.stderr()
+    world.write('a.log', numbered(1, 10))
+    world.expect_out(numbered(1, 10))
+    agent.reload()
+    world.append('a.log', numbered(11, 12))
+    world.expect_out(numbered(1, 12))
 
 
 def test_a_reload_that_fails_leaves_the_log_as_it_was(world):

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "ring/idle_strategy.h"
@@ -64,11 +65,12 @@ int check_wait(int count) {
 }  // namespace
 
 EventLoop::EventLoop(std::string name) : name_(std::move(name)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (!epoll_.valid()) die("logflume: epoll_create1");
+  if (!epoll_.valid()) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   // Edge-triggered: each wake() is reported once although nobody reads the counter, which saves a system
   // call.
   epoll_event event = make_event(EPOLLIN | EPOLLET, kParkerKey);
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, parker_.fd(), &event) != 0) die("logflume: epoll_ctl");
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, parker_.fd(), &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
 EventLoop::~EventLoop() { stop(); }

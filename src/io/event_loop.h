@@ -48,8 +48,8 @@ class EventLoop {
  public:
   using Handler = std::function<void(std::uint32_t ready)>;
 
-  // `name` is the thread's, as ps and perf show it (at most 15 characters). Aborts when the system has no
-  // epoll instance left: nothing works then.
+  // `name` is the thread's, as ps and perf show it (at most 15 characters). Throws std::system_error when
+  // there is no descriptor left.
   explicit EventLoop(std::string name);
   ~EventLoop();  // stop()s. Not on the loop's own thread.
   EventLoop(const EventLoop&) = delete;

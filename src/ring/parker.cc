@@ -5,16 +5,12 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+#include <system_error>
 
 namespace logflume {
 
 Parker::Parker() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!fd_.valid()) {
-    std::perror("logflume: eventfd");
-    std::abort();
-  }
+  if (!fd_.valid()) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
 void Parker::drain() {

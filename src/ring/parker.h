@@ -17,7 +17,7 @@ namespace logflume {
 
 class Parker {
  public:
-  Parker();  // aborts when the system has no eventfd left: nothing works then
+  Parker();  // throws std::system_error when there is no descriptor left
 
   int fd() const { return fd_.get(); }  // readable once woken
 

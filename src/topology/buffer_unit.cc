@@ -32,7 +32,8 @@ std::unique_ptr<BufferUnit> BufferUnit::make(const std::string& sink, const std:
     buffer.overflow = config.overflow.has_value();
   } else {
     const auto left = list_segments(posix_disk(), directory);
-    if (left && left->empty()) return nullptr;
+    if (!left) throw std::system_error(left.error().os_errno, std::generic_category(), directory);
+    if (left->empty()) return nullptr;
     buffer.drain_only = true;
     shared.services.log.info(sink, "delivering first what its disk buffer holds");
   }

@@ -18,6 +18,7 @@ class BufferUnit {
   // Null where the sink needs none: its configuration says memory, and no earlier one has left anything.
   // `memory_bytes`: what may wait in memory. The rest is the sink's, and outlives the buffer.
   // What the buffer of `formerly` holds is this sink's, where it has none of its own.
+  // Throws std::system_error when there are no descriptors left, or what is there cannot be listed.
   static std::unique_ptr<BufferUnit> make(const std::string& sink, const std::string& formerly,
                                           const BufferConfig& config, std::uint64_t memory_bytes,
                                           SinkLedger& ledger, Inbox& inbox, ComponentMetrics& metrics,

@@ -1,6 +1,7 @@
 #include "topology/graph.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "checkpoint/rename.h"
 #include "config/difference.h"
@@ -34,8 +35,17 @@ std::string name_before(const Graph::FormerNames& formerly, const std::string& n
   return it == formerly.end() ? std::string() : it->second;
 }
 
-std::shared_ptr<EventLoop> make_loop(const std::string& name) {
-  return std::make_shared<EventLoop>(name.substr(0, 15));
+// What cannot be made for want of descriptors is an error: a reload must not end the agent.
+template <typename Make>
+auto try_to_make(const std::string& what, Make make) -> Result<decltype(make())> try {
+  return make();
+} catch (const std::system_error& error) {
+  return errno_error(error.code().value(), what);
+}
+
+Result<std::shared_ptr<EventLoop>> make_loop(const std::string& name) {
+  return try_to_make("make the thread " + name,
+                     [&] { return std::make_shared<EventLoop>(name.substr(0, 15)); });
 }
 
 void start(EventLoop& loop) {
@@ -74,7 +84,9 @@ bool Graph::all_acknowledged() const {
 // source that stays has always a way to some sink: its positions are there.
 Result<void> Graph::change(const Config& next, const FormerNames& formerly, Duration patience) {
   const Going going = this->going(next);
-  const auto loops = source_loops(next);
+  const auto made = source_loops(next);
+  if (!made) return made.error();
+  const auto& loops = *made;
   if (auto opened = open_beside(next, formerly, !going.sinks.empty(), loops); !opened) return opened;
   end(going, patience);
 
@@ -123,19 +135,21 @@ Graph::Going Graph::going(const Config& next) const {
 }
 
 // A source that takes another's place under its name takes its thread, where a sink may live too.
-std::map<std::string, Graph::Loop> Graph::source_loops(const Config& next) const {
+Result<std::map<std::string, Graph::Loop>> Graph::source_loops(const Config& next) const {
   std::map<std::string, Loop> loops;
   for (const auto& [name, config] : next.sources) {
     const auto unit = sources_.find(name);
-    loops[name] = unit == sources_.end() ? make_loop("src:" + name) : unit->second->loop();
+    Result<Loop> loop = unit == sources_.end() ? make_loop("src:" + name) : unit->second->loop();
+    if (!loop) return loop.error();
+    loops[name] = std::move(*loop);
   }
   return loops;
 }
 
 // A sink that never blocks and is fed by one source which feeds no other shares the source's thread: the
 // hand-over then costs neither a wake-up nor a cache miss. All others get a thread of their own.
-Graph::Loop Graph::loop_for(const std::string& sink, const Config& next,
-                            const std::map<std::string, Loop>& loops) const {
+Result<Graph::Loop> Graph::loop_for(const std::string& sink, const Config& next,
+                                    const std::map<std::string, Loop>& loops) const {
   const AnySinkConfig& config = next.sinks.at(sink);
   const std::vector<std::string>& inputs = common(config).inputs;
   if (inputs.size() == 1 && may_share_thread(config) && !common(config).buffer.on_disk()) {
@@ -168,8 +182,14 @@ Result<void> Graph::open_beside(const Config& next, const FormerNames& formerly,
 Result<void> Graph::open_sink(const std::string& name, const Config& next, CheckpointContent& stored,
                               const std::map<std::string, Loop>& loops) {
   const AnySinkConfig& config = next.sinks.at(name);
-  auto unit = std::make_unique<SinkUnit>(name, config, share_of(next, common(config)),
-                                         loop_for(name, next, loops), shared_);
+  Result<Loop> loop = loop_for(name, next, loops);
+  if (!loop) return loop.error();
+  auto made = try_to_make("make the sink " + name, [&] {
+    return std::make_unique<SinkUnit>(name, config, share_of(next, common(config)), std::move(*loop),
+                                      shared_);
+  });
+  if (!made) return made.error();
+  std::unique_ptr<SinkUnit> unit = std::move(*made);
   if (auto opened = unit->open(stored, [this] { gave_up(); }); !opened) return opened;
   const std::lock_guard lock(mutex_);
   sinks_.emplace(name, std::move(unit));

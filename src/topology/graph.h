@@ -47,8 +47,9 @@ class Graph {
 
   Going going(const Config& next) const;
   bool wanted(const Config& next, const std::string& source) const;
-  std::map<std::string, Loop> source_loops(const Config& next) const;
-  Loop loop_for(const std::string& sink, const Config& next, const std::map<std::string, Loop>& loops) const;
+  Result<std::map<std::string, Loop>> source_loops(const Config& next) const;
+  Result<Loop> loop_for(const std::string& sink, const Config& next,
+                        const std::map<std::string, Loop>& loops) const;
   Result<void> open_beside(const Config& next, const FormerNames& formerly, bool some_go,
                            const std::map<std::string, Loop>& loops);
   Result<void> open_sink(const std::string& name, const Config& next, CheckpointContent& stored,
