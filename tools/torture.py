@@ -27,7 +27,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / 'tests'))
 
 import harness  # noqa: E402
-from torture import faults, memory, scenarios  # noqa: E402, F401
+from torture import broker, faults, memory, scenarios  # noqa: E402, F401
 from torture.run import SCENARIOS, WEIGHTS, Broken, Run, describe  # noqa: E402
 
 RESULT = TOP / 'docs' / 'torture-last.md'
