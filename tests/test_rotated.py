@@ -191,6 +191,26 @@ def test_a_copy_on_an_inode_that_was_known_is_a_copy_all_the_same(world, mode, w
     finish(world, [stream, older], agent)
 
 
+@pytest.mark.parametrize('late', [0, 5])
+def test_a_file_that_is_rewritten_copied_and_deleted_at_once(world, mode, late):
+    """mv to another device, of what nobody had seen; the writer may go on for a while."""
+    world.config(read_mode=mode, include=everything(world))
+    stream = Stream(world, 'a')
+    world.write('a.log', stream.take(100))
+    agent = world.start()
+    world.expect_complete(stream.expected)
+    with unseen(agent), open(world.log(), 'r+b', buffering=0) as writer:
+        writer.truncate(0)
+        writer.write(stream.take(60))
+        shutil.copyfile(world.log(), world.log('a.log.1'))
+        os.unlink(world.log())
+        if late:
+            writer.write(stream.take(late))
+    world.expect_complete(stream.expected, reordering=True)
+    time.sleep(6.5)  # longer than anything is held as a possible copy
+    finish(world, [stream], agent)
+
+
 @pytest.mark.parametrize('other', ['0', 'z'])
 def test_the_archive_of_a_file_whose_inode_another_archive_has_got(world, mode, other):
     world.config(read_mode=mode, include=everything(world))

@@ -279,6 +279,10 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     if (!at_end) return Identity::kEmpty;
   } else if (adopt_ghost(file, *head, size)) {
     return Identity::kKnown;
+  } else if (const std::uint64_t end = end_in_copy(file, *head, size); end > 0) {
+    give_content(file, new_content(end, read_seam(file, end)));
+    note_before(file.content->id, {}, end, "copied");
+    return Identity::kKnown;
   } else if (file.held_for == 0 || now < file.held_until) {
     const Result<TailedFile*> original = find_original(file, *head, size);
     if (!original) {
@@ -574,6 +578,20 @@ bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
   if (!leaves) return false;
   file.held_until = now + kHoldAgain;
   return true;
+}
+
+// A copy was made of a file before it was deleted, and was looked at first: it is read there. How much of
+// `file` it holds; 0: none.
+std::uint64_t FileCatalog::end_in_copy(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
+  if (file.place != TailedFile::Place::kDeleted || file.birth_ns == 0 || file.archive) return 0;
+  for (TailedFile* copy : live_.find(head)) {
+    if (copy == &file || !copy->content || copy->archive) continue;
+    if (copy->birth_ns <= file.birth_ns || !may_be_copy(*copy, file.deleted_ns)) continue;
+    if (!handles_.open(*copy) || !handles_.open(file)) continue;
+    const Result<FileStatus> status = file_status(copy->fd.get());
+    if (status && equal_so_far(file, *copy, size_bytes)) return std::min(size_bytes, status->size_bytes);
+  }
+  return 0;
 }
 
 Result<TailedFile*> FileCatalog::find_original(TailedFile& file, std::string_view head,

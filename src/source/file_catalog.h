@@ -140,6 +140,7 @@ class FileCatalog {
   static bool may_be_copy(const TailedFile& file, const Remembered& remembered);
   static bool is_own_past(const TailedFile& file, const Remembered& remembered);
   bool adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
+  std::uint64_t end_in_copy(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   // Null: there is none. An error: it cannot be told now.
   Result<TailedFile*> find_original(TailedFile& file, std::string_view head, std::uint64_t size_bytes);
   bool is_cut(TailedFile& file);
