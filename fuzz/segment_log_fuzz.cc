@@ -1,7 +1,7 @@
 // Goal: whatever bytes stand in a log's segments, the reader comes to an end, gives back only what the bytes
-// on disk and their checksums say, in order, and the log opens and takes records again.
-// Input: a byte that says what the rest is: one segment; two, cut at the second byte times 16; or a good
-// segment with some bytes replaced (position, 2 bytes; value).
+// on disk and their checksums say, in order, tells of every position once, and the log opens and takes
+// records again. Input: a byte that says what the rest is: one segment; two, cut at the second byte times 16;
+// or a good segment with some bytes replaced (position, 2 bytes; value).
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,6 +94,7 @@ std::size_t read_all(const std::string& directory, bool& readable) {
   std::size_t count = 0;
   std::uint64_t position = 0;
   readable = true;
+  std::map<std::uint64_t, std::uint64_t> parts;  // records, damages and gaps, each with its end
   do {
     const auto got = reader.read(memory, chunk);
     if (!got) {
@@ -109,13 +110,22 @@ std::size_t read_all(const std::string& directory, bool& readable) {
       FUZZ_CHECK(record.position >= position && record.end > record.position);
       position = record.end;
       check_on_disk(all, record);
+      FUZZ_CHECK(parts.emplace(record.position, record.end).second);
       ++count;
     }
+    for (const LogGap& gap : chunk.gaps) FUZZ_CHECK(parts.emplace(gap.begin, gap.end).second);
     for (const LogDamage& damage : chunk.damages) {
       FUZZ_CHECK(damage.begin <= damage.end);
+      if (damage.begin != damage.end) FUZZ_CHECK(parts.emplace(damage.begin, damage.end).second);
       FUZZ_CHECK(keep_aside(posix_disk(), directory, damage).has_value());
     }
   } while (!chunk.at_end);
+  std::uint64_t told_of = 0;
+  for (const auto& [begin, end] : parts) {
+    FUZZ_CHECK(begin == told_of);
+    told_of = end;
+  }
+  FUZZ_CHECK(told_of == reader.position());
   return count;
 }
 

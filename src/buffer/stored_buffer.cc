@@ -82,13 +82,6 @@ Result<void> scan(Disk& disk, const StoredBuffer& buffer, const BufferVisitor& v
       }
       show_damages_before(UINT64_MAX);
     } while (!chunk.at_end);
-    if (limit != durable_to || !chunk.torn) continue;
-    // It was whole once: the file has lost its end.
-    const auto segments = list_segments(disk, buffer.directory);
-    if (!segments) return segments.error();
-    if (segments->empty() || segments->back().end() <= reader.position()) continue;
-    visitor.on_damage({reader.position(), segments->back().end(), std::nullopt, segments->back().first});
-    return {};
   }
   return {};
 }

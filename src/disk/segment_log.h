@@ -22,7 +22,8 @@ namespace logflume {
 
 struct SegmentLogOptions {
   std::uint64_t segment_bytes = 16 * 1024 * 1024;  // a new segment begins behind that
-  // Positions before it are not given out again, whatever is found on disk.
+  // Positions before it are not given out again, whatever is found on disk. What is not found may still come
+  // back after a power failure: a user that has it matter remembers how far it has written, beforehand.
   std::uint64_t position_min = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <thread>
 
@@ -25,6 +26,7 @@ struct Read {
   std::vector<std::string> payloads;
   std::vector<std::uint64_t> positions;
   std::vector<LogDamage> damages;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;
   bool torn = false;
 };
 
@@ -55,6 +57,7 @@ class SegmentLogTest : public ::testing::Test {
     SegmentReader reader(posix_disk(), directory_, from);
     std::string memory(memory_bytes, '\0');
     LogChunk chunk;
+    std::map<std::uint64_t, std::uint64_t> parts;  // records, damages and gaps: where each ends
     for (int calls = 0; !chunk.at_end; ++calls) {
       if (calls > 100'000) {
         ADD_FAILURE() << "the reader does not come to an end";
@@ -69,10 +72,25 @@ class SegmentLogTest : public ::testing::Test {
         all.positions.push_back(record.position);
         EXPECT_EQ(record.items, record.payload.size());
         EXPECT_EQ(record.end, record.position + record_bytes(record.payload.size()));
+        EXPECT_TRUE(parts.emplace(record.position, record.end).second);
+      }
+      for (const LogDamage& damage : chunk.damages) {
+        if (damage.begin == damage.end) continue;
+        EXPECT_TRUE(parts.emplace(damage.begin, damage.end).second);
+      }
+      for (const LogGap& gap : chunk.gaps) {
+        EXPECT_TRUE(parts.emplace(gap.begin, gap.end).second);
+        all.gaps.emplace_back(gap.begin, gap.end);
       }
       all.damages.insert(all.damages.end(), chunk.damages.begin(), chunk.damages.end());
       all.torn = chunk.torn;
     }
+    std::uint64_t position = from;
+    for (const auto& [begin, end] : parts) {
+      EXPECT_EQ(begin, position);
+      position = end;
+    }
+    EXPECT_EQ(position, limit == UINT64_MAX ? reader.position() : limit);
     return all;
   }
   std::vector<std::string> files() const {
@@ -306,6 +324,33 @@ TEST_F(SegmentLogTest, DamageAtTheEndIsTornUnlessItWasSynced) {
   auto log = open(end);
   EXPECT_EQ(log->end(), end);
   EXPECT_EQ(bytes_of(path(0)).size(), bytes.size());
+}
+
+// Goal: what was written once and is gone is not passed over in silence, wherever it is missing.
+TEST_F(SegmentLogTest, WhatIsGoneIsAGap) {
+  std::uint64_t end = 0;
+  {
+    auto log = open(0, 100);  // two records a segment
+    write(*log, {"one", "two"});
+    write(*log, {"three", "four"});
+    write(*log, {"five"});
+    end = log->end();
+  }
+  ASSERT_EQ(files().size(), 3U);
+  const std::string last = bytes_of(path(160));
+  std::filesystem::remove(path(80));
+  EXPECT_THAT(read(0, end).gaps, ElementsAre(std::pair(80U, 160U)));
+  EXPECT_THAT(read(0, end).payloads, ElementsAre("one", "two", "five"));
+  put(path(160), last.substr(0, 32));
+  EXPECT_THAT(read(0, end).gaps, ElementsAre(std::pair(80U, 160U), std::pair(160U, end)));
+  put(path(160), last.substr(0, 32 + 12));
+  const Read torn = read(0, end);
+  ASSERT_EQ(torn.damages.size(), 1U) << "it was whole once";
+  EXPECT_EQ(torn.damages[0].end, 160U + 12U);
+  EXPECT_THAT(torn.gaps, ElementsAre(std::pair(80U, 160U), std::pair(172U, end)));
+  EXPECT_FALSE(torn.torn);
+  std::filesystem::remove_all(directory_);
+  EXPECT_THAT(read(40, end).gaps, ElementsAre(std::pair(40U, end)));
 }
 
 TEST_F(SegmentLogTest, APayloadCannotPassForARecord) {

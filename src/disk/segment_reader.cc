@@ -10,6 +10,7 @@ namespace logflume {
 void LogChunk::clear() {
   records.clear();
   damages.clear();
+  gaps.clear();
   at_end = torn = false;
   bytes_wanted = 0;
 }
@@ -46,7 +47,7 @@ Result<void> SegmentReader::open(const Segment& segment, LogChunk& chunk) {
   return {};
 }
 
-Result<bool> SegmentReader::locate(LogChunk& chunk) {
+Result<bool> SegmentReader::locate(std::uint64_t limit, LogChunk& chunk) {
   const auto segments = list_segments(disk_, directory_);
   if (!segments) return segments.error();
   auto next = std::upper_bound(segments->begin(), segments->end(), position_,
@@ -58,6 +59,7 @@ Result<bool> SegmentReader::locate(LogChunk& chunk) {
     const bool is_last = after == segments->end();
     const std::uint64_t end = is_last ? next->end() : std::min(next->end(), after->first);
     if (end <= position_) continue;
+    if (next->first >= limit) return false;
     if (!file_ || segment_.first != next->first) {
       if (auto opened = open(*next, chunk); !opened) {
         // Removed meanwhile: it is behind us for whoever writes the log.
@@ -68,16 +70,27 @@ Result<bool> SegmentReader::locate(LogChunk& chunk) {
     segment_ = *next;
     content_end_ = end;
     is_last_ = is_last;
-    position_ = std::max(position_, next->first);
+    skip_to(next->first, chunk);
     return true;
   }
   return false;
 }
 
+void SegmentReader::skip_to(std::uint64_t position, LogChunk& chunk) {
+  if (position <= position_) return;
+  chunk.gaps.push_back({position_, position});
+  position_ = position;
+}
+
 Result<void> SegmentReader::read(std::span<char> memory, LogChunk& chunk, std::uint64_t limit) {
   assert(memory.size() >= kMemoryMin);
   chunk.clear();
-  while (chunk.records.empty() && chunk.damages.empty() && !chunk.at_end && chunk.bytes_wanted == 0) {
+  const auto ends_here = [&] {
+    chunk.at_end = true;
+    if (limit != UINT64_MAX) skip_to(limit, chunk);
+  };
+  while (chunk.records.empty() && chunk.damages.empty() && chunk.gaps.empty() && !chunk.at_end &&
+         chunk.bytes_wanted == 0) {
     if (damaged_from_ && position_ >= content_end_) {  // cut during the search
       chunk.damages.push_back({*damaged_from_, position_, std::nullopt, segment_.first});
       damaged_from_.reset();
@@ -86,12 +99,14 @@ Result<void> SegmentReader::read(std::span<char> memory, LogChunk& chunk, std::u
     // The last segment grows; after a failed sync it is cut, too, and another one goes on from there.
     const bool may_have_changed = is_last_ && !damaged_from_;
     if (position_ < limit && (!file_ || may_have_changed || position_ >= content_end_)) {
-      const auto located = locate(chunk);
+      const auto located = locate(limit, chunk);
       if (!located) return located.error();
       if (!*located) {
-        chunk.at_end = true;
+        ends_here();
         return {};
       }
+      // Said before anything is read: with more memory only what was not read is read again.
+      if (!chunk.gaps.empty() || !chunk.damages.empty()) return {};
     }
     if (position_ >= limit) {
       chunk.at_end = true;
@@ -103,10 +118,10 @@ Result<void> SegmentReader::read(std::span<char> memory, LogChunk& chunk, std::u
     if (!got) return got.error();
     if (*got < want) content_end_ = position_ + *got;  // cut meanwhile
     if (*got != 0) {
-      parse({memory.data(), *got}, std::min(region_end, content_end_), is_last_ && region_end != limit,
-            chunk);
-    } else if (is_last_) {
-      chunk.at_end = true;
+      const bool may_be_torn = is_last_ && limit == UINT64_MAX;
+      parse({memory.data(), *got}, std::min(region_end, content_end_), may_be_torn, chunk);
+    } else if (is_last_ && !damaged_from_) {
+      ends_here();
     }
   }
   return {};
@@ -166,9 +181,11 @@ void SegmentReader::parse(std::string_view bytes, std::uint64_t region_end, bool
       damaged(position_, header->end(), header->items);
       continue;
     }
-    if (!header->filler) {
-      chunk.records.push_back({position_, header->end(), header->items, payload, segment_.first});
+    if (header->filler) {
+      skip_to(header->end(), chunk);
+      continue;
     }
+    chunk.records.push_back({position_, header->end(), header->items, payload, segment_.first});
     position_ = header->end();
   }
 }

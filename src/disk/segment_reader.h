@@ -32,11 +32,19 @@ struct LogDamage {
   std::uint64_t segment = 0;           // the first position of the segment that holds it
 };
 
-// What one read() has found.
+// Positions [begin, end) hold nothing: they were passed over when the log was written, a filler stands there,
+// or it is gone. Which of them, who wrote the log knows.
+struct LogGap {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+// What one read() has found. Records, damages and gaps together are all that was read, each position in one.
 struct LogChunk {
   std::vector<LogRecord> records;  // in order; they view the memory that was given
-  std::vector<LogDamage> damages;  // among the records and behind them
-  bool at_end = false;             // nothing follows, for now
+  std::vector<LogDamage> damages;  // in order, among the records
+  std::vector<LogGap> gaps;        // the same
+  bool at_end = false;             // nothing follows, for now; with a limit: it was reached
   bool torn = false;               // at_end: what follows is no whole record
   // Not 0: the next record needs as much memory, and nothing was read.
   std::uint64_t bytes_wanted = 0;
@@ -55,21 +63,24 @@ class SegmentReader {
   SegmentReader(Disk& disk, std::string directory, std::uint64_t position)
       : disk_(disk), directory_(std::move(directory)), position_(position) {}
 
-  // The next record is here, or behind a gap that begins here.
-  std::uint64_t position() const { return position_; }
+  // The next record is here, or behind a gap or a damage that begins here.
+  std::uint64_t position() const { return damaged_from_.value_or(position_); }
   void seek(std::uint64_t position);
 
-  // Reads on into `memory`, up to position `limit`: what is before it was written as whole records. Without
-  // a limit an unreadable rest of the last segment is no damage, but torn: it may be being written.
+  // Reads on into `memory`, up to position `limit`: what is before it was written as whole records, so that
+  // the log has a gap where it ends before. Without a limit an unreadable rest of the last segment is no
+  // damage, but torn: it may be being written.
   // REQUIRES: memory.size() >= kMemoryMin.
   // Errors:   those of Disk; the position stays. kUnsupported: a segment of a newer version.
   Result<void> read(std::span<char> memory, LogChunk& chunk, std::uint64_t limit = UINT64_MAX);
 
  private:
-  // Opens the segment that holds position_, or the next one behind it. False: there is none.
-  Result<bool> locate(LogChunk& chunk);
+  // Opens the segment that holds position_, or the next one behind it. False: there is none before `limit`.
+  Result<bool> locate(std::uint64_t limit, LogChunk& chunk);
   Result<void> open(const Segment& segment, LogChunk& chunk);
   void parse(std::string_view bytes, std::uint64_t region_end, bool may_be_torn, LogChunk& chunk);
+  // Passes over what is not there.
+  void skip_to(std::uint64_t position, LogChunk& chunk);
   // How many of the first bytes hold no header of a record; all that could be looked at.
   std::size_t search(std::string_view bytes) const;
   std::optional<RecordHeader> header_at(std::string_view bytes, std::uint64_t position) const;
