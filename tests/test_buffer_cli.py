@@ -155,6 +155,8 @@ def test_a_repaired_buffer_is_whole_and_delivers_the_rest(filled, receiver):
 
     receiver.status = 503
     agent = filled.start()
+    assert agent.metrics().get('logflume_component_discarded_events_total', component='out',
+                               reason='buffer_damaged') == batches[1]['events'] + batches[-1]['events']
     done = call(filled, 'repair', 'out', code=1)
     assert 'stop it first' in done.stderr and str(agent.process.pid) in done.stderr
     receiver.status = 200

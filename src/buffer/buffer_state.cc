@@ -9,7 +9,8 @@
 namespace logflume {
 namespace {
 
-constexpr std::string_view kVersion = "1";
+constexpr char kVersion = '2';
+constexpr char kVersionWithoutReserve = '1';
 
 // Takes one number off the front of `text`, and `separator` or the end behind it.
 std::optional<std::uint64_t> take_number(std::string_view& text, char separator) {
@@ -49,22 +50,41 @@ void DonePositions::mark(std::uint64_t begin, std::uint64_t end) {
   }
 }
 
+std::vector<std::pair<std::uint64_t, std::uint64_t>> DonePositions::missing(std::uint64_t begin,
+                                                                            std::uint64_t end) const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> parts;
+  begin = std::max(begin, low_);
+  auto range = ranges_.upper_bound(begin);
+  if (range != ranges_.begin()) --range;
+  for (; begin < end && range != ranges_.end() && range->first < end; ++range) {
+    if (begin < range->first) parts.emplace_back(begin, range->first);
+    begin = std::max(begin, range->second);
+  }
+  if (begin < end) parts.emplace_back(begin, end);
+  return parts;
+}
+
 std::string BufferState::encode() const {
-  std::string text = fmt::format("{} {} {} {} {}", kVersion, done.low(), durable_to, events, bytes);
+  std::string text = fmt::format("{} {} {} {} {} {} {}", kVersion, done.low(), durable_to, reserved_to,
+                                 events, bytes, lost_events);
   for (const auto& [begin, end] : done.ranges())
     fmt::format_to(std::back_inserter(text), " {}-{}", begin, end);
   return text;
 }
 
 std::optional<BufferState> BufferState::decode(std::string_view text) {
-  if (!text.starts_with(kVersion) || !text.substr(kVersion.size()).starts_with(' ')) return std::nullopt;
-  text.remove_prefix(kVersion.size() + 1);
+  if (text.size() < 2 || text[1] != ' ') return std::nullopt;
+  const bool reserves = text[0] == kVersion;
+  if (!reserves && text[0] != kVersionWithoutReserve) return std::nullopt;
+  text.remove_prefix(2);
   const auto low = take_number(text, ' ');
   const auto durable_to = take_number(text, ' ');
+  const auto reserved_to = reserves ? take_number(text, ' ') : durable_to;
   const auto events = take_number(text, ' ');
   const auto bytes = take_number(text, ' ');
-  if (!low || !durable_to || !events || !bytes) return std::nullopt;
-  BufferState state{DonePositions(*low), *durable_to, *events, *bytes};
+  const auto lost_events = reserves ? take_number(text, ' ') : std::optional<std::uint64_t>(0);
+  if (!low || !durable_to || !reserved_to || !events || !bytes || !lost_events) return std::nullopt;
+  BufferState state{DonePositions(*low), *durable_to, *reserved_to, *events, *bytes, *lost_events};
   while (!text.empty()) {
     const auto begin = take_number(text, '-');
     const auto end = take_number(text, ' ');

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace logflume {
 
@@ -22,6 +24,8 @@ class DonePositions {
   std::uint64_t high() const { return ranges_.empty() ? low_ : ranges_.rbegin()->second; }
   bool contains(std::uint64_t position) const;
   void mark(std::uint64_t begin, std::uint64_t end);
+  // The parts of [begin, end) that are not, in order.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> missing(std::uint64_t begin, std::uint64_t end) const;
 
  private:
   std::uint64_t low_;
@@ -34,9 +38,14 @@ struct BufferState {
 
   DonePositions done;
   std::uint64_t durable_to = 0;  // the log was synced up to here
+  // Nothing was written at a position behind it. So what comes back of bytes that a crash had taken, or a
+  // removal that was not durable, is always before what a later run gives out.
+  std::uint64_t reserved_to = 0;
   // What is in the log and not done.
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
+  // Of them no more: a repair found them gone, and no agent has counted that yet.
+  std::uint64_t lost_events = 0;
 
   std::string encode() const;
   static std::optional<BufferState> decode(std::string_view text);

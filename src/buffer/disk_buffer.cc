@@ -32,6 +32,9 @@ constexpr std::size_t kWindowEntriesMax = 16 * 1024;
 constexpr std::size_t kTakenAtOnce = 256;
 constexpr std::size_t kCursorsMax = 4096;
 
+// So many positions are reserved with one commit, at least. There are enough for 2^32 starts.
+constexpr std::uint64_t kReservedBytes = std::uint64_t{1} << 30;
+
 constexpr Duration kRetry = 1s;         // after an error
 constexpr Duration kRetryMemory = 2ms;  // for what nobody wakes us
 
@@ -102,6 +105,21 @@ class DiskBuffer::Core {
     state.events -= std::min(events, state.events);
     state.bytes -= std::min(bytes, state.bytes);
   }
+  // So many can never be delivered. REQUIRES: the mutex.
+  void count_lost(std::uint64_t events) {
+    if (events == 0) return;
+    context.metrics.received_events.add(events);
+    context.metrics.discarded("buffer_damaged", events);
+  }
+  // Once nothing is left: of what could not be read or was gone, not all was known before. REQUIRES: the
+  // mutex.
+  void count_rest() {
+    if (state.done.low() != next_position) return;
+    if (state.events != 0)
+      context.log.error(context.sink, "{} events of the buffer's lost ranges are lost", state.events);
+    count_lost(state.events);
+    pending_events = pending_bytes = state.events = state.bytes = 0;
+  }
   // All segments before it can go.
   std::uint64_t reclaimable_to() const { return std::max(state.done.low(), abandoned_to); }
   bool can_reclaim() const {
@@ -142,6 +160,7 @@ class DiskBuffer::Core {
 
   Counter& written_bytes;
   Counter& damaged_records;
+  Counter& damaged_bytes;
   Histogram& sync_seconds;
   std::shared_ptr<MetricRegistry::Collector> collector;
 };
@@ -154,10 +173,13 @@ DiskBuffer::Core::Core(DiskBufferConfig c, DiskBufferContext x)
       written_bytes(context.metrics.registry.counter("logflume_buffer_written_bytes_total",
                                                      "Bytes made durable in a sink's disk buffer.",
                                                      {{"component", context.sink}})),
-      damaged_records(context.metrics.registry.counter(
-          "logflume_buffer_damaged_records_total",
-          "Places in a sink's disk buffer that could not be read: passed by, and kept aside.",
-          {{"component", context.sink}})),
+      damaged_records(context.metrics.registry.counter("logflume_buffer_damaged_records_total",
+                                                       "Places in a sink's disk buffer that could not be "
+                                                       "read: passed by, and kept aside if they are there.",
+                                                       {{"component", context.sink}})),
+      damaged_bytes(context.metrics.registry.counter("logflume_buffer_damaged_bytes_total",
+                                                     "Bytes at such places, headers included.",
+                                                     {{"component", context.sink}})),
       sync_seconds(context.metrics.registry.histogram(
           "logflume_buffer_sync_seconds", "Time that a group commit of a disk buffer took.",
           {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10}, {{"component", context.sink}})) {}
@@ -219,6 +241,7 @@ class DiskBuffer::Intake final : public Agent {
   bool hand_replayed();
   bool read_on(TimePoint now);
   void take_damage(const LogDamage& damage);
+  void take_gap(const LogGap& gap);
   void mark_done(std::uint64_t begin, std::uint64_t end);
   void hand(BatchRef batch);
   CursorRef cursor_of(std::uint64_t file_id);
@@ -374,34 +397,57 @@ bool DiskBuffer::Intake::read_on(TimePoint now) {
     retry_at_ = std::min(retry_at_, now + kRetryMemory);
     return false;
   }
-  // Whatever is no record from here to where the next read begins is a gap, or damaged.
   for (const LogDamage& damage : found.damages) take_damage(damage);
-  std::uint64_t expected = hand_to_;
-  const std::uint64_t read_to = found.at_end ? limit : replay_.position();
+  for (const LogGap& gap : found.gaps) take_gap(gap);
   for (BatchRef& batch : found.batches) {
-    mark_done(expected, batch->owed.begin);
-    expected = batch->owed.end;
     const std::lock_guard lock(core_.mutex);
     if (!core_.state.done.contains(batch->owed.begin)) replayed_.push_back(std::move(batch));
   }
-  mark_done(expected, read_to);
   if (found.at_end) replaying_ = false;
-  if (replayed_.empty()) hand_to_ = read_to;
+  if (replayed_.empty()) hand_to_ = replay_.position();
   return true;
 }
 
 void DiskBuffer::Intake::take_damage(const LogDamage& damage) {
+  {
+    // Nobody waits for it; or it is a write that failed, and what a power failure has made of it.
+    const std::lock_guard lock(core_.mutex);
+    const DonePositions& done = core_.state.done;
+    if (done.contains(damage.begin) && done.missing(damage.begin, damage.end).empty()) return;
+  }
   core_.damaged_records.add();
+  core_.damaged_bytes.add(damage.end - damage.begin);
   const std::uint64_t events = damage.items.value_or(0);
-  core_.context.metrics.received_events.add(events);
-  core_.context.metrics.discarded("buffer_damaged", events);
   const auto kept = keep_aside(core_.context.disk, core_.context.directory, damage);
   core_.context.log.error(
       core_.context.sink, "the buffer is damaged at {} to {}: {} lost{}", damage.begin, damage.end,
       damage.items ? fmt::format("{} events are", events) : std::string("an unknown number of events is"),
       kept && *kept ? fmt::format(", the bytes are kept in {}/damaged", core_.context.directory) : "");
-  const std::lock_guard lock(core_.mutex);
-  core_.forget(events, damage.end - damage.begin, true);
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.count_lost(events);
+    core_.forget(events, damage.end - damage.begin, true);
+  }
+  mark_done(damage.begin, damage.end);
+}
+
+// What was passed over when the log was written is done. Anything else was there once.
+void DiskBuffer::Intake::take_gap(const LogGap& gap) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> lost;
+  {
+    const std::lock_guard lock(core_.mutex);
+    lost = core_.state.done.missing(gap.begin, gap.end);
+  }
+  for (const auto& [begin, end] : lost) {
+    core_.damaged_records.add();
+    core_.damaged_bytes.add(end - begin);
+    core_.context.log.error(
+        core_.context.sink,
+        "the buffer has lost {} to {}: {} bytes that were durable are gone. How many events "
+        "they were is known when all others are delivered",
+        begin, end, end - begin);
+  }
+  mark_done(gap.begin, gap.end);
 }
 
 void DiskBuffer::Intake::mark_done(std::uint64_t begin, std::uint64_t end) {
@@ -409,10 +455,7 @@ void DiskBuffer::Intake::mark_done(std::uint64_t begin, std::uint64_t end) {
   const std::lock_guard lock(core_.mutex);
   core_.state.done.mark(begin, end);
   core_.trim();
-  if (core_.state.done.low() == core_.next_position) {
-    // Nothing is left: what was not readable is not waited for.
-    core_.pending_events = core_.pending_bytes = core_.state.events = core_.state.bytes = 0;
-  }
+  core_.count_rest();
   core_.publish();
   if (core_.can_reclaim()) core_.context.writer_thread.wake();
 }
@@ -515,6 +558,7 @@ class DiskBuffer::Writer final : public Agent {
   bool commit_group(TimePoint now);
   Group collect();
   Result<void> write(const Group& group);
+  std::uint64_t reserve(std::uint64_t end);
   void settle();
   void failed(const Error& error, TimePoint now);
   void recovered();
@@ -523,7 +567,8 @@ class DiskBuffer::Writer final : public Agent {
   Core& core_;
   TimePoint retry_at_{};
   TimePoint next_group_{};
-  bool restart_ = false;  // the log takes nothing more where it ends
+  std::uint64_t reserved_to_ = 0;  // positions before it may be written
+  bool restart_ = false;           // the log takes nothing more where it ends
   std::vector<std::string> heads_;
   std::vector<iovec> pieces_;
   std::vector<SegmentLog::Record> records_;
@@ -598,12 +643,15 @@ DiskBuffer::Writer::Group DiskBuffer::Writer::collect() {
 Result<void> DiskBuffer::Writer::write(const Group& group) {
   // end() may be behind what an attempt that failed has left.
   const bool gap = group.position != core_.log->synced_end();
-  // What is on disk must mean something after a crash: its files are known to the store, and what is missing
-  // before it because the sink has it already, is known to be done.
+  // What is on disk must mean something after a crash: its files are known to the store, what is missing
+  // before it because the sink has it already is known to be done, and its positions are not given out again.
   const bool unknown = std::any_of(group.deliveries.begin(), group.deliveries.end(),
                                    [](const Delivery& delivery) { return !delivery.cursor->file_stored; });
-  if (gap || unknown) {
+  const std::uint64_t end = group.position + group.bytes;
+  if (gap || unknown || end > reserved_to_) {
+    const std::uint64_t reserved_to = reserve(end);
     if (auto committed = core_.context.commit_now(); !committed) return committed;
+    reserved_to_ = reserved_to;
     for (const Delivery& delivery : group.deliveries) delivery.cursor->file_stored = true;
   }
   if (gap || restart_) core_.log->restart_at(group.position);
@@ -622,6 +670,16 @@ Result<void> DiskBuffer::Writer::write(const Group& group) {
   if (auto synced = core_.log->sync(); !synced) return synced;
   restart_ = false;
   return {};
+}
+
+// Has the next commit say that positions before `end` may be used, and some more. Returns how far.
+std::uint64_t DiskBuffer::Writer::reserve(std::uint64_t end) {
+  const std::lock_guard lock(core_.mutex);
+  if (end > reserved_to_) {
+    core_.state.reserved_to = std::max(core_.state.reserved_to, end + kReservedBytes);
+    core_.publish();
+  }
+  return core_.state.reserved_to;
 }
 
 // Acknowledges what is durable now.
@@ -693,7 +751,7 @@ Result<void> DiskBuffer::open(CheckpointContent& stored) {
   }
   BufferState& state = core.state;
   if (known) state = *known;
-  const std::uint64_t position_min = std::max(state.durable_to, state.done.high());
+  const std::uint64_t position_min = std::max({state.reserved_to, state.durable_to, state.done.high()});
   auto log = SegmentLog::open(core.context.disk, core.context.directory,
                               {core.config.segment_bytes(), position_min}, state.durable_to);
   if (!log) return std::move(log).error();
@@ -708,19 +766,23 @@ Result<void> DiskBuffer::open(CheckpointContent& stored) {
   }
   std::unordered_set<CursorRecord*> moved;
   SegmentReader reader(core.context.disk, core.context.directory,
-                       std::max(state.durable_to, core.log->begin()));
+                       known ? state.durable_to : core.log->begin());
   std::string memory(SlabPool::kSlabBytes, '\0');
   LogChunk chunk;
   while (reader.position() < core.log->end()) {
     if (auto read = reader.read(memory, chunk, core.log->end()); !read) return read;
     if (chunk.bytes_wanted > memory.size()) memory.resize(chunk.bytes_wanted);
+    // Nobody was told that it was durable. Should it come back nevertheless after a power failure, it is read
+    // again by then.
+    for (const LogGap& gap : chunk.gaps) state.done.mark(gap.begin, gap.end);
     for (const LogRecord& record : chunk.records) {
       const auto batch = BufferedBatch::decode(record.payload, record.items);
-      if (!batch) continue;
       if (!state.done.contains(record.position)) {
         state.events += record.items;
-        state.bytes += batch->text.size();
+        state.bytes += batch ? batch->text.size() : 0;
       }
+      if (!batch) continue;
+      // Also of one that the sink is done with: it was not the next one of its file then.
       const auto known_cursor = cursors.find(batch->file_id);
       if (known_cursor == cursors.end() || known_cursor->second->offset != batch->owed.begin) continue;
       CursorRecord* cursor = known_cursor->second;
@@ -735,6 +797,9 @@ Result<void> DiskBuffer::open(CheckpointContent& stored) {
   }
   for (const CursorRecord* cursor : moved) changes.cursors.push_back(*cursor);
   state.durable_to = core.log->end();
+  if (state.lost_events != 0)
+    core.context.log.error(sink, "{} events of the buffer were lost when it was repaired", state.lost_events);
+  core.count_lost(std::exchange(state.lost_events, 0));
   changes.states.push_back({sink, std::string(BufferState::kKey), state.encode()});
   // Where it cannot be stored now, it is with the next commit, and found again here until then.
   if (known || core.log->segments() != 0) (void)core.context.commit_with(std::move(changes));
@@ -779,6 +844,7 @@ void DiskBuffer::acknowledge(std::span<const Delivery> done, std::span<const Sin
       core.release(*entry);
     }
     core.trim();
+    core.count_rest();
     if (core.spilling && core.next_position - core.state.done.low() < core.window_max / 4 &&
         core.window.size() < kWindowEntriesMax / 4) {
       core.spilling = false;  // the sink has caught up

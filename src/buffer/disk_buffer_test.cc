@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/temp_dir_for_test.h"
+#include "buffer/buffer_state.h"
 #include "buffer/disk_buffer_test_fixture.h"
 #include "disk/failing_disk_for_test.h"
 #include "disk/segments.h"
@@ -98,6 +99,74 @@ TEST(DiskBuffer, WhatIsDoneOutOfOrderIsNotDeliveredAgain) {
   Life life(machine);
   EXPECT_EQ(life.gauge("logflume_buffer_events"), 3);
   EXPECT_THAT(life.deliver(), ElementsAre("0\n", "2\n", "4\n"));
+}
+
+// The same of one file: what is done was not the next of it when the store was told.
+TEST(DiskBuffer, WhatIsDoneOutOfOrderIsNotReadAgain) {
+  Machine machine;
+  {
+    Life life(machine);
+    life.send("one\n");
+    life.send("two\n");
+    life.take_in();
+    auto taken = life.take();
+    ASSERT_EQ(taken.size(), 2U);
+    life.acknowledge(std::move(taken[1]));
+    ASSERT_TRUE(life.commit());
+    life.work();
+    ASSERT_TRUE(life.harness.all_acked());
+  }
+  EXPECT_EQ(machine.offsets[1], 0U);
+  Life life(machine);
+  EXPECT_EQ(life.starts[1], 8U);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n"));
+}
+
+// Goal: what a failed write has left and comes back later, does not stand for what the sink got meanwhile.
+// Method: a segment is removed, and as that was not durable it is back after a power failure.
+TEST(DiskBuffer, BytesThatComeBackAreAtNobodysPositions) {
+  Machine machine;
+  DiskBufferConfig config;
+  {
+    Life life(machine, config);
+    life.send("one\n", 1);
+    machine.disk.sync_fails = true;
+    life.work();
+    machine.disk.sync_fails = false;
+  }
+  const std::string path = segment_path(machine.directory(), 0);
+  std::filesystem::rename(path, machine.dir / "aside");
+  config.overflow = true;
+  {
+    Life life(machine, config);
+    life.send("two\n", 2);
+    EXPECT_THAT(life.deliver(), ElementsAre("two\n"));
+    ASSERT_TRUE(life.commit());
+  }
+  std::filesystem::rename(machine.dir / "aside", path);
+  Life life(machine, config);
+  EXPECT_EQ(life.starts[1], 0U);
+  EXPECT_EQ(life.starts[2], 4U);
+  life.send("one\n", 1);
+  EXPECT_THAT(life.deliver(), ElementsAre("one\n"));
+  EXPECT_TRUE(life.buffer.empty());
+  EXPECT_EQ(life.gauge("logflume_buffer_damaged_records_total"), 0);
+}
+
+TEST(DiskBuffer, NothingIsWrittenBeforeItsPositionsAreReserved) {
+  Machine machine;
+  Life life(machine);
+  life.commit_fails = true;
+  life.send("one\n");
+  life.work();
+  EXPECT_FALSE(std::filesystem::exists(machine.directory()));
+  EXPECT_FALSE(life.harness.all_acked());
+  life.commit_fails = false;
+  life.pass(1s);
+  life.work();
+  EXPECT_TRUE(life.harness.all_acked());
+  ASSERT_EQ(machine.states.size(), 1U);
+  EXPECT_GT(BufferState::decode(machine.states[0].value)->reserved_to, 1U << 20);
 }
 
 TEST(DiskBuffer, IsWrittenAgainAfterAFailedSync) {
@@ -327,6 +396,51 @@ TEST_F(DiskBufferDamaged, ARecordIsPassedByCountedAndKeptAside) {
   EXPECT_TRUE(life.buffer.empty());
   EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
   EXPECT_FALSE(std::filesystem::is_empty(machine_.directory() + "/damaged"));
+}
+
+// Goal: what was acknowledged as durable and is gone is counted, however little is left to tell of it.
+TEST_F(DiskBufferDamaged, ALostEndIsCounted) {
+  const std::string path = segment_path(machine_.directory(), 0);
+  const auto first =
+      static_cast<std::uintmax_t>(record_bytes(56 + 4 + 3 + 16 + 4));  // "one\n" of app, /var/log/app.log
+  const auto end = std::filesystem::file_size(path);
+  for (const std::uintmax_t size : {std::uintmax_t{0}, 32 + first, end - 8}) {
+    const auto states = machine_.states;
+    const auto offsets = machine_.offsets;
+    const std::string kept = machine_.dir / "kept";
+    std::filesystem::copy_file(path, kept);
+    std::filesystem::resize_file(path, size);
+    {
+      Life life(machine_);
+      const auto texts = life.deliver();
+      std::size_t delivered = 0;
+      for (const std::string& text : texts) delivered += std::count(text.begin(), text.end(), '\n');
+      EXPECT_EQ(texts.size(), size == 0 ? 0U : size == 32 + first ? 1U : 2U);
+      EXPECT_EQ(life.harness.discarded("buffer_damaged"), 4 - delivered) << size;
+      EXPECT_EQ(life.harness.metrics.received_events.value(), 4U) << size;
+      EXPECT_GE(life.gauge("logflume_buffer_damaged_records_total"), 1) << size;
+      EXPECT_GE(life.gauge("logflume_buffer_damaged_bytes_total"), 60) << size;
+      EXPECT_TRUE(life.buffer.empty());
+      EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
+    }
+    std::filesystem::rename(kept, path);
+    machine_.states = states;
+    machine_.offsets = offsets;
+  }
+}
+
+TEST_F(DiskBufferDamaged, WhatARepairFoundLostIsCountedOnce) {
+  for (SinkStateRecord& state : machine_.states) {
+    auto decoded = BufferState::decode(state.value);
+    ASSERT_TRUE(decoded);
+    decoded->lost_events = 7;
+    state.value = decoded->encode();
+  }
+  for (const std::uint64_t counted : {7U, 0U}) {
+    Life life(machine_);
+    EXPECT_EQ(life.harness.discarded("buffer_damaged"), counted);
+    EXPECT_EQ(life.harness.metrics.received_events.value(), counted);
+  }
 }
 
 TEST_F(DiskBufferDamaged, OneThatCannotBeReadIsTriedAgain) {

@@ -35,6 +35,7 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
   }
   found.at_end = chunk_.at_end;
   found.damages = std::move(chunk_.damages);
+  found.gaps = std::move(chunk_.gaps);
   for (const LogRecord& record : chunk_.records) {
     if (BatchRef batch = make(record, slab, now)) {
       found.batches.push_back(std::move(batch));

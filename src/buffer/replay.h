@@ -20,6 +20,7 @@ class Replay {
   struct Found {
     std::vector<BatchRef> batches;  // what they owe is their place in the log
     std::vector<LogDamage> damages;
+    std::vector<LogGap> gaps;
     bool at_end = false;
     bool no_memory = false;  // nothing was read: try again when memory was given back
   };

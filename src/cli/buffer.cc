@@ -302,7 +302,7 @@ Result<Hold> hold(const std::string& data_dir) {
   return hold;
 }
 
-// What was pending in damaged ranges is not any more.
+// What was pending in damaged ranges is not any more: the next agent counts it as lost.
 Result<void> count_again(const StoredBuffer& buffer, CheckpointStore& store) {
   BufferState state = *buffer.state;
   state.events = state.bytes = 0;
@@ -316,6 +316,7 @@ Result<void> count_again(const StoredBuffer& buffer, CheckpointStore& store) {
                              },
                              [](const LogDamage&) {}});
   if (!scanned) return scanned.error();
+  state.lost_events += buffer.state->events - std::min(state.events, buffer.state->events);
   CheckpointChanges changes;
   changes.states.push_back({buffer.sink, std::string(BufferState::kKey), state.encode()});
   return store.commit(changes);
@@ -351,7 +352,9 @@ int repair_buffers(const Arguments& arguments) {
                  damage.begin == damage.end ? "written anew"
                                             : "moved to " + printable(aside_path(buffer.directory, damage)));
     }
-    if (repaired != 0 && buffer.state && held->store) {
+    // Else the agent finds out, when it has delivered the rest.
+    const bool all = repaired != 0 && repaired == found->damages.size();
+    if (all && buffer.state && held->store) {
       if (auto counted = count_again(buffer, *held->store); !counted) return fail(counted.error());
     }
     fmt::print("{}: {} of {} damaged range{} repaired\n", printable(buffer.sink), repaired,
