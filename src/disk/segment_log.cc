@@ -10,6 +10,8 @@
 namespace logflume {
 namespace {
 
+constexpr std::size_t kCopiedPieceMax = 8 * 1024;
+constexpr std::size_t kCopiedMax = 256 * 1024;
 constexpr std::size_t kRecoveryMemory = 256 * 1024;
 constexpr std::uint64_t kAsideBytesMax = 16 * 1024 * 1024;
 constexpr std::size_t kAsideFilesMax = 256;
@@ -207,31 +209,65 @@ void SegmentLog::close_segment() {
 // `bytes`: what they take together.
 Result<void> SegmentLog::write(std::span<const Record> records, std::uint64_t bytes) {
   static constexpr char kPadding[kRecordAlign] = {};
-  headers_.resize(records.size());  // before anything refers to them
+  file_offset_ = active_.file_bytes;
   pieces_.clear();
+  copied_.clear();
   std::uint64_t position = end_;
-  for (std::size_t i = 0; i < records.size(); ++i) {
+  for (const Record& record : records) {
     std::uint64_t payload = 0;
-    for (const iovec& piece : records[i].payload) payload += piece.iov_len;
+    for (const iovec& piece : record.payload) payload += piece.iov_len;
     assert(payload <= kRecordPayloadMax);
     RecordHeader header;
-    header.items = records[i].items;
+    header.items = record.items;
     header.position = position;
     header.payload_bytes = static_cast<std::uint32_t>(payload);
     header.salt = salt_;
-    header.payload_crc = crc32c_of(records[i].payload);
-    headers_[i] = header.encode();
-    pieces_.push_back({headers_[i].data(), headers_[i].size()});
-    pieces_.insert(pieces_.end(), records[i].payload.begin(), records[i].payload.end());
+    header.payload_crc = crc32c_of(record.payload);
+    const RecordHeader::Bytes encoded = header.encode();
+    if (auto put_it = put({encoded.data(), encoded.size()}); !put_it) return put_it;
+    for (const iovec& piece : record.payload) {
+      if (auto put_it = put({static_cast<const char*>(piece.iov_base), piece.iov_len}); !put_it)
+        return put_it;
+    }
     const std::uint64_t padding = record_bytes(payload) - kRecordHeaderBytes - payload;
-    if (padding != 0) pieces_.push_back({const_cast<char*>(kPadding), padding});
+    if (auto put_it = put({kPadding, padding}); !put_it) return put_it;
     position = header.end();
   }
-  if (auto written = write_all(*file_, active_.file_bytes, pieces_); !written) return written;
+  if (auto flushed = flush(); !flushed) return flushed;
   active_.file_bytes += bytes;
   const std::lock_guard lock(mutex_);
   segments_.back() = active_;
   end_ = position;
+  return {};
+}
+
+Result<void> SegmentLog::put(std::string_view piece) {
+  if (piece.empty()) return {};
+  if (piece.size() > kCopiedPieceMax) {
+    pieces_.push_back({const_cast<char*>(piece.data()), piece.size()});
+    return {};
+  }
+  copied_.reserve(kCopiedMax);
+  if (copied_.size() + piece.size() > kCopiedMax) {
+    if (auto flushed = flush(); !flushed) return flushed;
+  }
+  char* const at = copied_.data() + copied_.size();
+  copied_.append(piece);
+  if (!pieces_.empty() && static_cast<char*>(pieces_.back().iov_base) + pieces_.back().iov_len == at) {
+    pieces_.back().iov_len += piece.size();
+  } else {
+    pieces_.push_back({at, piece.size()});
+  }
+  return {};
+}
+
+Result<void> SegmentLog::flush() {
+  std::uint64_t bytes = 0;
+  for (const iovec& piece : pieces_) bytes += piece.iov_len;
+  if (auto written = write_all(*file_, file_offset_, pieces_); !written) return written;
+  file_offset_ += bytes;
+  pieces_.clear();
+  copied_.clear();
   return {};
 }
 

@@ -80,6 +80,8 @@ class SegmentLog {
   Result<void> create_segment();
   void close_segment();
   Result<void> write(std::span<const Record> records, std::uint64_t bytes);
+  Result<void> put(std::string_view piece);
+  Result<void> flush();
 
   Disk& disk_;
   const std::string directory_;
@@ -91,8 +93,11 @@ class SegmentLog {
   bool failed_ = false;
   Segment active_;  // file_'s, as it stands in segments_
   std::uint32_t salt_ = 0;
-  std::vector<RecordHeader::Bytes> headers_;
+  // What goes to file_offset_ next, short pieces copied together: many of them cost the kernel more than
+  // that.
   std::vector<iovec> pieces_;
+  std::string copied_;  // never longer than its capacity: pieces_ refer to it
+  std::uint64_t file_offset_ = 0;
 
   mutable std::mutex mutex_;      // guards all below
   std::deque<Segment> segments_;  // the last one is written when file_ is there

@@ -132,6 +132,18 @@ TEST_F(SegmentLogTest, GivesBackWhatWasAppended) {
   EXPECT_EQ(info.st_mode & 07, 0U) << "not for everybody to read";
 }
 
+// Goal: short and long pieces of many records stand in one file as they came, whatever is copied on the way.
+TEST_F(SegmentLogTest, WritesManyRecordsAtOnce) {
+  auto log = open(0, 64 << 20);
+  std::vector<std::string> payloads;
+  for (std::size_t i = 0; i < 500; ++i)
+    payloads.emplace_back(i * 37 % 12'000, static_cast<char>('a' + i % 26));
+  write(*log, payloads);
+  const Read all = read(0, log->end(), 64 * 1024);
+  EXPECT_EQ(all.payloads, payloads);
+  EXPECT_THAT(all.damages, IsEmpty());
+}
+
 TEST_F(SegmentLogTest, GoesOnBehindItsEndAfterARestart) {
   std::uint64_t end = 0;
   {
