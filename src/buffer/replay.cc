@@ -36,8 +36,9 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
   found.at_end = chunk_.at_end;
   found.damages = std::move(chunk_.damages);
   found.gaps = std::move(chunk_.gaps);
+  const std::int64_t now_wall_ns = wall_now_ns();
   for (const LogRecord& record : chunk_.records) {
-    if (BatchRef batch = make(record, slab, now)) {
+    if (BatchRef batch = make(record, slab, now, now_wall_ns)) {
       found.batches.push_back(std::move(batch));
     } else {
       found.damages.push_back({record.position, record.end, record.items, record.segment});
@@ -46,7 +47,7 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
   return {};
 }
 
-BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint now) {
+BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint now, std::int64_t now_wall_ns) {
   auto stored = BufferedBatch::decode(record.payload, record.items);
   if (!stored) return {};
   auto* batch = new Batch;
@@ -62,7 +63,7 @@ BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint no
   batch->origin = origin_of(stored->source, stored->path, stored->file_id);
   batch->owed = {record.position, record.end};
   batch->wall_ns = stored->wall_ns;
-  batch->read_at = now - std::max(Duration(wall_now_ns() - stored->wall_ns), Duration::zero());
+  batch->read_at = now - std::max(Duration(now_wall_ns - stored->wall_ns), Duration::zero());
   return shared;
 }
 

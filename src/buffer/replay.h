@@ -34,7 +34,7 @@ class Replay {
   Result<void> read(std::uint64_t limit, TimePoint now, Found& found);
 
  private:
-  BatchRef make(const LogRecord& record, const SlabRef& slab, TimePoint now);
+  BatchRef make(const LogRecord& record, const SlabRef& slab, TimePoint now, std::int64_t now_wall_ns);
   std::shared_ptr<const Origin> origin_of(std::string_view source, std::string_view path,
                                           std::uint64_t file_id);
 
