@@ -85,12 +85,8 @@ class DiskBuffer final : public AckTarget {
   std::uint64_t in_sinks_hands() const;
 
  private:
-  class Core;
-  class Intake;
-  class Writer;
-  const std::unique_ptr<Core> core_;
-  const std::unique_ptr<Intake> intake_;
-  const std::unique_ptr<Writer> writer_;
+  struct Parts;
+  const std::unique_ptr<Parts> parts_;
 };
 
 // The directory of a sink's buffer under `data_dir`.
