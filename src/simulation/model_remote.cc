@@ -114,7 +114,7 @@ bool ModelRemoteSink::answered(Request& request, TimePoint now) {
   } else {
     context_.outcome.sent(batch.events, batch.bytes);
   }
-  finished_.push_back({request.delivery.cursor, batch.owed.end, *lines});
+  finished_.push_back({request.delivery.cursor, batch.owed, *lines});
   context_.outcome.finish(std::move(request.delivery));
   return true;
 }

@@ -63,10 +63,10 @@ class ModelRemoteSink final : public Sink {
   bool drained() const override { return requests_.empty() && finished_.empty(); }
 
   void recover() { behaviour_ = {}; }
-  // What was acknowledged and is not known to be durable; each with the cursor's place that makes it so.
+  // What was acknowledged and is not known to be durable; each with the place that makes it so.
   struct Acknowledged {
     CursorRef cursor;
-    std::uint64_t end = 0;
+    FileRange owed;
     RemoteServer::Lines lines;
   };
   std::vector<Acknowledged>& acknowledged() { return acknowledged_; }

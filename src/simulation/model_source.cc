@@ -57,6 +57,7 @@ void ModelSource::adopt(LogFile& log, std::uint64_t id) {
     record.device = 1;
     record.inode = log.number;
     news_.files.push_back(std::move(record));
+    for (const CursorRef& cursor : file.cursors) cursor->ledger().note(cursor);
     context_.mark_dirty();
   }
   files_.push_back(std::move(file));

@@ -1,5 +1,6 @@
 // A source that reads the log files of a simulation, by the contract of the real one: each sink at its own
-// cursor, a file recorded before it is fed, positions from the checkpoint store after a crash.
+// cursor, a file recorded with all cursors before it is fed, positions from the checkpoint store after a
+// crash.
 #pragma once
 
 #include <functional>

@@ -25,6 +25,7 @@ struct Plan {
   double minutes = 0;  // instead of `runs`
   unsigned jobs = 2;
   DiskModel disk;
+  bool buffered = false;  // only so; else each seed both ways
 };
 
 // The seeds first + job, first + job + jobs, ...
@@ -33,16 +34,20 @@ Totals run_job(const Plan& plan, unsigned job) {
       steady_now() + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(plan.minutes * 60));
   Totals totals;
   for (std::uint64_t i = job; plan.minutes > 0 ? steady_now() < end : i < plan.runs; i += plan.jobs) {
-    SimulationOptions options;
-    options.seed = plan.first + i;
-    options.disk = plan.disk;
-    const SimulationReport report = simulate(options);
-    ++totals.runs;
-    totals += report;
-    if (!report.failure) continue;
-    ++totals.failures;
-    fmt::print("seed {}: {}\n", options.seed, *report.failure);
-    std::fflush(stdout);
+    for (const bool buffered : {false, true}) {
+      if (plan.buffered && !buffered) continue;
+      SimulationOptions options;
+      options.seed = plan.first + i;
+      options.disk = plan.disk;
+      options.buffered = buffered;
+      const SimulationReport report = simulate(options);
+      ++totals.runs;
+      totals += report;
+      if (!report.failure) continue;
+      ++totals.failures;
+      fmt::print("seed {}{}: {}\n", options.seed, buffered ? " --buffered" : "", *report.failure);
+      std::fflush(stdout);
+    }
   }
   return totals;
 }
@@ -84,10 +89,11 @@ Totals run(const Plan& plan) {
   return totals;
 }
 
-int replay(std::uint64_t seed, bool trace, const DiskModel& disk) {
+int replay(std::uint64_t seed, bool trace, const Plan& plan) {
   SimulationOptions options;
   options.seed = seed;
-  options.disk = disk;
+  options.disk = plan.disk;
+  options.buffered = plan.buffered;
   options.talks = trace;
   if (trace) {
     options.trace = [](std::string_view line) { fmt::print(stderr, "{}\n", line); };
@@ -110,10 +116,11 @@ int main_of(int argc, char** argv) {
   app.add_option("--jobs", plan.jobs, "processes")->check(CLI::Range(1U, 256U));
   auto* one = app.add_option("--seed", seed, "only this seed");
   app.add_flag("--trace", trace, "with --seed: each step and each call to the disk, to stderr")->needs(one);
+  app.add_flag("--buffered", plan.buffered, "sinks with disk buffers only; with --seed: with, not without");
   app.add_flag("--sync-lies", plan.disk.sync_lies, "a disk that does not do what fdatasync promises");
   app.add_flag("--directory-sync-lies", plan.disk.directory_sync_lies, "the same of a directory's fsync");
   CLI11_PARSE(app, argc, argv);
-  if (one->count() != 0) return replay(seed, trace, plan.disk);
+  if (one->count() != 0) return replay(seed, trace, plan);
 
   const TimePoint begun = steady_now();
   const Totals totals = run(plan);

@@ -16,22 +16,33 @@ constexpr std::size_t kBudgetBytes = 64 * 1024 * 1024;
 }  // namespace
 
 SimulatedAgent::SinkUnit::SinkUnit(SimulatedAgent& agent, const std::string& n,
-                                   std::size_t inflight_bytes_max)
+                                   const std::optional<DiskBufferConfig>& config)
     : name(n),
-      ledger(n, inflight_bytes_max, [&agent] { agent.dirty_ = true; }),
+      ledger(n, agent.world_.inflight_bytes_max, [&agent] { agent.dirty_ = true; }),
       metrics(agent.registry_, n),
       health(agent.board_, n, "sink", "simulated"),
-      outcome(ledger, metrics),
+      buffer_health(agent.board_, n + ".buffer", "buffer", "disk"),
+      buffer(config ? std::make_unique<DiskBuffer>(
+                          *config, DiskBufferContext{
+                                       n, buffer_directory(kDataDir, n), agent.world_.disk, ledger, inbox,
+                                       buffered, agent.loop_.parker(), agent.loop_.parker(),
+                                       agent.loop_.parker(), agent.slabs_, metrics, buffer_health, agent.log_,
+                                       [&agent] { return agent.checkpointer_->commit_now(); },
+                                       [&agent](CheckpointChanges changes) {
+                                         return agent.checkpointer_->commit_now(std::move(changes));
+                                       }})
+                    : nullptr),
+      outcome(buffer ? static_cast<AckTarget&>(*buffer) : ledger, metrics),
       pending(agent.registry_.gauge("logflume_component_pending_events", "", {{"component", n}})),
       lanes(inbox.open("app")) {}
 
 SinkContext SimulatedAgent::SinkUnit::context(SimulatedAgent& agent, const CheckpointContent& stored) {
   std::vector<SinkStateRecord> states;
   for (const SinkStateRecord& state : stored.states) {
-    if (state.sink == name) states.push_back(state);
+    if (state.sink == name && !is_buffer_state(state.key)) states.push_back(state);
   }
   return SinkContext{name,
-                     inbox,
+                     buffer ? buffered : inbox,
                      outcome,
                      metrics,
                      health,
@@ -47,7 +58,28 @@ SinkContext SimulatedAgent::SinkUnit::context(SimulatedAgent& agent, const Check
                      std::move(states)};
 }
 
+std::size_t SimulatedAgent::SinkUnit::work_of_buffer(TimePoint now) {
+  return buffer ? buffer->intake().do_work(now) + buffer->writer().do_work(now) : 0;
+}
+
+void SimulatedAgent::SinkUnit::note_stored(const std::vector<SinkStateRecord>& states) {
+  for (const SinkStateRecord& state : states) {
+    if (state.sink != name || !is_buffer_state(state.key)) continue;
+    if (const auto decoded = BufferState::decode(state.value)) buffer_state = *decoded;
+  }
+}
+
+bool SimulatedAgent::SinkUnit::is_stored(const ModelRemoteSink::Acknowledged& done) const {
+  if (!buffer) return done.cursor->acked_offset() >= done.owed.end;
+  // What is done out of order and not in the log comes again, as it does without a buffer.
+  return done.owed.end <= buffer_state.done.low() ||
+         (buffer_state.done.contains(done.owed.begin) && done.owed.end <= buffer_state.durable_to);
+}
+
 std::optional<std::string> SimulatedAgent::SinkUnit::wrong() const {
+  const auto damaged =
+      metrics.registry.counter("logflume_buffer_damaged_records_total", "", {{"component", name}}).value();
+  if (damaged != 0) return fmt::format("the buffer of {} calls {} places damaged", name, damaged);
   const std::uint64_t received = metrics.received_events.value();
   const std::uint64_t sent = metrics.sent_events.value();
   const std::uint64_t discarded = metrics.registry
@@ -85,7 +117,7 @@ Result<void> SimulatedAgent::open() {
   auto store = CheckpointStore::open(kDataDir, world_.disk);
   if (!store) return std::move(store).error();
   store_ = std::move(*store);
-  const auto stored = store_->load();
+  auto stored = store_->load();
   if (!stored) return stored.error();
   for (const FileRecord& file : stored->files) {
     for (const CursorRecord& cursor : stored->cursors) {
@@ -96,9 +128,14 @@ Result<void> SimulatedAgent::open() {
   checkpointer_ =
       std::make_unique<Checkpointer>([this](const CheckpointChanges& changes) { return commit(changes); },
                                      registry_, checkpoint_health_, log_);
-  for (const char* name : {kFileSink, kRemoteSink}) {
-    sinks_.push_back(std::make_unique<SinkUnit>(*this, name, world_.inflight_bytes_max));
-    checkpointer_->add_ledger(sinks_.back()->ledger);
+  for (const auto& [name, buffer] :
+       {std::pair(kFileSink, world_.file_sink_buffer), std::pair(kRemoteSink, world_.remote_sink_buffer)}) {
+    sinks_.push_back(std::make_unique<SinkUnit>(*this, name, buffer));
+    SinkUnit& unit = *sinks_.back();
+    checkpointer_->add_ledger(unit.ledger);
+    unit.note_stored(stored->states);
+    if (!unit.buffer) continue;
+    if (auto opened = unit.buffer->open(*stored); !opened) return opened;
   }
   FileSinkConfig config;
   config.encoding = Encoding::kRaw;
@@ -128,8 +165,10 @@ Result<void> SimulatedAgent::commit(const CheckpointChanges& changes) {
   auto committed = store_->commit(changes);
   if (!committed) return committed;
   world_.on_committed(changes);
+  for (const auto& unit : sinks_) unit->note_stored(changes.states);
+  if (remote_ == nullptr) return {};
   std::erase_if(remote_->acknowledged(), [&](const ModelRemoteSink::Acknowledged& done) {
-    if (done.cursor->acked_offset() < done.end) return false;
+    if (!sinks_[1]->is_stored(done)) return false;
     world_.server.acknowledged_durably(done.lines);
     return true;
   });
@@ -143,7 +182,8 @@ Result<void> SimulatedAgent::commit_for_output() {
 }
 
 std::size_t SimulatedAgent::step(TimePoint now) {
-  switch (world_.random.below(5)) {
+  const bool buffers = world_.file_sink_buffer || world_.remote_sink_buffer;
+  switch (world_.random.below(buffers ? 8 : 5)) {
     case 0:
       return source_->do_work(now);
     case 1:
@@ -151,6 +191,10 @@ std::size_t SimulatedAgent::step(TimePoint now) {
       return sinks_[0]->sink->do_work(now);
     case 3:
       return sinks_[1]->sink->do_work(now);
+    case 5:
+      return sinks_[0]->work_of_buffer(now);
+    case 6:
+      return sinks_[1]->work_of_buffer(now);
     default:
       if (!dirty_ || now < commit_at_) return 0;
       dirty_ = false;
@@ -162,25 +206,34 @@ std::size_t SimulatedAgent::step(TimePoint now) {
 
 TimePoint SimulatedAgent::deadline() const {
   TimePoint at = dirty_ ? commit_at_ : kNever;
-  for (const auto& unit : sinks_) at = std::min(at, unit->sink->deadline());
+  for (const auto& unit : sinks_) {
+    at = std::min(at, unit->sink->deadline());
+    if (!unit->buffer) continue;
+    at = std::min({at, unit->buffer->intake().deadline(), unit->buffer->writer().deadline()});
+  }
   return at;
 }
 
 bool SimulatedAgent::idle() const {
-  return !dirty_ && source_->exhausted() && std::all_of(sinks_.begin(), sinks_.end(), [](const auto& unit) {
-    return unit->ledger.inflight_batches() == 0;
-  });
+  return !dirty_ && source_->exhausted() &&
+         std::all_of(sinks_.begin(), sinks_.end(), [](const auto& unit) { return unit->idle(); });
 }
 
 void SimulatedAgent::stop(TimePoint now) {
   source_->stop();
-  for (const auto& unit : sinks_) unit->sink->drain();
+  for (const auto& unit : sinks_) {
+    if (unit->buffer) unit->buffer->drain();
+    unit->sink->drain();
+  }
   for (int i = 0; i < 20; ++i) {
-    for (const auto& unit : sinks_) unit->sink->do_work(now);
+    for (const auto& unit : sinks_) {
+      unit->work_of_buffer(now);
+      unit->sink->do_work(now);
+    }
     now += 10ms;
   }
   for (const auto& unit : sinks_) {
-    if (unit->ledger.inflight_batches() == 0) unit->sink->at_rest();
+    if (unit->at_rest()) unit->sink->at_rest();
   }
   (void)checkpointer_->commit_now();
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "buffer/buffer_state.h"
+#include "buffer/disk_buffer.h"
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/checkpointer.h"
 #include "event/memory_budget.h"
@@ -28,6 +30,8 @@ struct SimulatedWorld {
   std::uint32_t max_open_files = 256;
   RemoteBehaviour remote;
   std::size_t inflight_bytes_max = 0;  // of each sink
+  std::optional<DiskBufferConfig> file_sink_buffer;
+  std::optional<DiskBufferConfig> remote_sink_buffer;
   std::function<void(const CheckpointChanges&)> on_committed;
   std::function<void()> on_output_at_risk;  // the file sink could not store a length
   bool talks = false;                       // the agent's log goes to stderr
@@ -56,15 +60,28 @@ class SimulatedAgent {
 
  private:
   struct SinkUnit {
-    SinkUnit(SimulatedAgent& agent, const std::string& name, std::size_t inflight_bytes_max);
+    SinkUnit(SimulatedAgent& agent, const std::string& name, const std::optional<DiskBufferConfig>& buffer);
     SinkContext context(SimulatedAgent& agent, const CheckpointContent& stored);
+    // Nothing is on its way to the sink, or in its hands.
+    bool idle() const { return ledger.inflight_batches() == 0 && (!buffer || buffer->empty()); }
+    bool at_rest() const {
+      return ledger.inflight_batches() == 0 && (!buffer || buffer->in_sinks_hands() == 0);
+    }
+    std::size_t work_of_buffer(TimePoint now);
+    // Of the acknowledgements that are stored. Whether `done` is one of them.
+    void note_stored(const std::vector<SinkStateRecord>& states);
+    bool is_stored(const ModelRemoteSink::Acknowledged& done) const;
     std::optional<std::string> wrong() const;
 
     const std::string name;
     SinkLedger ledger;
     ComponentMetrics metrics;
     HealthEntry health;
-    Inbox inbox;
+    Inbox inbox;     // of the sources
+    Inbox buffered;  // of the sink, behind its buffer
+    HealthEntry buffer_health;
+    std::unique_ptr<DiskBuffer> buffer;  // null: there is none
+    BufferState buffer_state;
     Outcome outcome;
     Gauge& pending;
     Lanes& lanes;

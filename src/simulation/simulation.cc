@@ -24,7 +24,7 @@ class Simulation {
         random_(options.seed),
         disk_(random_.next(), model_of(options, random_)),
         logs_(random_, random_.between(1, 4)),
-        world_{random_, disk_, logs_, server_, {}, 256, {}, 0, {}, {}, options.talks} {
+        world_{random_, disk_, logs_, server_, {}, 256, {}, 0, {}, {}, {}, {}, options.talks} {
     sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + static_cast<int>(options.seed & 0xFFFFFF), nullptr);
     if (options_.trace) disk_.set_trace([this](std::string_view line) { say(line); });
     by_file_ = random_.chance(0.5);
@@ -42,6 +42,9 @@ class Simulation {
       // says.
       if (!disk_.stopped()) repeats_allowed_ = true;
     };
+    if (!options_.buffered) return;
+    world_.file_sink_buffer = some_buffer();
+    if (!world_.file_sink_buffer || random_.chance(0.5)) world_.remote_sink_buffer = some_buffer();
   }
 
   SimulationReport run() {
@@ -61,6 +64,14 @@ class Simulation {
     model.garbage = random.chance(0.3);
     model.birth_times = random.chance(0.8);
     return model;
+  }
+  std::optional<DiskBufferConfig> some_buffer() {
+    if (random_.chance(0.2)) return std::nullopt;
+    DiskBufferConfig config;
+    config.max_bytes = random_.between(20'000, 2'000'000);
+    config.overflow = random_.chance(0.5);
+    config.memory_bytes = random_.between(1'000, 100'000);
+    return config;
   }
   // Often nothing.
   double some(double most) {

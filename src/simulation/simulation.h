@@ -1,13 +1,14 @@
 // A whole agent on simulated time and a simulated disk, through crashes: the real ledgers, checkpoints and
-// file sink between a model of a source and a model of a remote sink, on one thread. The same seed gives the
-// same run, call by call.
+// file sink between a model of a source and a model of a remote sink, on one thread, with or without disk
+// buffers before the sinks. The same seed gives the same run, call by call.
 //
 // What is checked:
 //  (a) every line is delivered by every sink, or counted as discarded, once faults cease;
 //  (b) the file sink's outputs hold each line exactly once, whole and in order, over any number of crashes;
 //  (c) the remote sink delivers no line again once its acknowledgement was durable;
 //  (d) received = sent + discarded + pending, of every sink, at every step;
-//  (e) once faults cease all is delivered in a bounded number of steps.
+//  (e) no buffer calls anything damaged or lost;
+//  (f) once faults cease all is delivered in a bounded number of steps.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ namespace logflume {
 
 struct SimulationOptions {
   std::uint64_t seed = 0;
-  DiskModel disk;  // a disk that lies, to see that it is noticed
+  DiskModel disk;         // a disk that lies, to see that it is noticed
+  bool buffered = false;  // sinks may have a disk buffer
   // Each step and each call to the disk, as a line.
   std::function<void(std::string_view)> trace;
   bool talks = false;  // the agent's own log goes to stderr

@@ -8,33 +8,38 @@
 namespace logflume {
 namespace {
 
-SimulationReport run(std::uint64_t seed, DiskModel disk = {}) {
+SimulationReport run(std::uint64_t seed, DiskModel disk = {}, bool buffered = false) {
   SimulationOptions options;
   options.seed = seed;
   options.disk = disk;
+  options.buffered = buffered;
   return simulate(options);
 }
 
 // Under a sanitizer a run takes ten times as long.
 constexpr std::uint64_t kRuns = LOGFLUME_SIMULATION_RUNS;
 
-std::string replay(std::uint64_t seed) {
-  return "\n  replay it: build/release/src/simulation/simulate --trace --seed " + std::to_string(seed);
+std::string replay(std::uint64_t seed, bool buffered = false) {
+  return std::string("\n  replay it: build/release/src/simulation/simulate --trace ") +
+         (buffered ? "--buffered " : "") + "--seed " + std::to_string(seed);
 }
 
-TEST(Simulation, LosesAndRepeatsNothing) {
+void loses_and_repeats_nothing(std::uint64_t runs, bool buffered) {
   SimulationCounts totals;
-  for (std::uint64_t seed = 1; seed <= kRuns; ++seed) {
-    const SimulationReport report = run(seed);
-    EXPECT_FALSE(report.failure) << report.failure.value_or("") << replay(seed);
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    const SimulationReport report = run(seed, {}, buffered);
+    EXPECT_FALSE(report.failure) << report.failure.value_or("") << replay(seed, buffered);
     totals += report;
   }
   // It did try.
-  EXPECT_GT(totals.kills, kRuns / 2);
-  EXPECT_GT(totals.power_losses, kRuns / 2);
-  EXPECT_GT(totals.clean_stops, kRuns / 4);
-  EXPECT_GT(totals.lines, kRuns * 100);
+  EXPECT_GT(totals.kills, runs / 2);
+  EXPECT_GT(totals.power_losses, runs / 2);
+  EXPECT_GT(totals.clean_stops, runs / 4);
+  EXPECT_GT(totals.lines, runs * 100);
 }
+
+TEST(Simulation, LosesAndRepeatsNothing) { loses_and_repeats_nothing(kRuns, false); }
+TEST(Simulation, LosesAndRepeatsNothingBehindDiskBuffers) { loses_and_repeats_nothing(kRuns / 2, true); }
 
 // Each found a bug. What a seed does changes with the simulation, so each bug has a test of its own as well.
 TEST(Simulation, OnceFailedWithTheseSeeds) {
