@@ -1,6 +1,7 @@
 #include "buffer/replay.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "buffer/buffered_batch.h"
 
@@ -9,12 +10,13 @@ namespace {
 
 constexpr std::size_t kOriginsMax = 1024;
 constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kLargeBytesMax = 8 * 1024 * 1024;  // kept for the next reads
 
 }  // namespace
 
 Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
   found = {};
-  SlabRef slab = slabs_.try_acquire_large(memory_bytes_);
+  SlabRef slab = memory();
   if (!slab) {
     found.no_memory = true;
     return {};
@@ -23,7 +25,7 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
   if (chunk_.bytes_wanted != 0) {
     // The next ones are as large, as a rule.
     memory_bytes_ = (chunk_.bytes_wanted + kPageBytes) / kPageBytes * kPageBytes;
-    slab = slabs_.try_acquire_large(memory_bytes_);
+    slab = memory();
     if (!slab) {
       found.no_memory = true;
       return {};
@@ -34,6 +36,7 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
     memory_bytes_ = SlabPool::kSlabBytes;
   }
   found.at_end = chunk_.at_end;
+  if (found.at_end) large_.clear();
   found.damages = std::move(chunk_.damages);
   found.gaps = std::move(chunk_.gaps);
   const std::int64_t now_wall_ns = wall_now_ns();
@@ -45,6 +48,26 @@ Result<void> Replay::read(std::uint64_t limit, TimePoint now, Found& found) {
     }
   }
   return {};
+}
+
+SlabRef Replay::memory() {
+  if (memory_bytes_ <= SlabPool::kSlabBytes) {
+    large_.clear();
+    return slabs_.try_acquire();
+  }
+  for (const SlabRef& slab : large_) {
+    if (slab->use_count() != 1 || slab->capacity() < memory_bytes_) continue;
+    // Pairs with the release of the last batch: what read the slab is over.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return slab;
+  }
+  SlabRef slab = slabs_.try_acquire_large(memory_bytes_);
+  if (!slab) {
+    large_.clear();  // too small ones stood in the way
+    return slabs_.try_acquire_large(memory_bytes_);
+  }
+  if ((large_.size() + 1) * memory_bytes_ <= kLargeBytesMax) large_.push_back(slab);
+  return slab;
 }
 
 BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint now, std::int64_t now_wall_ns) {

@@ -34,6 +34,7 @@ class Replay {
   Result<void> read(std::uint64_t limit, TimePoint now, Found& found);
 
  private:
+  SlabRef memory();
   BatchRef make(const LogRecord& record, const SlabRef& slab, TimePoint now, std::int64_t now_wall_ns);
   std::shared_ptr<const Origin> origin_of(std::string_view source, std::string_view path,
                                           std::uint64_t file_id);
@@ -41,7 +42,10 @@ class Replay {
   SegmentReader reader_;
   SlabPool& slabs_;
   LogChunk chunk_;
-  std::size_t memory_bytes_ = SlabPool::kSlabBytes;                           // to be asked for
+  std::size_t memory_bytes_ = SlabPool::kSlabBytes;  // to be asked for
+  // Larger ones than usual, to be used again once no batch views them: a record of a whole slab of text is
+  // one.
+  std::vector<SlabRef> large_;
   std::unordered_map<std::uint64_t, std::shared_ptr<const Origin>> origins_;  // the latest, by file
 };
 
