@@ -19,6 +19,7 @@ import urllib.request
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / 'build' / 'bench'
 AGENT, LIMITS, KAFKA_LIMIT = BUILD / 'logflume', BUILD / 'bench' / 'limits', BUILD / 'bench' / 'kafka_limit'
+BUFFER_BENCH = BUILD / 'bench' / 'buffer_bench'
 sys.path.insert(0, str(TOP / 'tests'))
 
 
