@@ -30,7 +30,7 @@ T get(const char*& at) {
 }  // namespace
 
 std::uint64_t encoded_bytes(const Batch& batch) {
-  return kFixedBytes + batch.seam.size + batch.origin->source.size() + batch.origin->path.size() +
+  return kFixedBytes + batch.seam.size() + batch.origin->source.size() + batch.origin->path.size() +
          batch.event_ends.size() * sizeof(std::uint32_t) + batch.bytes;
 }
 
@@ -40,7 +40,7 @@ void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces) {
   put(head, kVersion);
   put(head, static_cast<std::uint8_t>((batch.unterminated ? kUnterminated : 0) |
                                       (batch.truncated ? kTruncated : 0) | (batch.strip_cr ? kStripCr : 0)));
-  put(head, std::uint16_t{batch.seam.size});
+  put(head, std::uint16_t{batch.seam.size()});
   put(head, static_cast<std::uint32_t>(origin.source.size()));
   put(head, static_cast<std::uint32_t>(origin.path.size()));
   put(head, static_cast<std::uint32_t>(batch.event_ends.size()));
@@ -81,8 +81,7 @@ std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std
   batch.unterminated = (flags & kUnterminated) != 0;
   batch.truncated = (flags & kTruncated) != 0;
   batch.strip_cr = (flags & kStripCr) != 0;
-  batch.seam.size = static_cast<std::uint8_t>(seam_bytes);
-  std::memcpy(batch.seam.bytes, at, seam_bytes);
+  batch.seam = Seam(std::string_view(at, seam_bytes));
   at += seam_bytes;
   batch.source = {at, source_bytes};
   at += source_bytes;

@@ -51,8 +51,8 @@ Result<MovedCursors> take_up(SegmentReader& reader, std::uint64_t end, BufferSta
       CursorRecord* cursor = known->second;
       moved.insert(cursor);
       cursor->offset = batch->owed.end;
-      cursor->seam_bytes = batch->seam.size;
-      cursor->seam_hash = XXH3_64bits(batch->seam.bytes, batch->seam.size);
+      cursor->seam_bytes = batch->seam.size();
+      cursor->seam_hash = XXH3_64bits(batch->seam.view().data(), batch->seam.size());
       cursor->delivered_bytes += batch->text.size();
       cursor->delivered_events += record.items;
     }

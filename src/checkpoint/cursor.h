@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -92,14 +93,20 @@ class Cursor : public RefCounted<Cursor> {
   };
   SinkLedger& ledger_;
   const std::uint64_t file_id_;
-  // By begin; disjoint, no two adjacent, none touches acked_: no more of them than batches in flight.
-  std::map<std::uint64_t, Done> out_of_order_;
-  Seam acked_seam_;        // the bytes before acked_
-  CursorAccount account_;  // of [begin, acked_), discards_ not taken off
-  std::vector<Discard> discards_;
-  bool dirty_ = false;
+  // What few cursors have: there is one for each file and sink, and most of them are idle.
+  struct Unusual {
+    // By begin; disjoint, no two adjacent, none touches acked_: no more of them than batches in flight.
+    std::map<std::uint64_t, Done> out_of_order;
+    std::vector<Discard> discards;
+  };
+  Unusual& unusual();
+  void drop_unusual();
+  std::unique_ptr<Unusual> unusual_;  // null: empty
+  Seam acked_seam_;                   // the bytes before acked_
+  CursorAccount account_;             // of [begin, acked_), discards not taken off
   std::atomic<std::uint64_t> acked_;
   std::atomic<std::uint64_t> taken_;
+  bool dirty_ = false;
 };
 
 using CursorRef = IntrusivePtr<Cursor>;

@@ -106,7 +106,7 @@ void SinkLedger::take(CheckpointChanges& changes) {
     const Seam& seam = cursor->acked_seam_;
     const CursorAccount& account = cursor->account_;
     changes.cursors.push_back({cursor->file_id_, sink_, cursor->acked_.load(std::memory_order_relaxed),
-                               seam.size, XXH3_64bits(seam.bytes, seam.size), account.begin,
+                               seam.size(), XXH3_64bits(seam.view().data(), seam.size()), account.begin,
                                account.delivered_bytes, account.delivered_events});
     cursor->dirty_ = false;
   }

@@ -1,8 +1,24 @@
 #include "event/batch.h"
 
+#include <algorithm>
 #include <cassert>
+#include <new>
 
 namespace logflume {
+
+Seam::Seam(std::string_view bytes) {
+  if (bytes.empty()) return;
+  assert(bytes.size() <= kBytesMax);
+  auto* shared = ::new (::operator new(sizeof(Shared) + bytes.size())) Shared;
+  shared->size = static_cast<std::uint8_t>(bytes.size());
+  std::memcpy(shared->bytes(), bytes.data(), bytes.size());
+  shared_ = IntrusivePtr<const Shared>(shared);
+}
+
+Seam Seam::before(const char* end, std::size_t available) {
+  const std::size_t size = std::min(available, kBytesMax);
+  return Seam(std::string_view(end - size, size));
+}
 
 FileRange Batch::range_of(std::uint32_t first, std::uint32_t last) const {
   assert(first <= last && last <= events);

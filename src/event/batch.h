@@ -25,19 +25,33 @@ struct Origin {
 
 // The last bytes before a position in a file: read again with the next bytes and compared, they tell that
 // the file was truncated and has grown past the position with other content.
-struct Seam {
+//
+// A value of one pointer: the bytes are never changed, and shared by all who stand at that position. A file
+// has two for each sink.
+class Seam {
+ public:
   static constexpr std::size_t kBytesMax = 64;
-  std::uint8_t size = 0;
-  char bytes[kBytesMax];
 
+  Seam() = default;
   // Of what ends at `end`; fewer than kBytesMax only when the file has no more.
-  static Seam before(const char* end, std::size_t available) {
-    Seam seam;
-    seam.size = static_cast<std::uint8_t>(available < kBytesMax ? available : kBytesMax);
-    std::memcpy(seam.bytes, end - seam.size, seam.size);
-    return seam;
+  static Seam before(const char* end, std::size_t available);
+  // Of these bytes. REQUIRES: at most kBytesMax.
+  explicit Seam(std::string_view bytes);
+
+  std::uint8_t size() const { return shared_ ? shared_->size : std::uint8_t{0}; }
+  std::string_view view() const {
+    return shared_ ? std::string_view(shared_->bytes(), shared_->size) : std::string_view();
   }
-  std::string_view view() const { return {bytes, size}; }
+
+ private:
+  // In front of its bytes.
+  struct Shared : RefCounted<Shared> {
+    static void operator delete(void* memory) { ::operator delete(memory); }
+    const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+    std::uint8_t size = 0;
+  };
+  IntrusivePtr<const Shared> shared_;
 };
 
 // Bytes [begin, end) of a file.

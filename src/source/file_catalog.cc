@@ -490,11 +490,11 @@ bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, std::ui
   if (!file.archive) return logflume::matches_before(file.fd.get(), offset, bytes, hash);
   if (bytes > offset) return false;
   const Seam seam = read_seam(file, offset);
-  return seam.size >= bytes && hash_bytes(seam.view().substr(seam.size - bytes)) == hash;
+  return seam.size() >= bytes && hash_bytes(seam.view().substr(seam.size() - bytes)) == hash;
 }
 
 bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, const Seam& seam) {
-  return matches_before(file, offset, seam.size, hash_bytes(seam.view()));
+  return matches_before(file, offset, seam.size(), hash_bytes(seam.view()));
 }
 
 // The raw bytes before `offset`, to compare later reads with.
@@ -557,7 +557,7 @@ bool FileCatalog::archive_equal_so_far(TailedFile& copy, TailedFile& original) {
     if (!matches_before(copy, offset, seam)) return false;
   } else if (!original.archive) {  // the original was written to after it had been compressed
     const Seam tail = read_seam(original, archive.size_bytes());
-    if (tail.size == 0 || tail.view() != read_seam(copy, archive.size_bytes()).view()) return false;
+    if (tail.size() == 0 || tail.view() != read_seam(copy, archive.size_bytes()).view()) return false;
   } else {
     return false;
   }
@@ -643,7 +643,7 @@ bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint
   } else {
     const std::uint64_t end = std::min(copy_size, status->size_bytes);
     const Seam a = read_seam(copy, end);
-    equal = end > 0 && a.size > 0 && a.view() == read_seam(original, end).view();
+    equal = end > 0 && a.size() > 0 && a.view() == read_seam(original, end).view();
     if (equal) copy.verified_to = end;
   }
   // Asked last: the truncation may come at any moment, and what was compared is worth nothing after it.

@@ -11,7 +11,7 @@ namespace {
 
 CursorRecord fed_record(const Cursor& cursor, const std::string& sink) {
   const Seam& seam = cursor.fed_seam;
-  return {cursor.file_id(), sink, cursor.fed_offset, seam.size, hash_bytes(seam.view())};
+  return {cursor.file_id(), sink, cursor.fed_offset, seam.size(), hash_bytes(seam.view())};
 }
 
 }  // namespace

@@ -480,7 +480,7 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
                                        std::size_t& bytes) {
   if (file.finished_copy && group.position >= file.size_known) return Turn::kDone;
   if (file.archive) {
-    if (const auto turn = turn_of(gate_->go_to(file, group.position, group.seam.size, now, bytes), file, now))
+    if (const auto turn = turn_of(gate_->go_to(file, group.position, group.seam.size(), now, bytes), file, now))
       return *turn;
   }
   ReadRequest request;
@@ -597,7 +597,7 @@ std::optional<FileSource::Turn> FileSource::turn_of(ArchiveGate::Answer answer, 
 // A decoder has one position. Who stands near it is served before anybody for whom it must start again.
 void FileSource::keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePoint now) {
   const auto elsewhere = [&](const Feeder::Group& group) {
-    return ArchiveGate::busy_elsewhere(file, group.position, group.seam.size, now);
+    return ArchiveGate::busy_elsewhere(file, group.position, group.seam.size(), now);
   };
   const auto chosen = std::find_if_not(groups.begin(), groups.end(), elsewhere);
   if (chosen == groups.end()) {

@@ -65,14 +65,14 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
   if (!find_room(file.behind, room)) return status_only(ReadStatus::kNoMemory);
   const Start start = start_of(file, request);
   const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(
-      std::min(request.bytes_max, room.bytes - start.seam.size), request.limit - start.position));
-  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size,
-                                                       {room.data, start.seam.size + want});
+      std::min(request.bytes_max, room.bytes - start.seam.size()), request.limit - start.position));
+  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size(),
+                                                       {room.data, start.seam.size() + want});
   if (!got) return failed(got.error());
-  if (*got < start.seam.size || std::memcmp(room.data, start.seam.bytes, start.seam.size) != 0) {
+  if (!std::string_view(room.data, *got).starts_with(start.seam.view())) {
     return status_only(ReadStatus::kTruncated);
   }
-  const std::string_view text(room.data + start.seam.size, *got - start.seam.size);
+  const std::string_view text(room.data + start.seam.size(), *got - start.seam.size());
   const bool at_end = text.size() < want;
   const bool at_limit = start.position + text.size() == request.limit;
   ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, text.size());
@@ -232,7 +232,7 @@ void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, 
   file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end),
                      std::string(text.substr(0, kHeadBytes)), in_line};
   // An archive cannot go back to where the event began.
-  if (file.archive) file.archive->pin(start.position - start.seam.size, start.seam.size + max_line_bytes_);
+  if (file.archive) file.archive->pin(start.position - start.seam.size(), start.seam.size() + max_line_bytes_);
 }
 
 ReadReport LineReader::read_long_event(TailedFile& file, const ReadRequest& request, PieceSink& out) {
@@ -315,17 +315,17 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   const bool truncated = length > max_line_bytes_;
   const std::size_t take =
       static_cast<std::size_t>(truncated ? max_line_bytes_ : length + (terminated ? 1 : 0));
-  const std::size_t whole = start.seam.size + take;
+  const std::size_t whole = start.seam.size() + take;
   SlabRef slab = slabs_.try_acquire_large(whole);
   if (!slab) return status_only(ReadStatus::kNoMemory);
   Result<std::size_t> got =
-      blocks_of(file).read(file.fd.get(), start.position - start.seam.size, {slab->data(), whole});
+      blocks_of(file).read(file.fd.get(), start.position - start.seam.size(), {slab->data(), whole});
   if (!got) return failed(got.error());
-  if (*got < whole || std::memcmp(slab->data(), start.seam.bytes, start.seam.size) != 0) {
+  if (*got < whole || !std::string_view(slab->data(), *got).starts_with(start.seam.view())) {
     return status_only(ReadStatus::kTruncated);
   }
   // Truncated and grown again behind what was scanned: its first bytes differ, or it is no longer one line.
-  const std::string_view event(slab->data() + start.seam.size, take);
+  const std::string_view event(slab->data() + start.seam.size(), take);
   const std::string& head = file.long_event.head;
   if (!event.starts_with(std::string_view(head).substr(0, std::min(head.size(), event.size()))) ||
       (!start_ &&
@@ -335,7 +335,7 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   }
   Piece piece;
   piece.slab = slab;
-  piece.data = slab->data() + start.seam.size;
+  piece.data = slab->data() + start.seam.size();
   piece.bytes = take;
   piece.events = 1;
   piece.truncated = truncated;
