@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <utility>
 
 namespace logflume {
 
@@ -43,6 +44,44 @@ class MemoryBudget {
   MemoryBudget* const whole_;
   std::atomic<std::size_t> used_{0};
   std::atomic<std::size_t> limit_;
+};
+
+// Bytes of a budget, given back when it goes. Threads: one.
+class Reservation {
+ public:
+  explicit Reservation(MemoryBudget& budget) : budget_(&budget) {}
+  Reservation(Reservation&& other) noexcept
+      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    std::swap(budget_, other.budget_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Reservation() { budget_->release(bytes_); }
+
+  std::size_t bytes() const { return bytes_; }
+  // Grows to `bytes`; false, changing nothing, when the budget refuses.
+  bool try_grow(std::size_t bytes) {
+    if (bytes <= bytes_) return true;
+    if (!budget_->try_reserve(bytes - bytes_)) return false;
+    bytes_ = bytes;
+    return true;
+  }
+  // The same, whatever the budget says.
+  void grow(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    budget_->reserve(bytes - bytes_);
+    bytes_ = bytes;
+  }
+  void shrink(std::size_t bytes) {
+    if (bytes >= bytes_) return;
+    budget_->release(bytes_ - bytes);
+    bytes_ = bytes;
+  }
+
+ private:
+  MemoryBudget* budget_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace logflume

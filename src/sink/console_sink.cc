@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "event/memory_budget.h"
 #include "sink/backoff.h"
 #include "sink/encode.h"
 
@@ -123,7 +124,14 @@ class ConsoleSink final : public Sink {
       return true;
     }
     piece_.clear();
-    while (next_event_ < encoder_.events() && piece_.size() < kPieceBytes) {
+    if (next_event_ < encoder_.events() && encoder_.is_giant(next_event_)) {
+      // One at a time, and it goes in any case.
+      giant_.grow(encoder_.event_bytes(next_event_));
+      piece_.reserve(giant_.bytes());
+      encoder_.append_event(next_event_++, piece_);
+    }
+    while (next_event_ < encoder_.events() && piece_.size() < kPieceBytes &&
+           !encoder_.is_giant(next_event_)) {
       encoder_.append_event(next_event_++, piece_);
     }
     rest_ = piece_;
@@ -134,8 +142,9 @@ class ConsoleSink final : public Sink {
     context_.outcome.sent(current_.batch->events, wire_bytes_);
     context_.outcome.finish(std::move(current_));
     current_ = {};
-    // A giant line must not stay in memory for ever.
-    if (piece_.capacity() > 4 * kPieceBytes) piece_ = {};
+    if (giant_.bytes() == 0) return;
+    piece_ = {};
+    giant_.shrink(0);
   }
 
   ssize_t write_now() {
@@ -204,8 +213,9 @@ class ConsoleSink final : public Sink {
   bool newline_owed_ = false;
   std::size_t next_event_ = 0;
   std::uint64_t wire_bytes_ = 0;
-  std::string piece_;      // encoded events
-  std::string_view rest_;  // of piece_ or of the batch: not written yet
+  std::string piece_;                   // encoded events
+  Reservation giant_{context_.budget};  // for one in piece_
+  std::string_view rest_;               // of piece_ or of the batch: not written yet
 };
 
 }  // namespace

@@ -119,6 +119,10 @@ void JsonEncoder::begin(const Batch& batch) {
 
 std::size_t JsonEncoder::overhead_bytes() const { return kPrefix.size() + suffix_.size(); }
 
+std::size_t JsonEncoder::encoded_bytes(std::string_view event) const {
+  return overhead_bytes() + json_escaped_bytes(event);
+}
+
 void JsonEncoder::append(std::string_view event, std::string& out) const {
   out.append(kPrefix);
   append_json_escaped(event, out);
@@ -153,6 +157,11 @@ void BatchEncoder::append(const Batch& batch, std::string& out) {
 std::size_t BatchEncoder::expected_bytes(std::size_t first) const {
   const std::size_t each = encoding_ == Encoding::kJson ? json_.overhead_bytes() + 1 : 1;
   return index_.bytes_from(first) + (events() - first) * each + 64;
+}
+
+std::size_t BatchEncoder::event_bytes(std::size_t index) const {
+  const std::string_view event = index_[index];
+  return (encoding_ == Encoding::kJson ? json_.encoded_bytes(event) : event.size()) + 1;
 }
 
 std::size_t BatchEncoder::append_event(std::size_t index, std::string& out) const {

@@ -34,6 +34,10 @@ class EventIndex {
   std::vector<std::uint32_t> ends_;  // position of each event's newline, or of the text's end
 };
 
+// An event that is so long may become six times as long: what it becomes is asked for, and its memory
+// reserved, before it is encoded. Shorter ones are encoded first.
+constexpr std::size_t kGiantBytes = 64 * 1024;
+
 // Appends one event's JSON object, without newline, to a string:
 // {"message":...,"file":...,"source":...,"host":...,"timestamp":...,LABELS}
 // message: JSON-escaped; each maximal ill-formed UTF-8 subpart becomes U+FFFD. Labels in the order of their
@@ -48,6 +52,8 @@ class JsonEncoder {
   void append(std::string_view event, std::string& out) const;
   // What append() adds to an event that needs no escaping.
   std::size_t overhead_bytes() const;
+  // What append() appends. Looks at every byte.
+  std::size_t encoded_bytes(std::string_view event) const;
 
  private:
   void render_origin(const Origin& origin);
@@ -66,6 +72,8 @@ void append_timestamp(std::int64_t wall_ns, std::string& out);
 // Appends `text` escaped as the inside of a JSON string, each maximal ill-formed UTF-8 subpart replaced by
 // U+FFFD. (json_escape.cc)
 void append_json_escaped(std::string_view text, std::string& out);
+// How many bytes that would append.
+std::size_t json_escaped_bytes(std::string_view text);
 
 // The whole batch, encoded and newline-framed, appended to `out`: raw copies the text (with the missing last
 // newline; CRs stripped where the batch says so), JSON writes an object a line.
@@ -79,6 +87,9 @@ class BatchEncoder {
   std::size_t events() const { return index_.size(); }
   // What the events from `first` on most likely become; more with quotes and the like. REQUIRES: begin().
   std::size_t expected_bytes(std::size_t first) const;
+  bool is_giant(std::size_t index) const { return index_[index].size() >= kGiantBytes; }
+  // What append_event() appends, exactly. Looks at every byte. REQUIRES: begin(); index < events().
+  std::size_t event_bytes(std::size_t index) const;
   // Its newline included; returns the bytes appended. REQUIRES: begin(); index < events().
   std::size_t append_event(std::size_t index, std::string& out) const;
   // True when `batch.text()` (and a newline if it is unterminated) is the encoding: no copy is needed.

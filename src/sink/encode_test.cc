@@ -163,6 +163,22 @@ TEST(BatchEncoderTest, NextBatchHasItsOwnOriginAndTime) {
           json_line("1"));
 }
 
+TEST(BatchEncoderTest, TellsWhatAnEventBecomes) {
+  const std::string text = "plain\n\"quoted\"\t\x01\n\xff\xc3\xa4 \xe2\x82\nr\r\n";
+  Batch batch;
+  fill(batch, text);
+  for (const Encoding encoding : {Encoding::kRaw, Encoding::kJson}) {
+    BatchEncoder encoder(encoding, "web-1", {{"a", "b"}});
+    encoder.begin(batch);
+    ASSERT_EQ(encoder.events(), 4u);
+    for (std::size_t i = 0; i < encoder.events(); ++i) {
+      std::string out;
+      EXPECT_EQ(encoder.append_event(i, out), encoder.event_bytes(i));
+      EXPECT_EQ(out.size(), encoder.event_bytes(i));
+    }
+  }
+}
+
 TEST(TimestampTest, IsRfc3339InUtcWithNanoseconds) {
   const auto text = [](std::int64_t ns) {
     std::string out;

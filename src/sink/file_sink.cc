@@ -534,6 +534,7 @@ Result<void> FileSink::write(const Group& group, Part& part) {
   pieces_.clear();
   if (compressor_) compressor_->reset();
   static const char newline = '\n';
+  Reservation giant(context_.budget);
   for (const std::size_t member : part.members) {
     const Batch& batch = *group.deliveries[member].batch;
     if (encoder_.is_identity(batch)) {
@@ -557,6 +558,11 @@ Result<void> FileSink::write(const Group& group, Part& part) {
     }
     encoder_.begin(batch);
     for (std::size_t i = 0; i < encoder_.events(); ++i) {
+      if (encoder_.is_giant(i)) {
+        // One at a time, and it goes in any case.
+        giant.grow(piece_.size() + encoder_.event_bytes(i));
+        piece_.reserve(giant.bytes());
+      }
       encoder_.append_event(i, piece_);
       if (piece_.size() < kPieceBytes && i + 1 < encoder_.events()) continue;
       part.wire_bytes += piece_.size();
@@ -564,7 +570,7 @@ Result<void> FileSink::write(const Group& group, Part& part) {
       piece_.clear();
     }
   }
-  if (piece_.capacity() > 4 * kPieceBytes) piece_ = {};  // after a giant line
+  if (giant.bytes() != 0) piece_ = {};
   if (!pieces_.empty()) return output.append(pieces_);
   if (!compressor_) return {};
   // A group commit ends a member, so that a cut at a recorded length leaves whole members.

@@ -195,8 +195,17 @@ Sequence leading_sequence(std::string_view text) {
   return {length, true};
 }
 
+// Takes what is appended to it and keeps its length.
+struct Length {
+  std::size_t bytes = 0;
+  void append(const char*, std::size_t count) { bytes += count; }
+  void append(std::string_view text) { bytes += text.size(); }
+  void append(std::string_view, std::size_t, std::size_t count) { bytes += count; }
+};
+
 // Appends the run of bytes >= 0x80 that `text` starts with, repaired; returns how many bytes it had.
-std::size_t append_repaired(std::string_view text, std::string& out) {
+template <typename Out>
+std::size_t append_repaired(std::string_view text, Out& out) {
   std::size_t good_from = 0;
   std::size_t i = 0;
   while (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x80) {
@@ -212,21 +221,8 @@ std::size_t append_repaired(std::string_view text, std::string& out) {
   return i;
 }
 
-}  // namespace
-
-std::span<const JsonEscapeKernel> json_escape_kernels() {
-  static const std::array kernels {
-#if defined(__x86_64__)
-    JsonEscapeKernel{"avx2",
-                     (__builtin_cpu_init(), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")),
-                     escape_avx2<High::kStop>, escape_avx2<High::kPass>},
-#endif
-        JsonEscapeKernel{"portable", true, escape_portable<High::kStop>, escape_portable<High::kPass>},
-  };
-  return kernels;
-}
-
-void append_json_escaped(std::string_view text, std::string& out) {
+template <typename Out>
+void append_escaped(std::string_view text, Out& out) {
   // Escaped into a buffer that stays in the L1 cache and appended from there: much cheaper than an append for
   // every run between two escapes, of which a line that is JSON itself has dozens.
   constexpr std::size_t kChunkBytes = 512;
@@ -247,6 +243,28 @@ void append_json_escaped(std::string_view text, std::string& out) {
     }
     if (utf8 == Utf8::kInvalid) text.remove_prefix(append_repaired(text, out));
   }
+}
+
+}  // namespace
+
+std::span<const JsonEscapeKernel> json_escape_kernels() {
+  static const std::array kernels {
+#if defined(__x86_64__)
+    JsonEscapeKernel{"avx2",
+                     (__builtin_cpu_init(), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")),
+                     escape_avx2<High::kStop>, escape_avx2<High::kPass>},
+#endif
+        JsonEscapeKernel{"portable", true, escape_portable<High::kStop>, escape_portable<High::kPass>},
+  };
+  return kernels;
+}
+
+void append_json_escaped(std::string_view text, std::string& out) { append_escaped(text, out); }
+
+std::size_t json_escaped_bytes(std::string_view text) {
+  Length length;
+  append_escaped(text, length);
+  return length.bytes;
 }
 
 }  // namespace logflume

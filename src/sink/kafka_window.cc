@@ -56,10 +56,12 @@ bool KafkaWindow::cut(JsonEncoder* json) {
   std::size_t encoded_bytes = 0;
   if (json != nullptr) {
     if (pending_next_ == 0) json->begin(*pending_->delivery.batch);
-    // What escaping adds is not known yet; a chunk may become larger than this by it.
+    // What escaping adds to short ones is not known yet; a chunk may become larger than this by it.
     std::uint32_t fitting = 0;
     while (fitting < count) {
-      const std::size_t bytes = pending_->events[pending_next_ + fitting].size() + json->overhead_bytes();
+      const std::string_view event = pending_->events[pending_next_ + fitting];
+      const std::size_t bytes =
+          event.size() < kGiantBytes ? event.size() + json->overhead_bytes() : json->encoded_bytes(event);
       if (fitting > 0 && encoded_bytes + bytes > kChunkEncodedBytes) break;
       encoded_bytes += bytes;
       ++fitting;
@@ -68,7 +70,7 @@ bool KafkaWindow::cut(JsonEncoder* json) {
   }
   KafkaChunk chunk(next_number_, pending_, pending_next_, count);
   if (!admit(chunk, encoded_bytes)) return false;
-  if (json != nullptr) encode(chunk, *json);
+  if (json != nullptr) encode(chunk, *json, encoded_bytes);
   if (chunk.finished()) finished_numbers_.push_back(next_number_);  // one without events
   Chunks& place = place_of(pending_->topic);
   place.push_back(std::move(chunk));
@@ -98,11 +100,9 @@ KafkaWindow::Chunks& KafkaWindow::place_of(const std::string& topic) {
   return held == held_.end() ? chunks_ : held->second;
 }
 
-void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
-  std::size_t plain_bytes = 0;
-  for (std::uint32_t i = 0; i < chunk.count_; ++i)
-    plain_bytes += chunk.event(i).size() + json.overhead_bytes();
-  chunk.text_.reserve(plain_bytes);
+// `expected_bytes` is reserved.
+void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json, std::size_t expected_bytes) {
+  chunk.text_.reserve(expected_bytes);
   chunk.ends_.reserve(chunk.count_);
   for (std::uint32_t i = 0; i < chunk.count_; ++i) {
     json.append(chunk.event(i), chunk.text_);
@@ -110,7 +110,7 @@ void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json) {
   }
   chunk.encoded_ = true;
   encoded_bytes_ += chunk.text_.size();
-  const std::size_t grown = chunk.text_.size() - std::min(chunk.text_.size(), plain_bytes);
+  const std::size_t grown = chunk.text_.capacity() - std::min(chunk.text_.capacity(), expected_bytes);
   budget_.reserve(grown);
   chunk.reserved_bytes_ += grown;
 }

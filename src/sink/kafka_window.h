@@ -135,7 +135,7 @@ class KafkaWindow {
   Chunks& place_of(const std::string& topic);
   bool admit(KafkaChunk& chunk, std::size_t encoded_bytes);
   void release(KafkaChunk& chunk);
-  void encode(KafkaChunk& chunk, const JsonEncoder& json);
+  void encode(KafkaChunk& chunk, const JsonEncoder& json, std::size_t expected_bytes);
 
   MemoryBudget& budget_;
   const std::size_t encoded_bytes_max_;

@@ -11,25 +11,6 @@ constexpr std::size_t kPieceBytes = 64 * 1024;
 
 }  // namespace
 
-bool Reservation::try_grow(std::size_t bytes) {
-  if (bytes <= bytes_) return true;
-  if (!budget_->try_reserve(bytes - bytes_)) return false;
-  bytes_ = bytes;
-  return true;
-}
-
-void Reservation::grow(std::size_t bytes) {
-  if (bytes <= bytes_) return;
-  budget_->reserve(bytes - bytes_);
-  bytes_ = bytes;
-}
-
-void Reservation::shrink(std::size_t bytes) {
-  if (bytes >= bytes_) return;
-  budget_->release(bytes_ - bytes);
-  bytes_ = bytes;
-}
-
 void discard(const Request& request, std::string_view reason, Outcome& outcome) {
   for (const RequestPart& part : request.parts) {
     const Delivery& delivery = part.shared->delivery;
@@ -94,7 +75,6 @@ void RequestBuilder::fill(TimePoint now) {
         full_ = open_.events >= limits_.max_events || open_.wire_bytes >= limits_.max_bytes;
       } else {
         (open_.events == 0 ? starved_ : full_) = true;
-        drop_giants();
       }
     }
     if (next_event_ != first) open_.parts.push_back({shared, first, next_event_});
@@ -111,6 +91,7 @@ void RequestBuilder::fill(TimePoint now) {
 // fit: the first one of a request is never too large, but there may be no memory for it. `forced`: whatever
 // the limits say.
 bool RequestBuilder::append_event(Request& request, std::size_t index, bool forced) {
+  if (encoder_.is_giant(index)) return append_giant(request, index, forced);
   // Encoded on its own first: only then its size is known, and a body must not grow for what does not fit.
   event_ = request.events == 0 ? framing_.begin : framing_.separator;
   encoder_.append_event(index, event_);
@@ -134,6 +115,35 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
   return true;
 }
 
+// The same without a copy beside the body: its size is found out first.
+bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forced) {
+  const std::string& before = request.events == 0 ? framing_.begin : framing_.separator;
+  // The encoder's newline goes.
+  const std::size_t event_bytes = before.size() + encoder_.event_bytes(index) - 1 + framing_.event_end.size();
+  const std::uint64_t bytes = request.wire_bytes + event_bytes + framing_.end.size();
+  if (request.events != 0 && bytes > limits_.max_bytes && !forced) return false;
+  Reservation uncompressed(budget_);
+  if (compressor_ && !uncompressed.try_grow(event_bytes + 1)) {
+    if (!forced) return false;
+    uncompressed.grow(event_bytes + 1);
+  }
+  if (!make_room(request, bytes + 1, forced)) return false;
+  request.wire_bytes += event_bytes;
+  ++request.events;
+  std::string alone;
+  if (compressor_) alone.reserve(event_bytes + 1);
+  std::string& out = compressor_ ? alone : request.body;
+  out += before;
+  encoder_.append_event(index, out);
+  out.pop_back();
+  out += framing_.event_end;
+  if (!compressor_) return true;
+  compressor_->append(text_, request.body);
+  text_.clear();
+  compressor_->append(alone, request.body);
+  return true;
+}
+
 // Reserves memory for a body of `bytes`.
 bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced) {
   if (bytes <= std::max(kFloorBytes, request.reserved.bytes())) return true;
@@ -144,7 +154,12 @@ bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced)
     if (!forced) return false;
     request.reserved.grow(bytes);
   }
-  if (!compressor_) request.body.reserve(request.reserved.bytes());
+  if (compressor_) return true;
+  // Not reserve(), which takes twice of what it has where that is more than it is asked for.
+  std::string body;
+  body.reserve(request.reserved.bytes());
+  body += request.body;
+  request.body = std::move(body);
   return true;
 }
 
@@ -158,14 +173,6 @@ void RequestBuilder::complete(Request& request) {
     request.reserved.shrink(request.body.size());
   } else {
     request.body += framing_.end;
-  }
-  drop_giants();
-}
-
-// A giant event must not stay in memory for ever.
-void RequestBuilder::drop_giants() {
-  for (std::string* scratch : {&text_, &event_}) {
-    if (scratch->capacity() > 4 * kPieceBytes) *scratch = {};
   }
 }
 

@@ -20,31 +20,6 @@
 
 namespace logflume {
 
-// Bytes of the memory budget, given back when it goes.
-class Reservation {
- public:
-  explicit Reservation(MemoryBudget& budget) : budget_(&budget) {}
-  Reservation(Reservation&& other) noexcept
-      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
-  Reservation& operator=(Reservation&& other) noexcept {
-    std::swap(budget_, other.budget_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~Reservation() { budget_->release(bytes_); }
-
-  std::size_t bytes() const { return bytes_; }
-  // Grows to `bytes`; false, changing nothing, when the budget refuses.
-  bool try_grow(std::size_t bytes);
-  // The same, whatever the budget says.
-  void grow(std::size_t bytes);
-  void shrink(std::size_t bytes);
-
- private:
-  MemoryBudget* budget_;
-  std::size_t bytes_ = 0;
-};
-
 // What stands around the events of a body.
 struct Framing {
   std::string begin;
@@ -95,7 +70,9 @@ struct RequestLimits {
 
 // Threads:    one.
 // Invariants: the events come out once each and in the order in which they came in.
-// Memory:     a body beyond kFloorBytes is reserved in the budget, which all builders of a sink share. Where
+// Memory:     a body beyond kFloorBytes, and what a giant event needs beside it, is reserved in the budget
+// before
+//             it is allocated. All builders of a sink share that. Where
 //             it refuses, the request is closed as it is and goes out: memory comes back by delivering. One
 //             event always goes, however large it is, when nothing else is reserved; until then the builder
 //             is starved.
@@ -131,8 +108,8 @@ class RequestBuilder {
  private:
   void fill(TimePoint now);
   bool append_event(Request& request, std::size_t index, bool forced);
+  bool append_giant(Request& request, std::size_t index, bool forced);
   bool make_room(Request& request, std::size_t bytes, bool forced);
-  void drop_giants();
   void complete(Request& request);
   void begin(const Batch& batch);
   Request encode(std::vector<RequestPart> parts);
@@ -152,7 +129,7 @@ class RequestBuilder {
   bool starved_ = false;  // the next event, the first of its request, waits for memory
   bool draining_ = false;
   TimePoint due_ = kNever;
-  std::string event_;  // encoded, not placed yet
+  std::string event_;  // encoded, not placed yet; never a giant
   std::string text_;   // encoded, not compressed yet
 };
 

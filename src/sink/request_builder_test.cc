@@ -222,6 +222,31 @@ TEST_F(RequestBuilderTest, ReservesWhatItHoldsAndGivesItBack) {
   EXPECT_EQ(budget.used_bytes(), 0u);
 }
 
+// Goal: an event that becomes six times as long costs no more than the body that it is in.
+TEST_F(RequestBuilderTest, AGiantEventHasNoCopyBesideItsBody) {
+  const std::string giant(1 << 20, '\x01');
+  for (const Compression compression : {Compression::kNone, Compression::kGzip}) {
+    MemoryBudget budget(100 << 20);
+    RequestBuilder builder(BatchEncoder(Encoding::kJson, "host", {}), Framing::json_array(), compression,
+                           {1 << 20, 100, 0s}, budget);
+    builder.add(deliver(giant + "\n" + giant + "\n"), start_);
+    ASSERT_TRUE(builder.ready(start_));
+    EXPECT_LT(budget.used_bytes(), 7u << 20);
+    Request request = builder.take(start_);
+    EXPECT_EQ(request.events, 1u);
+    EXPECT_GT(request.wire_bytes, 6u << 20);
+    if (compression == Compression::kNone) {
+      EXPECT_LE(request.body.capacity(), budget.used_bytes());
+      EXPECT_EQ(request.body.size(), request.wire_bytes);
+    }
+    complete(std::move(request));
+    ASSERT_TRUE(builder.ready(start_));
+    complete(builder.take(start_));
+    EXPECT_EQ(budget.used_bytes(), 0u);
+  }
+  EXPECT_TRUE(harness_.all_acked());
+}
+
 TEST_F(RequestBuilderTest, AGiantEventWaitsForWhatTheSinkHasReserved) {
   MemoryBudget budget(100 * 1024);
   const auto make = [&] {

@@ -196,7 +196,9 @@ bool TcpSink::take_one(TimePoint now) {
 
 // False when its memory has to come from earlier pieces first.
 bool TcpSink::encode_piece(TimePoint now) {
-  const std::size_t wanted = std::min(kPieceBytes, encoder_.expected_bytes(next_event_));
+  const std::size_t wanted = encoder_.is_giant(next_event_)
+                                 ? encoder_.event_bytes(next_event_)
+                                 : std::min(kPieceBytes, encoder_.expected_bytes(next_event_));
   Pending pending;
   // One piece goes in any case, or nothing would ever move.
   MemoryBudget& budget = context_.budget;
@@ -209,12 +211,14 @@ bool TcpSink::encode_piece(TimePoint now) {
     starved_ = true;
     return false;
   }
-  pending.reserved = fits ? wanted : 0;
+  if (!fits) budget.reserve(wanted);
+  pending.reserved = wanted;
   pending.encoded.reserve(wanted);
   const std::size_t first = next_event_;
-  while (next_event_ < encoder_.events() && pending.encoded.size() < kPieceBytes) {
+  do {
     encoder_.append_event(next_event_++, pending.encoded);
-  }
+  } while (next_event_ < encoder_.events() && pending.encoded.size() < kPieceBytes &&
+           !encoder_.is_giant(next_event_));
   const std::size_t capacity = pending.encoded.capacity();
   if (capacity > pending.reserved) {
     budget.reserve(capacity - pending.reserved);
