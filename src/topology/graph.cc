@@ -90,15 +90,19 @@ Result<void> Graph::change(const Config& next, const FormerNames& formerly, Dura
   if (auto opened = open_beside(next, formerly, !going.sinks.empty(), loops); !opened) return opened;
   end(going, patience);
 
-  Result<CheckpointContent> stored = this->stored();
-  if (!stored) return stored.error();
-  for (const auto& [to, from] : formerly) {
-    if (!knows_component(*stored, from)) continue;
-    auto renamed = shared_.services.checkpointer.commit_now(rename_component(*stored, from, to));
-    if (!renamed) return renamed;
-    shared_.services.log.info(to, "goes on where {} was", from);
+  Result<CheckpointContent> stored = CheckpointContent{};
+  if (!formerly.empty()) {
+    stored = this->stored();
+    if (!stored) return stored.error();
+    for (const auto& [to, from] : formerly) {
+      if (!knows_component(*stored, from)) continue;
+      auto renamed = shared_.services.checkpointer.commit_now(rename_component(*stored, from, to));
+      if (!renamed) return renamed;
+      shared_.services.log.info(to, "goes on where {} was", from);
+    }
   }
-  if (!formerly.empty()) stored = this->stored();
+  // With thousands of files it is megabytes.
+  if (needs_stored(next)) stored = this->stored();
   if (!stored) return stored.error();
 
   for (const auto& [name, config] : next.sinks) {
@@ -112,6 +116,22 @@ Result<void> Graph::change(const Config& next, const FormerNames& formerly, Dura
   reconnect(next, formerly, *stored);
   settle(next, formerly);
   return {};
+}
+
+// Some component opens, or a source that stays gets another sink.
+bool Graph::needs_stored(const Config& next) const {
+  const auto opens = [](const auto& configured, const auto& running) {
+    return std::any_of(configured.begin(), configured.end(),
+                       [&](const auto& component) { return !running.contains(component.first); });
+  };
+  if (opens(next.sinks, sinks_) || opens(next.sources, sources_)) return true;
+  return std::any_of(sources_.begin(), sources_.end(), [&](const auto& source) {
+    return std::any_of(sinks_.begin(), sinks_.end(), [&](const auto& sink) {
+      const auto way = ways_.find({source.first, sink.first});
+      return feeds(next, source.first, sink.first) &&
+             (way == ways_.end() || way->second != sink.second.get());
+    });
+  });
 }
 
 bool Graph::wanted(const Config& next, const std::string& source) const {

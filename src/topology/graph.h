@@ -50,6 +50,7 @@ class Graph {
   Result<std::map<std::string, Loop>> source_loops(const Config& next) const;
   Result<Loop> loop_for(const std::string& sink, const Config& next,
                         const std::map<std::string, Loop>& loops) const;
+  bool needs_stored(const Config& next) const;
   Result<void> open_beside(const Config& next, const FormerNames& formerly, bool some_go,
                            const std::map<std::string, Loop>& loops);
   Result<void> open_sink(const std::string& name, const Config& next, CheckpointContent& stored,

@@ -11,6 +11,16 @@
 
 namespace logflume {
 
+namespace {
+
+bool names_a_former_one(const Config& config) {
+  const auto has_one = [](const auto& component) { return !former_name(component.second).empty(); };
+  return std::any_of(config.sources.begin(), config.sources.end(), has_one) ||
+         std::any_of(config.sinks.begin(), config.sinks.end(), has_one);
+}
+
+}  // namespace
+
 struct Topology::Impl {
   Impl(const Config& config, Services services, bool until_eof)
       : running(config), graph(config, std::move(services), until_eof) {}
@@ -84,10 +94,13 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
   std::unique_ptr<Topology> topology(new Topology);
   topology->impl_ = std::make_unique<Impl>(config, std::move(services), until_eof);
   Impl& impl = *topology->impl_;
-  const Result<CheckpointContent> loaded = impl.load();
-  if (!loaded) return loaded.error();
+  Graph::FormerNames names;
+  {
+    const Result<CheckpointContent> loaded = impl.load();
+    if (!loaded) return loaded.error();
+    names = impl.former_names(config, *loaded);
+  }
   impl.warn_of_few_files(config);
-  const Graph::FormerNames names = impl.former_names(config, *loaded);
   if (auto opened = impl.graph.change(config, names, Duration::zero()); !opened) return opened.error();
   warn_of_orphaned_buffers(config, impl.graph.shared());
   return topology;
@@ -97,9 +110,12 @@ void Topology::start() { impl_->graph.run(); }
 
 Result<void> Topology::apply(const Config& next, Duration patience) {
   const Services& services = impl_->graph.shared().services;
-  const Result<CheckpointContent> loaded = services.store.load();
-  if (!loaded) return loaded.error();
-  const Graph::FormerNames names = impl_->former_names(next, *loaded);
+  Graph::FormerNames names;
+  if (names_a_former_one(next)) {  // what is stored may be much
+    const Result<CheckpointContent> loaded = services.store.load();
+    if (!loaded) return loaded.error();
+    names = impl_->former_names(next, *loaded);
+  }
   auto changed = impl_->graph.change(next, names, patience);
   if (changed) {
     if (next.max_open_files != impl_->running.max_open_files) impl_->warn_of_few_files(next);
