@@ -26,7 +26,9 @@ class CursorPeer {
     return ranges;
   }
   static std::string seam(const Cursor& cursor) { return std::string(cursor.acked_seam_.view()); }
-  static std::size_t waiting(const Cursor& cursor) { return cursor.unusual_ ? cursor.unusual_->out_of_order.size() : 0; }
+  static std::size_t waiting(const Cursor& cursor) {
+    return cursor.unusual_ ? cursor.unusual_->out_of_order.size() : 0;
+  }
 };
 
 namespace {

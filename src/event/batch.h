@@ -70,6 +70,14 @@ struct FileRange {
 class Batch : public RefCounted<Batch> {
  public:
   Batch() = default;
+  ~Batch() {
+    if (charged_.budget != nullptr) charged_.budget->release(charged_.bytes);
+  }
+  // What it takes beside its slab, and what its sinks note about it, until it goes.
+  void charge(MemoryBudget& budget, std::size_t own_bytes) {
+    budget.reserve(own_bytes);
+    charged_ = {&budget, own_bytes};
+  }
 
   SlabRef slab;
   const char* data = nullptr;
@@ -96,6 +104,18 @@ class Batch : public RefCounted<Batch> {
   std::size_t charged_bytes() const { return bytes + overhead_bytes; }
   // Where events [first, last) stand in the file, their newlines included. Looks for newlines.
   FileRange range_of(std::uint32_t first, std::uint32_t last) const;
+
+ private:
+  // A copy of a batch has charged nothing.
+  struct Charge {
+    Charge() = default;
+    Charge(MemoryBudget* from, std::size_t count) : budget(from), bytes(count) {}
+    Charge(const Charge& /*other*/) {}
+    Charge& operator=(Charge&& other) = default;
+    MemoryBudget* budget = nullptr;
+    std::size_t bytes = 0;
+  };
+  Charge charged_;
 };
 
 using BatchRef = IntrusivePtr<const Batch>;

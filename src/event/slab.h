@@ -61,6 +61,7 @@ class SlabPool {
   SlabRef try_acquire();
   // A slab of at least `bytes` for an event that does not fit a usual one. Not pooled.
   SlabRef try_acquire_large(std::size_t bytes);
+  MemoryBudget& budget() { return budget_; }
   // Gives the memory of unused slabs back to the system.
   void trim();
 

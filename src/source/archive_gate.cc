@@ -69,7 +69,7 @@ ArchiveGate::Answer ArchiveGate::find_format(TailedFile& file) {
 
 void ArchiveGate::restart(TailedFile& file, const Archive::Version& version) {
   file.archive->begin(version);
-  file.long_event = {};
+  file.end_long_event();
 }
 
 ArchiveGate::Answer ArchiveGate::verify(TailedFile& file, TimePoint now, std::size_t& bytes) {
@@ -131,14 +131,14 @@ ArchiveGate::Answer ArchiveGate::incomplete(TailedFile& file, TimePoint now) {
 ArchiveGate::Answer ArchiveGate::go_to(TailedFile& file, std::uint64_t position, std::size_t seam_bytes,
                                        TimePoint now, std::size_t& bytes) {
   Archive& archive = *file.archive;
-  const bool in_long_event = file.long_event.is_at(position);
-  const std::uint64_t begin = in_long_event ? file.long_event.to : position - seam_bytes;
+  const bool in_long_event = file.in_long_event(position);
+  const std::uint64_t begin = in_long_event ? file.long_events->current.to : position - seam_bytes;
   if (archive.near(begin) && (!in_long_event || archive.pinned())) {
     archive.last_use = now;
     return Answer::kOpen;
   }
   if (!take_decoder(file, now)) return Answer::kWait;
-  file.long_event = {};
+  file.end_long_event();
   file.behind = true;
   const Result<bool> there = archive.advance(file.fd.get(), position - seam_bytes, kTurnBytes);
   bytes += kTurnBytes;
@@ -152,7 +152,7 @@ bool ArchiveGate::busy_elsewhere(const TailedFile& file, std::uint64_t position,
                                  TimePoint now) {
   const Archive& archive = *file.archive;
   if (!archive.decoding() || now - archive.last_use >= kDecoderIdle) return false;
-  const bool in_long_event = file.long_event.is_at(position);
+  const bool in_long_event = file.in_long_event(position);
   const std::uint64_t begin = position - seam_bytes;
   return !in_long_event && !archive.near(begin) && !archive.heading_for(begin);
 }
@@ -170,7 +170,7 @@ bool ArchiveGate::take_decoder(TailedFile& file, TimePoint now) {
       return false;
     }
     user->archive->release();
-    user->long_event = {};
+    user->end_long_event();
     // Half a verification is none.
     if (user->archive->stage() == Archive::Stage::kUnverified) restart(*user, user->archive->version());
   }

@@ -48,8 +48,10 @@ void DirectoryTree::scan(Directory& directory, bool every_file) {
     } else {
       const bool is_settled = status.changed_ns < wall_now_ns() - kClockGrain.count();
       error = list(directory, std::move(fd), asks_all);
-      directory.listed_ns =
-          error == 0 && is_settled && directory.file_system == FileSystemKind::kLocal ? status.changed_ns : 0;
+      directory.listed_ns = error == 0 && is_settled && directory.waiting == 0 &&
+                                    directory.file_system == FileSystemKind::kLocal
+                                ? status.changed_ns
+                                : 0;
     }
   }
   const bool is_said = std::exchange(directory.is_unreadable, error != 0);
@@ -65,6 +67,7 @@ int DirectoryTree::list(Directory& directory, UniqueFd fd, bool every_file) {
   if (stream == nullptr) return errno;
   const int directory_fd = fd.release();  // the stream's from here on
   const std::uint32_t scan = ++scan_;
+  nobody_waits(directory);
   for (;;) {
     errno = 0;
     const dirent* item = ::readdir(stream.get());
@@ -74,6 +77,11 @@ int DirectoryTree::list(Directory& directory, UniqueFd fd, bool every_file) {
     const auto found = directory.names.find(name);
     if (found == directory.names.end()) {
       if (!may_match(directory, name, item->d_type)) continue;
+      // Only counted: a look at each of a million would take a second.
+      if (directory.waiting > 0 && item->d_type == DT_REG && !listener_.has_room()) {
+        let_wait(directory);
+        continue;
+      }
     } else {
       Entry& entry = found->second;
       const bool is_asked = entry.is_link || entry.dirty || (every_file && entry.kind == Entry::Kind::kFile);
@@ -108,6 +116,7 @@ void DirectoryTree::look_up_literals(Directory& directory, int fd) {
   const std::string path = path_of(directory);
   const auto look_at_all = [&] {
     bool all_there = true;
+    nobody_waits(directory);
     for (const std::string& name : *directory.literals) {
       look(directory, name, fd, name.c_str(), 0);
       const auto found = directory.names.find(name);

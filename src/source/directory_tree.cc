@@ -22,6 +22,9 @@ constexpr std::size_t kLookUpsMax = 64;
 // A tree of hard links (some backups are) must not use up the watches that directories need.
 constexpr std::size_t kInodesWatchedMax = 4096;
 
+// Names that are told together when all are new.
+constexpr std::size_t kGainedMax = 1024;
+
 std::string working_directory() {
   std::unique_ptr<char, decltype(&std::free)> path(::getcwd(nullptr, 0), &std::free);
   return path != nullptr ? path.get() : "/";
@@ -293,6 +296,7 @@ void DirectoryTree::add(Directory& directory, const std::string& name, const Pat
                      " directories, or its path is too long; narrow the globs");
     return;
   }
+  if (verdict.kind == Entry::Kind::kFile && !listener_.has_room()) return let_wait(directory);
   Entry& entry = directory.names[name];
   entry.kind = *verdict.kind;
   entry.is_link = own.is_link();
@@ -310,7 +314,20 @@ void DirectoryTree::add(Directory& directory, const std::string& name, const Pat
         entry.identity,
         {full_path, target.device, target.inode, target.birth_ns, target.size_bytes, target.modified_ns},
         entry);
+    // Nothing can have been renamed yet: no reason to collect a million names of one directory.
+    if (opening_ && changes_.gained_names() >= kGainedMax) changes_.commit(listener_);
   }
+}
+
+// Its next listing is to look at all names that are not known.
+void DirectoryTree::let_wait(Directory& directory) {
+  ++directory.waiting;
+  ++waiting_names_;
+  directory.listed_ns = 0;
+}
+
+void DirectoryTree::nobody_waits(Directory& directory) {
+  waiting_names_ -= std::exchange(directory.waiting, 0);
 }
 
 void DirectoryTree::add_directory(Directory& parent, const std::string& name, Entry& entry,
@@ -355,6 +372,7 @@ void DirectoryTree::remove(Directory& directory, Names::iterator at) {
 void DirectoryTree::remove_directory(DirectoryId id) {
   Directory* directory = find(id);
   if (directory == nullptr) return;
+  nobody_waits(*directory);
   while (!directory->names.empty()) remove(*directory, directory->names.begin());
   release(*directory);
   directories_.erase(id);

@@ -72,6 +72,7 @@ struct Directory {
   bool links_dirty = false;
   std::int64_t listed_ns = 0;  // the directory's changed_ns when it was listed; 0: list it again
   std::uint32_t link_count = 0;
+  std::uint32_t waiting = 0;  // names that the listener had no room for
   std::uint32_t mask = 0;
   int watch = -1;
   Names names;
@@ -113,6 +114,7 @@ class DirectoryTree {
   std::uint64_t watched_directories() const;
   std::uint64_t polled_directories() const;
   std::uint64_t known_names() const { return known_names_; }
+  std::uint64_t waiting_names() const { return waiting_names_; }
 
  private:
   struct Verdict {
@@ -135,6 +137,8 @@ class DirectoryTree {
   void add_directory(Directory& parent, const std::string& name, Entry& entry, const PathStatus& status,
                      Verdict verdict);
   void describe(Directory& directory) const;
+  void let_wait(Directory& directory);
+  void nobody_waits(Directory& directory);
   void remove(Directory& directory, Names::iterator at);
   void remove_directory(DirectoryId id);
   bool accepts_file(const Directory& directory, std::string_view name) const;
@@ -165,6 +169,7 @@ class DirectoryTree {
   DirectoryId root_ = 0;
   std::uint32_t scan_ = 0;
   std::uint64_t known_names_ = 0;
+  std::uint64_t waiting_names_ = 0;
   std::size_t inodes_watched_ = 0;  // of files with several names
   std::deque<std::pair<DirectoryId, std::string>> to_look_;
   std::deque<DirectoryId> to_scan_;

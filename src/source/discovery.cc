@@ -266,4 +266,6 @@ std::uint64_t Discovery::watched_directories() const { return impl_->tree.watche
 std::uint64_t Discovery::polled_directories() const { return impl_->tree.polled_directories(); }
 std::uint64_t Discovery::known_names() const { return impl_->tree.known_names(); }
 
+std::uint64_t Discovery::waiting_names() const { return impl_->tree.waiting_names(); }
+
 }  // namespace logflume

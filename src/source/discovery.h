@@ -36,6 +36,9 @@ using FileToken = std::uint64_t;
 class DiscoveryListener {
  public:
   virtual ~DiscoveryListener() = default;
+  // There is memory for one more file. Where there is none its name is not kept, and is looked at again by
+  // rescans.
+  virtual bool has_room() { return true; }
   // A matching name now stands for this regular file: found by a scan, created, moved in, or the name had
   // stood for another inode until now (then on_lost for the old one came first). Several names may lead to
   // one file. The token is remembered with the name.
@@ -98,6 +101,8 @@ class Discovery {
   std::uint64_t watched_directories() const;
   std::uint64_t polled_directories() const;
   std::uint64_t known_names() const;
+  // Matching names that there was no room for, as the last look at their directories counted them.
+  std::uint64_t waiting_names() const;
 
  private:
   struct Impl;

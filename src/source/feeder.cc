@@ -6,6 +6,7 @@ namespace {
 constexpr Duration kRejoin =
     std::chrono::seconds(1);  // with room for so long, a sink may be waited for again
 constexpr Duration kRingRetry = std::chrono::milliseconds(2);
+constexpr std::size_t kNoteBytes = 512;         // of it, in a sink; the rest is shared
 constexpr std::uint32_t kOverheadBytes = 1024;  // measured: 400 for TCP, 900 for Kafka
 
 }  // namespace
@@ -140,12 +141,15 @@ bool Feeder::take(Piece&& piece) {
   batch->strip_cr = strip_cr_;
   batch->overhead_bytes = kOverheadBytes;
   batch->event_ends = std::move(piece.event_ends);
-  batch->origin = file_->origin;
+  batch->origin = file_->origin(context_.name);
   batch->owed = piece.owed;
   batch->text_begin = piece.text_begin;
   batch->seam = piece.seam;
   batch->wall_ns = wall_ns_;
   batch->read_at = now_;
+
+  batch->charge(context_.slabs.budget(), sizeof(Batch) + batch->event_ends.size() * sizeof(std::uint32_t) +
+                                             group_->members.size() * kNoteBytes);
 
   fed_.end = piece.owed.end;
   if (piece.owed.begin >= content.received_to) {  // otherwise a sink reads again what was counted

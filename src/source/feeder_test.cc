@@ -64,6 +64,8 @@ class FeederTest : public testing::Test {
                          .log = log_,
                          .loop = loop_,
                          .slabs = slabs_,
+                         .files = slabs_.budget(),
+                         .files_changed = [] {},
                          .global_rate = global_rate_,
                          .next_file_id = {},
                          .mark_dirty = [] {},

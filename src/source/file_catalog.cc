@@ -12,6 +12,13 @@ constexpr Duration kHoldAgain = std::chrono::seconds(1);  // as long as the orig
 constexpr std::string_view kStartedKey = "started";       // of a source's state in the store
 constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
 
+// What is known of files, with what the allocator adds, as measured with a million of them
+// (docs/guarantees.md).
+constexpr std::size_t kFileBytes = 640;        // with its name, which discovery has too
+constexpr std::size_t kContentBytes = 400;     // of what was read of it, its place in the index and a seam
+constexpr std::size_t kCursorBytes = 144;      // for each sink
+constexpr std::size_t kRememberedBytes = 900;  // of the last run, before it is found or given up
+
 Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
 
 // The system is short of something: nothing can be told about the file now, and it may be told later.
@@ -23,7 +30,12 @@ bool is_shortage(const Error& error) {
 
 FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context, HandlePool& handles,
                          FileRecords& records, Losses& losses)
-    : config_(config), context_(context), handles_(handles), records_(records), losses_(losses) {}
+    : config_(config),
+      context_(context),
+      handles_(handles),
+      records_(records),
+      losses_(losses),
+      memory_(context.files) {}
 
 // -- Start ------------------------------------------------------------------------------------------------
 
@@ -126,9 +138,7 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   if (const auto it = by_key_.find(key); it != by_key_.end()) {
     TailedFile& file = *it->second;
     if (same_birth(file.birth_ns, found.birth_ns)) {
-      if (std::find(file.names.begin(), file.names.end(), found.path) == file.names.end()) {
-        file.names.push_back(found.path);
-      }
+      file.names.add(found.path);
       if (file.place != TailedFile::Place::kNamed) renamed(file, std::string(file.path()), found.path);
       if (!file.archive_name) file.size_known = std::max(file.size_known, found.size_bytes);
       return file;
@@ -141,12 +151,11 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   file.token = next_token_++;
   file.key = key;
   file.birth_ns = found.birth_ns;
-  file.names.push_back(found.path);
+  file.names = FileNames(found.path);
   file.size_known = archive_format_of(found.path) ? 0 : found.size_bytes;
   file.found_bytes = found.size_bytes;
   file.first_scan = first_scan;
   file.last_growth = now;
-  file.origin = std::make_shared<Origin>(Origin{context_.name, found.path, 0});
   file.archive_name = archive_format_of(found.path).has_value();
   if (config_.file_rate_limit) file.rate = std::make_unique<TokenBucket>(*config_.file_rate_limit);
   by_key_[key] = &file;
@@ -155,36 +164,34 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
 }
 
 void FileCatalog::renamed(TailedFile& file, const std::string& old_path, const std::string& new_path) {
-  std::erase(file.names, old_path);
-  if (std::find(file.names.begin(), file.names.end(), new_path) == file.names.end())
-    file.names.push_back(new_path);
+  file.names.remove(old_path);
+  file.names.add(new_path);
   file.place = TailedFile::Place::kNamed;
   if (file.path() != old_path) return;  // it goes by another of its names
-  auto moved = std::make_shared<Origin>(*file.origin);
-  moved->path = new_path;
-  file.origin = std::move(moved);
+  file.names.go_by(new_path);
+  file.drop_origin();
   if (!file.content && !file.archive) file.archive_name = archive_format_of(new_path).has_value();
   if (file.content && file.content->recorded) record(file, *file.content, false);
 }
 
 bool FileCatalog::lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure,
                        TimePoint now) {
-  std::erase(file.names, path);
+  file.names.remove(path);
   if (!file.names.empty()) {
-    if (file.path() == path) renamed(file, path, std::string(file.names.front()));
+    if (file.path() == path) renamed(file, path, std::string(file.names.first()));
     return true;
   }
   file.lost_names_at = now;
   const bool is_deleted = departure.how == Discovery::Departure::How::kDeleted;
   if (!file.fd.valid() && !file.finished_archive() && !is_deleted) {
     // Its handle was given to another file. A failure leaves no handle, which the next lines see.
-    file.moved_to = departure.to;
-    Result<void> opened = file.moved_to.empty() ? Error{Errc::kNotFound, 0, {}} : handles_.open(file);
+    file.names.set_moved_to(departure.to);
+    Result<void> opened = departure.to.empty() ? Error{Errc::kNotFound, 0, {}} : handles_.open(file);
     if (!opened && !is_shortage(opened.error())) {
-      file.moved_to = whereabouts_.find(path.substr(0, path.rfind('/')), file.key).value_or("");
+      file.names.set_moved_to(whereabouts_.find(path.substr(0, path.rfind('/')), file.key).value_or(""));
       opened = handles_.open(file);
     }
-    if (!opened && !file.moved_to.empty() && is_shortage(opened.error())) {
+    if (!opened && !file.names.moved_to().empty() && is_shortage(opened.error())) {
       file.place = TailedFile::Place::kMoved;  // it is opened when its turn comes
       return false;
     }
@@ -217,17 +224,48 @@ std::shared_ptr<LogContent> FileCatalog::new_content(std::uint64_t offset, const
 }
 
 void FileCatalog::give_content(TailedFile& file, std::shared_ptr<LogContent> content) {
+  if (!file.content) ++contents_;
   file.set_content(std::move(content));
   live_.add(file.content->prefix, &file);
+}
+
+// The file is to be identified anew.
+void FileCatalog::take_content(TailedFile& file) {
+  if (file.content) --contents_;
+  file.set_content(nullptr);
+}
+
+// Whatever else the memory is used for: what reads and sinks take comes back, so they wait. Beyond the limit,
+// which only what the last run left can pass, nothing is reserved, or nobody would get on.
+bool FileCatalog::reserve_memory(std::size_t names) {
+  const std::size_t content = kContentBytes + context_.outlets.size() * kCursorBytes;
+  const std::size_t bytes =
+      std::max(names, files_.size()) * kFileBytes + (contents_ + ghosts_.size()) * content;
+  const std::size_t others = context_.files.used_bytes() - memory_.bytes();
+  const std::size_t room = context_.files.limit_bytes() - std::min(others, context_.files.limit_bytes());
+  const std::size_t all = std::min(bytes + remembered_.size() * kRememberedBytes, room);
+  memory_.grow(all);
+  memory_.shrink(all);
+  full_ = bytes + kFileBytes > room;
+  return !full_;
 }
 
 FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std::optional<Error>& error) {
   if (file.content) return Identity::kKnown;
   const auto remembered = remembered_by_key_.find(file.key);
+  // What was known of one that was truncated, or is known from the last run, is there already. With until_eof
+  // nothing would ever make room.
+  if (full_ && !file.truncated && remembered == remembered_by_key_.end() && !context_.until_eof)
+    return Identity::kNoRoom;
   const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd && !known_before_;
   const bool may_be_known = remembered != remembered_by_key_.end() || !live_.empty() ||
                             !ghost_index_.empty() || !remembered_index_.empty();
   unseen_ = false;
+  if (file.size_known == 0 && !file.changed && !file.fd.valid() && !file.archive &&
+      remembered == remembered_by_key_.end()) {
+    if (at_end) file.first_scan = false;  // what comes to stand in it is new
+    return Identity::kEmpty;
+  }
   if (!may_be_known && !at_end) {  // nothing that it could be: no need to look into it yet
     give_content(file, new_content(0, {}));
     return Identity::kKnown;
@@ -676,7 +714,7 @@ void FileCatalog::truncated(TailedFile& file) {
   if (file.archive) {
     give_content(file, new_content(0, {}));
   } else {
-    file.set_content(nullptr);  // what is there now may be a copy of another file: identify() tells
+    take_content(file);  // what is there now may be a copy of another file: identify() tells
     file.truncated = true;
     file.first_scan = false;  // start_at was for what it held before
     content->cut_from = file.token;
@@ -779,6 +817,7 @@ void FileCatalog::forget(TailedFile& file) {
   handles_.close(file);
   if (const std::shared_ptr<LogContent> content = file.content) {
     live_.remove(content->prefix, &file);
+    --contents_;
     bury(content, file, file.deleted_ns != 0 ? file.deleted_ns : wall_now_ns());
     pass_to_copy(file, content);
   } else if (const auto known = remembered_by_key_.find(file.key);

@@ -58,6 +58,7 @@ class FileCatalog {
     kEmpty,    // nothing in it yet that could tell
     kHeld,     // it may be a copy of another file: ask again when that one or this one changes
     kUnknown,  // it could not be opened or read: `error`
+    kNoRoom,   // there is no memory for what is to be known of it
     kVerify,   // an archive that is to be decoded once more: something about it was not looked for
   };
   // Finds out which content `file` has, unless it has one. Opens it. REQUIRES of an archive: it is complete.
@@ -84,6 +85,11 @@ class FileCatalog {
   std::vector<FileToken>& held() { return held_; }
 
   std::size_t size() const { return files_.size(); }
+  // Reserves what all that is known of files takes, about, where discovery knows `names`. False when there is
+  // no room for one more.
+  bool reserve_memory(std::size_t names);
+  // As reserve_memory() last found it.
+  std::size_t reserved_bytes() const { return memory_.bytes(); }
   // -- Stop -----------------------------------------------------------------------------------------------
   // What is not read yet is known to the next start by its size.
   void record_unread();
@@ -128,6 +134,7 @@ class FileCatalog {
   std::shared_ptr<LogContent> revive(TailedFile& file, Remembered& remembered, std::string_view head,
                                      std::uint64_t size_bytes);
   void give_content(TailedFile& file, std::shared_ptr<LogContent> content);
+  void take_content(TailedFile& file);
   std::optional<Error> settle_owners(const TailedFile& file, std::string_view head, TimePoint now);
   bool has_possible_copies() const;
   void suspect_loss(const Remembered& remembered, TimePoint now);
@@ -166,6 +173,9 @@ class FileCatalog {
   FileToken next_token_ = 1;
   std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
   std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
+  std::size_t contents_ = 0;  // files with one
+  Reservation memory_;
+  bool full_ = false;
   std::vector<FileToken> held_;
   Whereabouts whereabouts_;
   bool unseen_ = false;  // what an archive holds somewhere was asked for, and nobody had looked there

@@ -12,6 +12,9 @@ FileMetrics::FileMetrics(SourceContext& context)
           {{"component", context.name}})),
       files_gauge_(context.metrics.registry.gauge("logflume_source_files", "Files known.",
                                                   {{"component", context.name}})),
+      waiting_gauge_(context.metrics.registry.gauge(
+          "logflume_source_files_waiting", "Files that are not read since there is no memory to know them.",
+          {{"component", context.name}})),
       open_gauge_(context.metrics.registry.gauge("logflume_source_files_open", "Files open.",
                                                  {{"component", context.name}})),
       watched_gauge_(context.metrics.registry.gauge("logflume_source_directories_watched",
@@ -77,10 +80,12 @@ void FileMetrics::add_lag(const TailedFile& file) {
   }
 }
 
-void FileMetrics::end_lag(std::size_t files, std::size_t open, std::uint64_t watched, std::uint64_t polled) {
+void FileMetrics::end_lag(std::size_t files, std::size_t waiting, std::size_t open, std::uint64_t watched,
+                          std::uint64_t polled) {
   bytes_gauge_.set(static_cast<double>(lag_bytes_));
   seconds_gauge_.set(lag_seconds_);
   files_gauge_.set(static_cast<double>(files));
+  waiting_gauge_.set(static_cast<double>(waiting));
   open_gauge_.set(static_cast<double>(open));
   watched_gauge_.set(static_cast<double>(watched));
   polled_gauge_.set(static_cast<double>(polled));

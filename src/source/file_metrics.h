@@ -27,7 +27,8 @@ class FileMetrics {
   // Between begin_lag() and end_lag(): each file that is not known to be read to its end.
   void begin_lag(TimePoint now);
   void add_lag(const TailedFile& file);
-  void end_lag(std::size_t files, std::size_t open, std::uint64_t watched, std::uint64_t polled);
+  void end_lag(std::size_t files, std::size_t waiting, std::size_t open, std::uint64_t watched,
+               std::uint64_t polled);
   bool lagging() const { return lag_bytes_ > 0; }
   std::uint64_t lag_bytes() const { return static_cast<std::uint64_t>(bytes_gauge_.value()); }  // any thread
 
@@ -46,6 +47,7 @@ class FileMetrics {
   Gauge& bytes_gauge_;
   Gauge& seconds_gauge_;
   Gauge& files_gauge_;
+  Gauge& waiting_gauge_;
   Gauge& open_gauge_;
   Gauge& watched_gauge_;
   Gauge& polled_gauge_;

@@ -75,6 +75,7 @@ class FileSource final : public Source, private DiscoveryListener {
   };
 
   // DiscoveryListener
+  bool has_room() override;
   FileToken on_found(const FoundFile& found) override;
   void on_changed(FileToken token) override;
   void on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) override;
@@ -98,6 +99,8 @@ class FileSource final : public Source, private DiscoveryListener {
   void look_after_open_events(TimePoint now);
   bool open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const;
   void refresh_lag(TimePoint now);
+  bool reserve_for_files();
+  void tell_who_waits(std::size_t waiting);
   void plan(TimePoint now);
 
   FileSourceConfig config_;
@@ -116,6 +119,8 @@ class FileSource final : public Source, private DiscoveryListener {
   Losses losses_;
   std::unique_ptr<TokenBucket> rate_;
 
+  std::size_t told_bytes_ = 0;  // reserved for files, when files_changed() was last called
+  std::size_t waiting_files_ = 0;
   std::unordered_set<FileToken> failing_;
   // Files with a multi-line event that may go on, by the time when it is over: all wait equally long.
   struct OpenEvent {
@@ -278,7 +283,7 @@ bool FileSource::still_ignored(TailedFile& file) const {
   PathStatus status;
   const int error = file.fd.valid() || file.names.empty()
                         ? stat_path(file.fd.get(), "", true, status)
-                        : stat_path(AT_FDCWD, file.names.front().c_str(), true, status);
+                        : stat_path(AT_FDCWD, file.names.first().c_str(), true, status);
   if (error != 0) return true;  // discovery will tell what became of it
   if (status.device != file.key.device || status.inode != file.key.inode) return true;
   return status.size_bytes == file.found_bytes && is_old(status.modified_ns);
@@ -352,6 +357,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (feeder_.take_room_returned(now) || now >= ready_->retry_at()) ready_->wake_waiting();
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
+  reserve_for_files();
   feeder_.wake_sinks();
   if (now >= trim_at_) {
     trim_at_ = feeder_.all_acknowledged() ? kNever : now + kTrimAfter;  // what sinks hold will be free too
@@ -422,6 +428,9 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       return Turn::kDone;
     case FileCatalog::Identity::kUnknown:
       return failed(file, *error, now);
+    case FileCatalog::Identity::kNoRoom:
+      ready_->wait(file, now + kErrorRetry);
+      return Turn::kWaiting;
     case FileCatalog::Identity::kVerify:
       gate_->verify_again(file);
       return Turn::kMore;
@@ -480,7 +489,8 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
                                        std::size_t& bytes) {
   if (file.finished_copy && group.position >= file.size_known) return Turn::kDone;
   if (file.archive) {
-    if (const auto turn = turn_of(gate_->go_to(file, group.position, group.seam.size(), now, bytes), file, now))
+    if (const auto turn =
+            turn_of(gate_->go_to(file, group.position, group.seam.size(), now, bytes), file, now))
       return *turn;
   }
   ReadRequest request;
@@ -627,7 +637,7 @@ FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePo
 void FileSource::recovered(const TailedFile& file) {
   failing_.erase(file.token);
   std::erase_if(failing_, [&](FileToken token) { return catalog_->get(token) == nullptr; });
-  if (failing_.empty()) context_.health.ok();
+  if (failing_.empty() && waiting_files_ == 0) context_.health.ok();
 }
 
 // -- What time brings -------------------------------------------------------------------------------------
@@ -667,8 +677,11 @@ void FileSource::refresh_lag(TimePoint now) {
         "what it has, and waits for more");
   }
   metrics_.begin_lag(now);
+  const bool full = !reserve_for_files();
+  std::size_t waiting = discovery_.waiting_names();
   ready_->for_each([&](TailedFile& file) {
     if (!file.content) {
+      waiting += full && file.waiting ? 1 : 0;
       if (file.archive && file.archive->decoding()) next_lag_refresh_ = now + kLagRefreshSoon;
       return;
     }
@@ -678,8 +691,38 @@ void FileSource::refresh_lag(TimePoint now) {
     }
     metrics_.add_lag(file);
   });
-  metrics_.end_lag(catalog_->size(), handles_->open_count(), discovery_.watched_directories(),
+  tell_who_waits(waiting);
+  metrics_.end_lag(catalog_->size(), waiting, handles_->open_count(), discovery_.watched_directories(),
                    discovery_.polled_directories());
+}
+
+bool FileSource::has_room() {
+  return reserve_for_files() || context_.until_eof;  // in a run to the end nothing would ever make room
+}
+
+bool FileSource::reserve_for_files() {
+  const bool has_room = catalog_->reserve_memory(discovery_.known_names());
+  const std::size_t bytes = catalog_->reserved_bytes();
+  const std::size_t step = context_.files.limit_bytes() / 32;
+  if (bytes > told_bytes_ + step || told_bytes_ > bytes + step) {
+    told_bytes_ = bytes;
+    context_.files_changed();
+  }
+  return has_room;
+}
+
+void FileSource::tell_who_waits(std::size_t waiting) {
+  if (waiting > 0 && waiting_files_ == 0) {
+    const std::string message = fmt::format(
+        "{} files and more wait: what is known of {} others takes half of memory_limit, {}; raise "
+        "it, or narrow the globs",
+        waiting, catalog_->size(), format_bytes(context_.files.limit_bytes() * 2));
+    context_.log.limited(LogLevel::kWarn, context_.name, "waiting files", message);
+    context_.health.degraded(message);
+  } else if (waiting == 0 && waiting_files_ > 0 && failing_.empty()) {
+    context_.health.ok();
+  }
+  waiting_files_ = waiting;
 }
 
 // When to run next without being woken, and whether everything is fed.

@@ -30,12 +30,10 @@ Result<void> HandlePool::open(TailedFile& file) {
   while (used_.size() >= open_max_ && evict()) {
   }
   std::optional<Error> error;
-  for (const std::string& name : file.names) {
-    if (open_by(file, name, error)) return {};
-  }
-  if (!file.moved_to.empty()) {
-    if (open_by(file, file.moved_to, error)) return {};
-    const auto moved_on = find_by_inode(file.moved_to.substr(0, file.moved_to.rfind('/')), file.key);
+  if (file.names.any_of([&](const std::string& name) { return open_by(file, name, error); })) return {};
+  if (const std::string& moved_to = file.names.moved_to(); !moved_to.empty()) {
+    if (open_by(file, moved_to, error)) return {};
+    const auto moved_on = find_by_inode(moved_to.substr(0, moved_to.rfind('/')), file.key);
     if (moved_on && open_by(file, *moved_on, error)) return {};
   }
   if (error) return std::move(*error);
@@ -67,6 +65,7 @@ void HandlePool::close(TailedFile& file) {
   if (!file.fd.valid()) return;
   blocks_.forget(file.fd.get());
   file.fd.reset();
+  file.drop_origin();
   used_.erase(file.lru);
   open_count_.store(used_.size(), std::memory_order_relaxed);
 }
@@ -122,7 +121,7 @@ bool HandlePool::find_again(TailedFile& file) {
     if (own && own->links == 0) file.place = TailedFile::Place::kDeleted;
     return false;
   }
-  file.moved_to = std::move(now_at);
+  file.names.set_moved_to(std::move(now_at));
   return true;
 }
 

@@ -33,8 +33,7 @@ class HandlePoolTest : public testing::Test {
     TailedFile& file = *files_.back();
     const Result<UniqueFd> fd = open_regular(root_ + "/" + name);
     file.key = file_status(fd->get())->key;
-    file.names = {root_ + "/" + name};
-    file.origin = std::make_shared<Origin>(Origin{"test", root_ + "/" + name, 0});
+    file.names = FileNames(root_ + "/" + name);
     return file;
   }
 
@@ -84,7 +83,7 @@ TEST_F(HandlePoolTest, FindsAgainWhatWasMovedAndThenClosed) {
   ASSERT_TRUE(pool.open(b));
   ASSERT_TRUE(pool.open(c));
   EXPECT_FALSE(a.fd.valid());
-  EXPECT_EQ(a.moved_to, root_ + "/old/a");
+  EXPECT_EQ(a.names.moved_to(), root_ + "/old/a");
   std::filesystem::rename(root_ + "/old/a", root_ + "/old/a.1");  // in its directory: by inode
   ASSERT_TRUE(pool.open(a));
   EXPECT_EQ(file_status(a.fd.get())->key, a.key);

@@ -57,9 +57,9 @@ BlockReader& LineReader::blocks_of(const TailedFile& file) const {
 
 ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceSink& out) {
   file.turn_to_long_event(request.position);
-  if (file.long_event.is_at(request.position)) {
-    if (file.long_event.to <= request.limit) return read_long_event(file, request, out);
-    file.long_event = {};
+  if (file.in_long_event(request.position)) {
+    if (file.long_events->current.to <= request.limit) return read_long_event(file, request, out);
+    file.end_long_event();
   }
   Room room;
   if (!find_room(file.behind, room)) return status_only(ReadStatus::kNoMemory);
@@ -223,20 +223,22 @@ void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, 
   const std::size_t lines_end = end_of_last_line(text);
   // The first line begins the event; the one behind the last newline may begin the next.
   const bool in_line = !start_ || lines_end == 0;
-  if (!file.archive && file.long_event.to > 0 && file.long_event.begin != request.position) {
-    if (file.long_events_aside.size() >= file.content->cursors.size()) {
-      file.long_events_aside.erase(file.long_events_aside.begin());  // nobody stands there any more
-    }
-    file.long_events_aside.push_back(std::move(file.long_event));
+  if (!file.long_events) file.long_events = std::make_unique<TailedFile::LongEvents>();
+  auto& [current, aside] = *file.long_events;
+  if (!file.archive && current.to > 0 && current.begin != request.position) {
+    if (aside.size() >= file.content->cursors.size())
+      aside.erase(aside.begin());  // nobody stands there any more
+    aside.push_back(std::move(current));
   }
-  file.long_event = {request.position, start.position + (in_line ? text.size() : lines_end),
-                     std::string(text.substr(0, kHeadBytes)), in_line};
+  current = {request.position, start.position + (in_line ? text.size() : lines_end),
+             std::string(text.substr(0, kHeadBytes)), in_line};
   // An archive cannot go back to where the event began.
-  if (file.archive) file.archive->pin(start.position - start.seam.size(), start.seam.size() + max_line_bytes_);
+  if (file.archive)
+    file.archive->pin(start.position - start.seam.size(), start.seam.size() + max_line_bytes_);
 }
 
 ReadReport LineReader::read_long_event(TailedFile& file, const ReadRequest& request, PieceSink& out) {
-  TailedFile::LongEvent& event = file.long_event;
+  TailedFile::LongEvent& event = file.long_events->current;
   Room room;
   if (!find_room(true, room)) return status_only(ReadStatus::kNoMemory);
   const std::size_t want =
@@ -326,11 +328,11 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   }
   // Truncated and grown again behind what was scanned: its first bytes differ, or it is no longer one line.
   const std::string_view event(slab->data() + start.seam.size(), take);
-  const std::string& head = file.long_event.head;
+  const std::string& head = file.long_events->current.head;
   if (!event.starts_with(std::string_view(head).substr(0, std::min(head.size(), event.size()))) ||
       (!start_ &&
        event.substr(0, event.size() - (terminated && !truncated ? 1 : 0)).find('\n') != event.npos)) {
-    file.long_event = {};
+    file.end_long_event();
     return status_only(ReadStatus::kTruncated);
   }
   Piece piece;
@@ -353,7 +355,7 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
     piece.seam = seam_before(slab->data(), slab->data() + whole);
   }
   if (start_) piece.event_ends.push_back(static_cast<std::uint32_t>(take - (piece.unterminated ? 0 : 1)));
-  file.long_event = {};
+  file.end_long_event();
   ReadReport report = status_only(ReadStatus::kMore, length);
   out.take(std::move(piece));
   return report;

@@ -79,7 +79,6 @@ class ModelSink final : public PieceSink {
 struct ModelFile {
   ModelFile() {
     file.fd = UniqueFd(::memfd_create("log", MFD_CLOEXEC));
-    file.origin = std::make_shared<Origin>();
     file.content = std::make_shared<LogContent>();
   }
   void append(std::string_view text) const {

@@ -31,6 +31,7 @@ class NameChanges {
   }
   // `holder` stays where it is until commit() or cancel().
   void gained(std::uint64_t identity, FoundFile file, TokenHolder& holder);
+  std::size_t gained_names() const { return gained_.size(); }
   // The name went before anybody heard of it.
   void cancel(TokenHolder& holder);
 

@@ -55,7 +55,10 @@ struct SourceContext {
   Log& log;
   EventLoop& loop;
   SlabPool& slabs;
-  TokenBucket& global_rate;  // shared by all sources
+  // What is known of files is reserved in it, and no more files are taken up when it is used up.
+  MemoryBudget& files;
+  std::function<void()> files_changed;  // what is reserved in it is much more, or much less, than it was
+  TokenBucket& global_rate;             // shared by all sources
   std::size_t max_open_files = 1024;
   std::size_t max_held_files = SIZE_MAX;  // deleted and not read to their end: the limit does not close them
   std::function<std::uint64_t()> next_file_id;

@@ -29,10 +29,21 @@ bool LogContent::all_acknowledged() const {
 }
 
 void TailedFile::turn_to_long_event(std::uint64_t position) {
-  if (long_event.is_at(position)) return;
-  const auto aside = std::find_if(long_events_aside.begin(), long_events_aside.end(),
+  if (!long_events || long_events->current.is_at(position)) return;
+  const auto aside = std::find_if(long_events->aside.begin(), long_events->aside.end(),
                                   [&](const LongEvent& event) { return event.is_at(position); });
-  if (aside != long_events_aside.end()) std::swap(long_event, *aside);
+  if (aside != long_events->aside.end()) std::swap(long_events->current, *aside);
+}
+
+void TailedFile::end_long_event() {
+  if (!long_events) return;
+  long_events->current = {};
+  if (long_events->aside.empty()) long_events.reset();
+}
+
+const std::shared_ptr<const Origin>& TailedFile::origin(const std::string& source) {
+  if (!origin_) origin_ = std::make_shared<Origin>(Origin{source, path(), content ? content->id : 0});
+  return origin_;
 }
 
 std::vector<Unread> unread_of(const LogContent& content) {
@@ -44,16 +55,11 @@ std::vector<Unread> unread_of(const LogContent& content) {
 
 void TailedFile::set_content(std::shared_ptr<LogContent> next) {
   content = std::move(next);
-  long_event = {};
-  long_events_aside.clear();
+  long_events.reset();
   partial_bytes = 0;
   held_for = 0;
   behind = flush_partial = finished_copy = cut_seen = false;
-  if (!content) return;
-  // Events of another content must not carry the old identity.
-  auto renewed = std::make_shared<Origin>(*origin);
-  renewed->file_id = content->id;
-  origin = std::move(renewed);
+  drop_origin();  // events of another content must not carry the old identity
 }
 
 }  // namespace logflume

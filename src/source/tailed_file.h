@@ -13,6 +13,7 @@
 #include "event/batch.h"
 #include "source/archive.h"
 #include "source/file_identity.h"
+#include "source/file_names.h"
 #include "source/token_bucket.h"
 
 namespace logflume {
@@ -59,11 +60,9 @@ struct TailedFile {
   std::uint64_t token = 0;
   FileKey key;
   std::int64_t birth_ns = 0;
-  std::vector<std::string> names;
+  FileNames names;
   Place place = Place::kNamed;
-  std::string moved_to;  // a path that is no name of it, but led to it when its handle was closed
   std::shared_ptr<LogContent> content;
-  std::shared_ptr<const Origin> origin;
   // Of a compressed file: offsets and sizes are those of what it holds. Null as long as it may be plain.
   std::unique_ptr<Archive> archive;
 
@@ -79,12 +78,20 @@ struct TailedFile {
     bool in_line = false;
     bool is_at(std::uint64_t position) const { return to > begin && begin == position; }
   };
-  LongEvent long_event;
-  // Those at which other sinks stand: without a place for each, two sinks would make each other begin anew
-  // for ever. At most as many as there are sinks; none of an archive, which cannot go back.
-  std::vector<LongEvent> long_events_aside;
-  // The one that begins at `position`, if there is one, is `long_event` from now on.
+  struct LongEvents {
+    LongEvent current;
+    // Those at which other sinks stand: without a place for each, two sinks would make each other begin anew
+    // for ever. At most as many as there are sinks; none of an archive, which cannot go back.
+    std::vector<LongEvent> aside;
+  };
+  std::unique_ptr<LongEvents> long_events;  // null: none
+  // The one that begins at `position`, if there is one, is the current one from now on.
   void turn_to_long_event(std::uint64_t position);
+  bool in_long_event(std::uint64_t position) const {
+    return long_events && long_events->current.is_at(position);
+  }
+  // The current one is over, or void.
+  void end_long_event();
   std::int64_t deficit = 0;           // of deficit round robin, bytes
   std::unique_ptr<TokenBucket> rate;  // file_rate_limit
   TimePoint last_growth{};            // when it last had new bytes
@@ -117,7 +124,11 @@ struct TailedFile {
   bool finished_copy = false;  // a copy that holds less than was read of the original: nothing to read in it
 
   std::list<TailedFile*>::iterator lru;  // valid while fd is open
-  const std::string& path() const { return origin->path; }
+  const std::string& path() const { return names.path(); }
+  // What its events bear; made when it is asked for. `source`: the component's name.
+  const std::shared_ptr<const Origin>& origin(const std::string& source);
+  // Its path or its content is another one, or there will be no events of it for a while.
+  void drop_origin() { origin_.reset(); }
   // Every sink was fed with all that the archive holds, and it does not grow.
   bool finished_archive() const { return archive && content && content->fed_min() >= archive->size_bytes(); }
   // Every sink was fed with what is known to be in it, and has it.
@@ -127,6 +138,9 @@ struct TailedFile {
   }
   // Another content stands in this place from now on; null: it is not known yet which.
   void set_content(std::shared_ptr<LogContent> next);
+
+ private:
+  std::shared_ptr<const Origin> origin_;
 };
 
 }  // namespace logflume

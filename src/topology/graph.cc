@@ -11,16 +11,20 @@
 namespace logflume {
 namespace {
 
-// What may wait in memory for each sink: its buffer, but all of them together at most half of the memory.
-// What all of them encode has a quarter. The last quarter stays for reading, so that sinks which hang leave
-// room for those that do not.
-MemoryShare share_of(const Config& config, const SinkConfig& sink) {
-  double sum = 0;
-  for (const auto& [name, any] : config.sinks) sum += static_cast<double>(common(any).buffer.memory_bytes());
+// What may wait in memory for each sink: its buffer, but all of them together at most half of the memory that
+// is not taken by what is known of files. What all of them encode has a quarter. The last quarter stays for
+// reading, so that sinks which hang leave room for those that do not.
+MemoryShare share_of(std::size_t memory, const SinkConfig& sink, double sum) {
   const auto own = static_cast<double>(sink.buffer.memory_bytes());
-  const auto limit = static_cast<double>(config.memory_limit);
+  const auto limit = static_cast<double>(memory);
   return {static_cast<std::uint64_t>(std::min(own, limit / 2 * own / sum)),
           static_cast<std::size_t>(limit / 4 * own / sum)};
+}
+
+double sum_of_buffers(const std::map<std::string, AnySinkConfig>& sinks) {
+  double sum = 0;
+  for (const auto& [name, any] : sinks) sum += static_cast<double>(common(any).buffer.memory_bytes());
+  return sum;
 }
 
 bool feeds(const Config& config, const std::string& source, const std::string& sink) {
@@ -57,7 +61,9 @@ void start(EventLoop& loop) {
 Graph::Graph(const Config& config, Services services, bool until_eof)
     : shared_(config, std::move(services)),
       until_eof_(until_eof),
-      collector_(shared_.services.metrics.collect([this](MetricPage& page) { show_metrics(page); })) {}
+      collector_(shared_.services.metrics.collect([this](MetricPage& page) { show_metrics(page); })) {
+  shared_.files_changed = [this] { share_out(); };
+}
 
 Graph::~Graph() {
   stop_threads();
@@ -205,8 +211,9 @@ Result<void> Graph::open_sink(const std::string& name, const Config& next, Check
   Result<Loop> loop = loop_for(name, next, loops);
   if (!loop) return loop.error();
   auto made = try_to_make("make the sink " + name, [&] {
-    return std::make_unique<SinkUnit>(name, config, share_of(next, common(config)), std::move(*loop),
-                                      shared_);
+    return std::make_unique<SinkUnit>(
+        name, config, share_of(memory_for_sinks(), common(config), sum_of_buffers(next.sinks)),
+        std::move(*loop), shared_);
   });
   if (!made) return made.error();
   std::unique_ptr<SinkUnit> unit = std::move(*made);
@@ -342,9 +349,24 @@ void Graph::settle(const Config& next, const FormerNames& formerly) {
     for (const std::string& source : common(unit->config()).inputs) {
       if (!ways_.contains({source, name})) unit->close(source);
     }
+    const std::lock_guard lock(mutex_);
     unit->set_inputs(config);
-    unit->set_share(share_of(next, common(config)));
   }
+  share_out();
+}
+
+std::size_t Graph::memory_for_sinks() const {
+  const std::size_t limit = shared_.budget.limit_bytes();
+  return limit - std::min(shared_.files.used_bytes(), limit / 2);
+}
+
+void Graph::share_out() {
+  const std::lock_guard lock(mutex_);
+  double sum = 0;
+  for (const auto& [name, unit] : sinks_)
+    sum += static_cast<double>(common(unit->config()).buffer.memory_bytes());
+  const std::size_t memory = memory_for_sinks();
+  for (const auto& [name, unit] : sinks_) unit->set_share(share_of(memory, common(unit->config()), sum));
 }
 
 void Graph::run() {
@@ -393,6 +415,8 @@ void Graph::gave_up() {
 void Graph::show_metrics(MetricPage& page) {
   page.gauge("logflume_memory_used_bytes", "Memory in slabs, rings and buffers.", {},
              static_cast<double>(shared_.budget.used_bytes()));
+  page.gauge("logflume_memory_files_bytes", "Of it, for what is known of files.", {},
+             static_cast<double>(shared_.files.used_bytes()));
   page.gauge("logflume_memory_limit_bytes", "memory_limit.", {},
              static_cast<double>(shared_.budget.limit_bytes()));
   const std::lock_guard lock(mutex_);

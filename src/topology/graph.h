@@ -61,6 +61,9 @@ class Graph {
   void reconnect(const Config& next, const FormerNames& formerly, const CheckpointContent& stored);
   Outlet outlet(SinkUnit& sink, const std::string& source, const FormerNames& formerly) const;
   void settle(const Config& next, const FormerNames& formerly);
+  std::size_t memory_for_sinks() const;
+  // Any thread.
+  void share_out();
   Result<CheckpointContent> stored();
   FileLimits limits(const Config& config) const;
   std::unique_ptr<SinkUnit> take_sink(const std::string& name);

@@ -16,6 +16,7 @@ std::string host_name() {
 Shared::Shared(const Config& config, Services s)
     : services(std::move(s)),
       budget(config.memory_limit),
+      files(config.memory_limit / 2, &budget),
       slabs(budget),
       global_rate(config.rate_limit.value_or(0)),
       host(host_name()),
@@ -23,6 +24,7 @@ Shared::Shared(const Config& config, Services s)
 
 void Shared::adjust(const Config& config) {
   budget.set_limit(config.memory_limit);
+  files.set_limit(config.memory_limit / 2);
   global_rate.set_rate(config.rate_limit.value_or(0));
 }
 

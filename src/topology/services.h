@@ -39,6 +39,8 @@ struct Shared {
 
   Services services;
   MemoryBudget budget;
+  MemoryBudget files;  // half of it, at most, is for what is known of files
+  std::function<void()> files_changed;
   OutputRegistry outputs;
   SlabPool slabs;
   TokenBucket global_rate;

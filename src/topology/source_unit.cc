@@ -30,6 +30,8 @@ Result<void> SourceUnit::open(Start start) {
           .log = shared_.services.log,
           .loop = *loop_,
           .slabs = shared_.slabs,
+          .files = shared_.files,
+          .files_changed = [&shared = shared_] { shared.files_changed(); },
           .global_rate = shared_.global_rate,
           .max_open_files = start.limits.open,
           .max_held_files = start.limits.held,
