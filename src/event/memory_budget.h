@@ -2,11 +2,12 @@
 // fixed size and outside of it. One stands for the whole agent (memory_limit); each sink has a share of it
 // for what it encodes, so that one which hangs leaves the others theirs, and leaves the sources theirs.
 //
-// Threads: any; wait-free.
+// Threads: any; wait-free, but for what a budget that is used up has to reclaim.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <utility>
 
 namespace logflume {
@@ -19,16 +20,15 @@ class MemoryBudget {
 
   // False, reserving nothing, when the limit would be passed: that is backpressure, not an error.
   bool try_reserve(std::size_t bytes) {
-    const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
-    if (before + bytes <= limit_.load(std::memory_order_relaxed) &&
-        (whole_ == nullptr || whole_->try_reserve(bytes)))
-      return true;
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
+    if (reserve_now(bytes)) return true;
+    if (!reclaim_) return false;
+    reclaim_();
+    return reserve_now(bytes);
   }
   // Whatever the limit says, for what cannot be smaller: everybody else gets the less until it is released.
   void reserve(std::size_t bytes) {
-    used_.fetch_add(bytes, std::memory_order_relaxed);
+    const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
+    if (reclaim_ && before + bytes > limit_bytes()) reclaim_();
     if (whole_ != nullptr) whole_->reserve(bytes);
   }
   void release(std::size_t bytes) {
@@ -38,10 +38,23 @@ class MemoryBudget {
 
   std::size_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
   std::size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
+  // Called by any thread where the limit would be passed: gives back what is kept for reuse. To be set before
+  // the budget is used.
+  void set_reclaim(std::function<void()> reclaim) { reclaim_ = std::move(reclaim); }
   void set_limit(std::size_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
 
  private:
+  bool reserve_now(std::size_t bytes) {
+    const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
+    if (before + bytes <= limit_.load(std::memory_order_relaxed) &&
+        (whole_ == nullptr || whole_->try_reserve(bytes)))
+      return true;
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
+  }
+
   MemoryBudget* const whole_;
+  std::function<void()> reclaim_;
   std::atomic<std::size_t> used_{0};
   std::atomic<std::size_t> limit_;
 };

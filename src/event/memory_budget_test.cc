@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "event/slab.h"
+
 namespace logflume {
 namespace {
 
@@ -28,6 +30,21 @@ TEST(MemoryBudgetTest, AShareIsHeldToItsOwnLimitAndToTheWhole) {
   EXPECT_TRUE(two.try_reserve(50));
   one.release(50);
   EXPECT_EQ(whole.used_bytes(), 50U);
+}
+
+TEST(MemoryBudgetTest, WhatIsKeptForReuseStandsInNobodysWay) {
+  MemoryBudget whole(SlabPool::kSlabBytes * 3);
+  MemoryBudget share(SlabPool::kSlabBytes * 2, &whole);
+  SlabPool slabs(whole);
+  {
+    const SlabRef first = slabs.try_acquire();
+    const SlabRef second = slabs.try_acquire();
+    ASSERT_TRUE(first && second);
+    EXPECT_FALSE(share.try_reserve(SlabPool::kSlabBytes));  // they are in use
+  }
+  EXPECT_GT(whole.used_bytes(), 2 * SlabPool::kSlabBytes);
+  EXPECT_TRUE(share.try_reserve(SlabPool::kSlabBytes));
+  EXPECT_EQ(whole.used_bytes(), SlabPool::kSlabBytes);
 }
 
 TEST(MemoryBudgetTest, WhatIsReservedInAnyCaseIsMissedByTheOthers) {

@@ -20,9 +20,14 @@ std::size_t mapped_bytes(std::size_t capacity) {
 
 void Slab::destroy() { pool_->recycle(this); }
 
-SlabPool::SlabPool(MemoryBudget& budget) : budget_(budget), unused_(1024) {}
+SlabPool::SlabPool(MemoryBudget& budget) : budget_(budget), unused_(1024) {
+  budget_.set_reclaim([this] { trim(); });
+}
 
-SlabPool::~SlabPool() { trim(); }
+SlabPool::~SlabPool() {
+  budget_.set_reclaim({});
+  trim();
+}
 
 SlabRef SlabPool::try_acquire() {
   if (auto slab = unused_.try_pop()) return SlabRef(*slab);
@@ -31,12 +36,7 @@ SlabRef SlabPool::try_acquire() {
 
 SlabRef SlabPool::try_acquire_large(std::size_t bytes) {
   if (bytes <= kSlabBytes) return try_acquire();
-  SlabRef slab = allocate(bytes);
-  if (!slab) {
-    trim();  // unused slabs may stand in the way of a large one
-    slab = allocate(bytes);
-  }
-  return slab;
+  return allocate(bytes);
 }
 
 SlabRef SlabPool::allocate(std::size_t capacity) {

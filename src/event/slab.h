@@ -51,7 +51,7 @@ class SlabPool {
   // Measured sweet spot: stays in L2 from read to scan (docs/design.md).
   static constexpr std::size_t kSlabBytes = 256 * 1024;
 
-  // Every slab is reserved in `budget`.
+  // Every slab is reserved in `budget`, unused ones too until somebody else needs what is left of it.
   explicit SlabPool(MemoryBudget& budget);
   ~SlabPool();
   SlabPool(const SlabPool&) = delete;

@@ -202,11 +202,7 @@ bool TcpSink::encode_piece(TimePoint now) {
   Pending pending;
   // One piece goes in any case, or nothing would ever move.
   MemoryBudget& budget = context_.budget;
-  bool fits = budget.try_reserve(wanted);
-  if (!fits) {
-    context_.slabs.trim();
-    fits = budget.try_reserve(wanted);
-  }
+  const bool fits = budget.try_reserve(wanted);
   if (!fits && !pending_.empty()) {
     starved_ = true;
     return false;
