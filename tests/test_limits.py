@@ -172,6 +172,34 @@ def test_ten_thousand_files_at_once(world):
     assert agent.stop() == 0
 
 
+@pytest.mark.skipif(SLOW > 2, reason='25,000 files')
+def test_files_that_there_is_no_memory_to_know_wait(world):
+    """Goal: none of them is lost, it is said that they wait, and what goes makes room for them. Method: more files than
+    16 MiB of memory_limit can know; those that were delivered are deleted, until all are."""
+    files = 25_000
+    for n in range(files):
+        world.write(f'{n % 10}/{n}.log', b'%d\n' % n)
+    world.config(include=[world.log('**/*.log')], top={'memory_limit': '16MiB'}, rescan_interval='1s')
+    agent = world.start()
+    waiting = lambda: agent.metrics().get('logflume_source_files_waiting', component='app')
+    until(lambda: waiting() > 0 and len(world.out_lines()) + waiting() >= files, lambda: f'{waiting()} wait', 60)
+    app = next(c for c in agent.health()['components'] if c['name'] == 'app')
+    assert app['status'] == 'degraded' and 'memory_limit' in app['message']
+    assert len(world.out_lines()) < files
+    assert agent.rss_bytes() < (16 + 64) * 1024 * 1024
+
+    def delivered():
+        for line in set(world.out_lines()) - gone:
+            os.remove(world.log(f'{int(line) % 10}/{int(line)}.log'))
+            gone.add(line)
+        return len(gone) == files
+    gone = set()
+    until(delivered, lambda: f'{len(gone)} were delivered, {waiting()} wait', 120)
+    assert len(world.out_lines()) == files
+    until(lambda: agent.health()['status'] == 'ok' and waiting() == 0, 'nobody waits')
+    assert agent.stop() == 0
+
+
 @pytest.mark.sanitizer
 def test_a_hanging_sink_does_not_stop_the_others_and_catches_up(world, receiver):
     """Method: an HTTP sink whose server never answers stands beside a file sink. More is written than any

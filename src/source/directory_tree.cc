@@ -296,7 +296,8 @@ void DirectoryTree::add(Directory& directory, const std::string& name, const Pat
                      " directories, or its path is too long; narrow the globs");
     return;
   }
-  if (verdict.kind == Entry::Kind::kFile && !listener_.has_room()) return let_wait(directory);
+  if (verdict.kind == Entry::Kind::kFile && !changes_.some_lost() && !listener_.has_room())
+    return let_wait(directory);
   Entry& entry = directory.names[name];
   entry.kind = *verdict.kind;
   entry.is_link = own.is_link();

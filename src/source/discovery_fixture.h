@@ -27,6 +27,7 @@ class Recorder : public DiscoveryListener {
  public:
   explicit Recorder(std::string root) : root_(std::move(root)) {}
 
+  bool has_room() override { return room > events.size(); }
   FileToken on_found(const FoundFile& file) override {
     events.push_back("found " + local(file.path));
     last = file;
@@ -55,6 +56,7 @@ class Recorder : public DiscoveryListener {
   std::map<std::string, Discovery::Departure> departures;
   std::vector<std::string> events;
   std::set<std::string> ignored;
+  std::size_t room = SIZE_MAX;  // for another file, while fewer events than that were told
   FoundFile last;
 
  private:

@@ -87,6 +87,27 @@ TEST_F(DiscoveryTest, AnInodeThatIsUsedAgainIsAnotherFile) {
   EXPECT_NE(recorder_.last.birth_ns, first.birth_ns);
 }
 
+// Goal: names that there is no room for are counted, kept out, and found once there is room; renames go on.
+TEST_F(DiscoveryTest, NamesWithoutRoomWait) {
+  for (const char* name : {"a.log", "b.log", "c.log"}) write(name);
+  start({"*.log"});
+  EXPECT_EQ(recorder_.take().size(), 3u);
+  recorder_.room = 0;
+  for (const char* name : {"d.log", "e.log", "f.log"}) write(name);
+  EXPECT_THAT(events(), IsEmpty());
+  EXPECT_EQ(discovery_->known_names(), 3u);
+  EXPECT_EQ(discovery_->waiting_names(), 3u);
+  write("d.log");
+  rename("a.log", "g.log");
+  EXPECT_THAT(events(), ElementsAre("renamed a.log g.log", "changed g.log"));
+  EXPECT_THAT(rescan(), IsEmpty());
+  EXPECT_EQ(discovery_->waiting_names(), 3u);
+  remove("e.log");
+  recorder_.room = SIZE_MAX;
+  EXPECT_THAT(rescan(), UnorderedElementsAre("found d.log", "found f.log"));
+  EXPECT_EQ(discovery_->waiting_names(), 0u);
+}
+
 TEST_F(DiscoveryTest, FollowsARenameBetweenNames) {
   write("app.log");
   start({"app.log*"});

@@ -239,8 +239,9 @@ void FileCatalog::take_content(TailedFile& file) {
 // which only what the last run left can pass, nothing is reserved, or nobody would get on.
 bool FileCatalog::reserve_memory(std::size_t names) {
   const std::size_t content = kContentBytes + context_.outlets.size() * kCursorBytes;
-  const std::size_t bytes =
+  const std::size_t known =
       std::max(names, files_.size()) * kFileBytes + (contents_ + ghosts_.size()) * content;
+  const std::size_t bytes = known - std::min(known, context_.files_beside_bytes);
   const std::size_t others = context_.files.used_bytes() - memory_.bytes();
   const std::size_t room = context_.files.limit_bytes() - std::min(others, context_.files.limit_bytes());
   const std::size_t all = std::min(bytes + remembered_.size() * kRememberedBytes, room);
@@ -253,10 +254,6 @@ bool FileCatalog::reserve_memory(std::size_t names) {
 FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std::optional<Error>& error) {
   if (file.content) return Identity::kKnown;
   const auto remembered = remembered_by_key_.find(file.key);
-  // What was known of one that was truncated, or is known from the last run, is there already. With until_eof
-  // nothing would ever make room.
-  if (full_ && !file.truncated && remembered == remembered_by_key_.end() && !context_.until_eof)
-    return Identity::kNoRoom;
   const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd && !known_before_;
   const bool may_be_known = remembered != remembered_by_key_.end() || !live_.empty() ||
                             !ghost_index_.empty() || !remembered_index_.empty();
@@ -266,6 +263,10 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     if (at_end) file.first_scan = false;  // what comes to stand in it is new
     return Identity::kEmpty;
   }
+  // What was known of one that was truncated, or is known from the last run, is there already. With until_eof
+  // nothing would ever make room.
+  if (full_ && !file.truncated && remembered == remembered_by_key_.end() && !context_.until_eof)
+    return Identity::kNoRoom;
   if (!may_be_known && !at_end) {  // nothing that it could be: no need to look into it yet
     give_content(file, new_content(0, {}));
     return Identity::kKnown;

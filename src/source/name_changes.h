@@ -32,6 +32,8 @@ class NameChanges {
   // `holder` stays where it is until commit() or cancel().
   void gained(std::uint64_t identity, FoundFile file, TokenHolder& holder);
   std::size_t gained_names() const { return gained_.size(); }
+  // A name that comes may be that of a file that has just left another.
+  bool some_lost() const { return !lost_.empty(); }
   // The name went before anybody heard of it.
   void cancel(TokenHolder& holder);
 

@@ -55,8 +55,10 @@ struct SourceContext {
   Log& log;
   EventLoop& loop;
   SlabPool& slabs;
-  // What is known of files is reserved in it, and no more files are taken up when it is used up.
+  // What is known of files beyond `files_beside_bytes` is reserved in it, and no more files are taken up when
+  // it is used up.
   MemoryBudget& files;
+  std::size_t files_beside_bytes = 0;
   std::function<void()> files_changed;  // what is reserved in it is much more, or much less, than it was
   TokenBucket& global_rate;             // shared by all sources
   std::size_t max_open_files = 1024;

@@ -11,6 +11,10 @@
 namespace logflume {
 namespace {
 
+// What is known of the first files is among the 64 MiB that the agent may take beside memory_limit: a small
+// limit is enough for 10,000 of them.
+constexpr std::size_t kFilesBesideBytes = 16 * 1024 * 1024;
+
 // What may wait in memory for each sink: its buffer, but all of them together at most half of the memory that
 // is not taken by what is known of files. What all of them encode has a quarter. The last quarter stays for
 // reading, so that sinks which hang leave room for those that do not.
@@ -392,7 +396,7 @@ Result<CheckpointContent> Graph::stored() {
 FileLimits Graph::limits(const Config& config) const {
   const std::size_t sources = config.sources.size();
   return {std::max<std::size_t>(1, open_files_allowed(config.max_open_files) / sources),
-          std::max<std::size_t>(1, open_files_allowed(SIZE_MAX) / sources)};
+          std::max<std::size_t>(1, open_files_allowed(SIZE_MAX) / sources), kFilesBesideBytes / sources};
 }
 
 // -- What others look at ----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ Result<void> SourceUnit::open(Start start) {
           .loop = *loop_,
           .slabs = shared_.slabs,
           .files = shared_.files,
+          .files_beside_bytes = start.limits.files_beside_bytes,
           .files_changed = [&shared = shared_] { shared.files_changed(); },
           .global_rate = shared_.global_rate,
           .max_open_files = start.limits.open,

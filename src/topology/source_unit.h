@@ -15,7 +15,8 @@ namespace logflume {
 // How many files a source may have open.
 struct FileLimits {
   std::size_t open = 1;
-  std::size_t held = 1;  // deleted and not read to their end
+  std::size_t held = 1;                // deleted and not read to their end
+  std::size_t files_beside_bytes = 0;  // SourceContext
 };
 
 // Threads:   the topology's.
