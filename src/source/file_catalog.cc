@@ -10,16 +10,13 @@ namespace {
 constexpr Duration kHoldMax = std::chrono::seconds(5);    // semantics 4
 constexpr Duration kHoldAgain = std::chrono::seconds(1);  // as long as the original is read to its end
 constexpr std::string_view kStartedKey = "started";       // of a source's state in the store
-constexpr std::int64_t kForgetAfterNs = 7LL * 24 * 3600 * 1'000'000'000;  // gone files are remembered so long
 
 // What is known of files, with what the allocator adds, as measured with a million of them
 // (docs/guarantees.md).
 constexpr std::size_t kFileBytes = 640;        // with its name, which discovery has too
-constexpr std::size_t kContentBytes = 400;     // of what was read of it, its place in the index and a seam
+constexpr std::size_t kContentBytes = 448;     // of what was read of it, its place in the index and a seam
 constexpr std::size_t kCursorBytes = 144;      // for each sink
 constexpr std::size_t kRememberedBytes = 900;  // of the last run, before it is found or given up
-
-Prefix prefix_of(const FileRecord& record) { return {record.prefix_bytes, record.prefix_hash}; }
 
 // The system is short of something: nothing can be told about the file now, and it may be told later.
 bool is_shortage(const Error& error) {
@@ -35,21 +32,10 @@ FileCatalog::FileCatalog(const FileSourceConfig& config, SourceContext& context,
       handles_(handles),
       records_(records),
       losses_(losses),
-      memory_(context.files) {}
+      memory_(context.files),
+      placeless_(records) {}
 
 // -- Start ------------------------------------------------------------------------------------------------
-
-std::uint64_t FileCatalog::Remembered::offset_max() const {
-  const CursorRecord* cursor = leader();
-  return cursor == nullptr ? 0 : cursor->offset;
-}
-
-const CursorRecord* FileCatalog::Remembered::leader() const {
-  const auto it =
-      std::max_element(cursors.begin(), cursors.end(),
-                       [](const CursorRecord& a, const CursorRecord& b) { return a.offset < b.offset; });
-  return it == cursors.end() ? nullptr : &*it;
-}
 
 void FileCatalog::restore(const CheckpointContent& checkpoint) {
   for (const SinkStateRecord& state : checkpoint.states) {
@@ -63,42 +49,28 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
     std::unordered_map<std::uint64_t, std::vector<CursorRecord>> cursors;
     for (const CursorRecord& cursor : checkpoint.cursors) cursors[cursor.file_id].push_back(cursor);
     for (const FileRecord& record : checkpoint.files) {
-      if (record.source == context_.name) remember(record, std::move(cursors[record.id]), nullptr);
+      if (record.source != context_.name) continue;
+      known_before_ = true;
+      placeless_.remember(record, std::move(cursors[record.id]), nullptr);
     }
   }
   for (const RangeRecord& range : checkpoint.ranges) {
-    const auto it = remembered_.find(range.file_id);
-    if (it == remembered_.end()) continue;
+    Remembered* remembered = placeless_.find(range.file_id);
+    if (remembered == nullptr) continue;
     if (range.kind == RangeKind::kLost || (range.kind == RangeKind::kDiscarded && range.sink.empty()))
-      it->second.lost_to.push_back({range.sink, range.end});
+      remembered->lost_to.push_back({range.sink, range.end});
   }
   // Should the first scan find nothing, the next start is not the first one all the same.
   if (!known_before_ && config_.start_at == StartAt::kEnd)
     records_.put_state({context_.name, std::string(kStartedKey), "1"});
 }
 
-void FileCatalog::remember(FileRecord record, std::vector<CursorRecord> cursors,
-                           std::shared_ptr<LogContent> live) {
-  known_before_ = true;
-  if (record.gone && record.updated_ns < wall_now_ns() - kForgetAfterNs) {
-    records_.remove(record.id);
-    return;
-  }
-  if (record.gone) gone_keys_[{record.device, record.inode}] = record.birth_ns;
-  Remembered& remembered = remembered_[record.id];
-  remembered.record = std::move(record);
-  remembered.cursors = std::move(cursors);
-  remembered.live = std::move(live);
-  const FileRecord& known = remembered.record;
-  if (!known.gone) remembered_by_key_[{known.device, known.inode}] = &remembered;
-  if (known.gone && known.prefix_bytes == 0) return;  // nothing that a copy could continue
-  remembered_index_.add(prefix_of(known), &remembered);
-}
-
 std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
   std::vector<TailedFile*> rotated;
-  for (const auto& [key, remembered] : std::unordered_map(remembered_by_key_)) {
-    if (by_key_.contains(key)) continue;  // found: identify() decides what it is
+  for (const FileKey key : placeless_.keys()) {
+    Remembered* remembered = placeless_.remembered_in(key);
+    // Found: identify() decides what it is.
+    if (remembered == nullptr || by_key_.contains(key)) continue;
     const std::uint64_t id = remembered->record.id;
     const std::string old_path = remembered->record.path;
     const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key);
@@ -116,18 +88,17 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
       }
       forget(file);
     }
-    if (const auto it = remembered_by_key_.find(key); it != remembered_by_key_.end()) {
-      context_.log.info(context_.name, "{} is gone since the last run", old_path);
-      suspect_loss(*it->second, now);
-      vanish(*it->second);
-      remembered_by_key_.erase(it);
-    }
+    remembered = placeless_.remembered_in(key);
+    if (remembered == nullptr) continue;
+    context_.log.info(context_.name, "{} is gone since the last run", old_path);
+    suspect_loss(*remembered, now);
+    placeless_.vanish(*remembered);
   }
   if (inherited_) return rotated;  // the source before this one has told of its losses
   // What was in flight, or looked for, when the last run was killed.
-  for (const auto& [id, remembered] : remembered_) {
+  placeless_.for_each_remembered([&](const Remembered& remembered) {
     if (remembered.record.gone && !remembered.vanished) suspect_loss(remembered, now);
-  }
+  });
   return rotated;
 }
 
@@ -240,11 +211,11 @@ void FileCatalog::take_content(TailedFile& file) {
 bool FileCatalog::reserve_memory(std::size_t names) {
   const std::size_t content = kContentBytes + context_.outlets.size() * kCursorBytes;
   const std::size_t known =
-      std::max(names, files_.size()) * kFileBytes + (contents_ + ghosts_.size()) * content;
+      std::max(names, files_.size()) * kFileBytes + (contents_ + placeless_.ghost_count()) * content;
   const std::size_t bytes = known - std::min(known, context_.files_beside_bytes);
   const std::size_t others = context_.files.used_bytes() - memory_.bytes();
   const std::size_t room = context_.files.limit_bytes() - std::min(others, context_.files.limit_bytes());
-  const std::size_t all = std::min(bytes + remembered_.size() * kRememberedBytes, room);
+  const std::size_t all = std::min(bytes + placeless_.remembered_count() * kRememberedBytes, room);
   memory_.grow(all);
   memory_.shrink(all);
   full_ = bytes + kFileBytes > room;
@@ -253,20 +224,17 @@ bool FileCatalog::reserve_memory(std::size_t names) {
 
 FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std::optional<Error>& error) {
   if (file.content) return Identity::kKnown;
-  const auto remembered = remembered_by_key_.find(file.key);
+  Remembered* const remembered = placeless_.remembered_in(file.key);
   const bool at_end = file.first_scan && config_.start_at == StartAt::kEnd && !known_before_;
-  const bool may_be_known = remembered != remembered_by_key_.end() || !live_.empty() ||
-                            !ghost_index_.empty() || !remembered_index_.empty();
+  const bool may_be_known = remembered != nullptr || !live_.empty() || !placeless_.nothing_to_find();
   unseen_ = false;
-  if (file.size_known == 0 && !file.changed && !file.fd.valid() && !file.archive &&
-      remembered == remembered_by_key_.end()) {
+  if (file.size_known == 0 && !file.changed && !file.fd.valid() && !file.archive && remembered == nullptr) {
     if (at_end) file.first_scan = false;  // what comes to stand in it is new
     return Identity::kEmpty;
   }
   // What was known of one that was truncated, or is known from the last run, is there already. With until_eof
   // nothing would ever make room.
-  if (full_ && !file.truncated && remembered == remembered_by_key_.end() && !context_.until_eof)
-    return Identity::kNoRoom;
+  if (full_ && !file.truncated && remembered == nullptr && !context_.until_eof) return Identity::kNoRoom;
   if (!may_be_known && !at_end) {  // nothing that it could be: no need to look into it yet
     give_content(file, new_content(0, {}));
     return Identity::kKnown;
@@ -286,12 +254,12 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
   const std::uint64_t size = file.archive ? file.archive->size_bytes() : status->size_bytes;
   file.size_known = size;
 
-  if (remembered != remembered_by_key_.end()) {
-    Remembered& known = *remembered->second;
+  if (remembered != nullptr) {
+    Remembered& known = *remembered;
     const bool born_together = same_birth(known.record.birth_ns, file.birth_ns);
     if (auto content = born_together ? revive(file, known, *head, size) : nullptr) {
       const bool finished = known.record.finished;
-      forget_remembered(known);
+      placeless_.forget(known);
       give_content(file, std::move(content));
       file.finished_copy = finished;
       record(file, *file.content, false);
@@ -301,9 +269,8 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
     // Truncated or replaced while nobody looked: its old content may turn up as a copy, and it may itself be
     // the copy of another.
     suspect_loss(known, now);
-    vanish(known);
+    placeless_.vanish(known);
     file.truncated = born_together;
-    remembered_by_key_.erase(remembered);
     if (!file.archive) {  // one may hold the very file whose inode it got
       context_.log.info(context_.name, "{} was truncated or replaced since the last run", file.path());
     }
@@ -354,15 +321,15 @@ FileCatalog::Identity FileCatalog::identify(TailedFile& file, TimePoint now, std
 
 std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& remembered,
                                                 std::string_view head, std::uint64_t size_bytes) {
-  const Prefix prefix = prefix_of(remembered.record);
+  const Prefix prefix = remembered.prefix();
   if (head.size() < prefix.bytes) return nullptr;
   const CursorRecord* leader = remembered.leader();
   const std::string_view known_head = head.substr(0, prefix.bytes);
   if (prefix.bytes > 0 && hash_bytes(known_head) != prefix.hash) {
     // What was read may have been given back by a hole: the bytes before the position decide.
     const bool is_hole = known_head.find_first_not_of('\0') == known_head.npos;
-    const FileKey key{remembered.record.device, remembered.record.inode};
-    if (!is_hole || key != file.key || leader == nullptr || leader->offset < prefix.bytes) return nullptr;
+    if (!is_hole || remembered.key() != file.key || leader == nullptr || leader->offset < prefix.bytes)
+      return nullptr;
   }
   if (remembered.record.finished) {
     if (size_bytes != remembered.record.size_bytes) return nullptr;
@@ -436,9 +403,7 @@ void FileCatalog::note_before(std::uint64_t file_id, const std::string& sink, st
 // The content of its inode that was read before is gone: a writer without O_APPEND leaves a hole.
 bool FileCatalog::began_by_truncation(const TailedFile& file) const {
   if (file.archive) return false;
-  if (file.truncated) return true;
-  const auto gone = gone_keys_.find(file.key);
-  return gone != gone_keys_.end() && same_birth(gone->second, file.birth_ns);
+  return file.truncated || placeless_.had_gone_from(file.key, file.birth_ns);
 }
 
 // A copy was made while there was something to copy (semantics 4). An archive is made of a copy, and so may
@@ -459,36 +424,31 @@ bool FileCatalog::may_be_copy(const TailedFile& file, const Remembered& remember
 // It was in this place until a truncation: what is there now was written anew, if it is the same.
 bool FileCatalog::is_own_past(const TailedFile& file, const Remembered& remembered) {
   const FileRecord& record = remembered.record;
-  return file.truncated && FileKey{record.device, record.inode} == file.key &&
-         same_birth(record.birth_ns, file.birth_ns);
+  return file.truncated && remembered.key() == file.key && same_birth(record.birth_ns, file.birth_ns);
 }
 
 bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
-  for (LogContent* ghost : ghost_index_.find(head)) {
+  for (LogContent* ghost : placeless_.ghosts_alike(head)) {
     const std::uint64_t offset = ghost->fed_max();
     const Seam& seam = ghost->fed_max_seam();
     if (ghost->cut_from == file.token || !may_be_copy(file, ghost->gone_ns)) continue;
     // Not by its size when it was looked at first: it may have been under way, and is whole since the
     // original is truncated.
     if (!matches_before(file, offset, seam)) continue;
-    const auto it =
-        std::find_if(ghosts_.begin(), ghosts_.end(), [&](const auto& g) { return g.get() == ghost; });
-    std::shared_ptr<LogContent> content = *it;
-    ghost_index_.remove(ghost->prefix, ghost);
-    ghosts_.erase(it);
+    std::shared_ptr<LogContent> content = placeless_.take_ghost(*ghost);
     losses_.found(content->id);
     give_content(file, std::move(content));
     record(file, *file.content, false);
     return true;
   }
-  for (Remembered* known : remembered_index_.find(head)) {
+  for (Remembered* known : placeless_.remembered_alike(head)) {
     if (!known->record.gone) continue;  // its own inode may still be found
     if (is_own_past(file, *known) || !may_be_copy(file, *known)) continue;
     auto content = revive(file, *known, head, size_bytes);
     if (!content) continue;
     const bool finished = known->record.finished;
     losses_.found(known->record.id);
-    forget_remembered(*known);
+    placeless_.forget(*known);
     give_content(file, std::move(content));
     file.finished_copy = finished;
     record(file, *file.content, false);
@@ -502,14 +462,13 @@ bool FileCatalog::adopt_ghost(TailedFile& file, std::string_view head, std::uint
 std::optional<Error> FileCatalog::settle_owners(const TailedFile& file, std::string_view head,
                                                 TimePoint now) {
   std::vector<TailedFile*> owners;
-  for (Remembered* known : remembered_index_.find(head)) {
+  for (Remembered* known : placeless_.remembered_alike(head)) {
     if (known->record.gone) continue;
-    const auto owner = by_key_.find({known->record.device, known->record.inode});
+    const auto owner = by_key_.find(known->key());
     if (owner == by_key_.end() || owner->second == &file) continue;
     if (!same_birth(known->record.birth_ns, owner->second->birth_ns)) {  // the inode was freed and used again
       suspect_loss(*known, now);
-      vanish(*known);
-      remembered_by_key_.erase(owner->first);
+      placeless_.vanish(*known);
     } else if (!owner->second->archive_name) {
       owners.push_back(owner->second);
     }
@@ -522,87 +481,7 @@ std::optional<Error> FileCatalog::settle_owners(const TailedFile& file, std::str
   return std::nullopt;
 }
 
-// -- Archives ---------------------------------------------------------------------------------------------
-
-bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, std::uint32_t bytes,
-                                 std::uint64_t hash) {
-  if (!file.archive) return logflume::matches_before(file.fd.get(), offset, bytes, hash);
-  if (bytes > offset) return false;
-  const Seam seam = read_seam(file, offset);
-  return seam.size() >= bytes && hash_bytes(seam.view().substr(seam.size() - bytes)) == hash;
-}
-
-bool FileCatalog::matches_before(TailedFile& file, std::uint64_t offset, const Seam& seam) {
-  return matches_before(file, offset, seam.size(), hash_bytes(seam.view()));
-}
-
-// The raw bytes before `offset`, to compare later reads with.
-Seam FileCatalog::read_seam(TailedFile& file, std::uint64_t offset) {
-  if (file.archive) {
-    if (offset == 0 || offset > file.archive->size_bytes()) return {};
-    if (const Seam* seam = file.archive->seam_at(offset)) return *seam;
-    file.archive->want(offset);
-    unseen_ = true;
-    return {};
-  }
-  char buffer[Seam::kBytesMax];
-  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(offset, sizeof buffer));
-  const ssize_t n = ::pread(file.fd.get(), buffer, bytes, static_cast<off_t>(offset - bytes));
-  if (n != static_cast<ssize_t>(bytes)) return {};
-  return Seam::before(buffer + bytes, bytes);
-}
-
-void FileCatalog::note_wanted(TailedFile& file) {
-  Archive& archive = *file.archive;
-  const auto want_cursors = [&](const Remembered& known) {
-    for (const CursorRecord& cursor : known.cursors) archive.want(cursor.offset);
-  };
-  if (file.content) {
-    archive.want(file.content->fed_max());
-    return;
-  }
-  if (const auto own = remembered_by_key_.find(file.key); own != remembered_by_key_.end())
-    want_cursors(*own->second);
-  for (const Remembered* known : remembered_index_.find(archive.head())) want_cursors(*known);
-  for (const LogContent* ghost : ghost_index_.find(archive.head())) archive.want(ghost->fed_max());
-  for (const TailedFile* original : live_.find(archive.head())) {
-    if (original == &file || !original->content || original->content->fed_max() == 0) continue;
-    const Archive::Sighting seen{original->content->fed_max(), original->content->fed_max_seam()};
-    archive.want(seen.offset);
-    archive.sightings[original->token] = seen;
-  }
-}
-
-bool FileCatalog::holds_content(TailedFile& file) {
-  const std::uint64_t offset = file.content->fed_max();
-  const Prefix& prefix = file.content->prefix;
-  const std::string& head = file.archive->head();
-  if (file.finished_copy) return true;
-  return head.size() >= prefix.bytes &&
-         hash_bytes(std::string_view(head).substr(0, prefix.bytes)) == prefix.hash &&
-         offset <= file.archive->size_bytes() && matches_before(file, offset, file.content->fed_max_seam());
-}
-
-// Compared is what was read of the original when the archive's head became known: meanwhile it goes on.
-bool FileCatalog::archive_equal_so_far(TailedFile& copy, TailedFile& original) {
-  const Archive& archive = *copy.archive;
-  const auto seen = archive.sightings.find(original.token);
-  if (seen == archive.sightings.end()) {
-    unseen_ = true;  // it is read only since then
-    return false;
-  }
-  const auto& [offset, seam] = seen->second;
-  if (offset <= archive.size_bytes()) {
-    if (!matches_before(copy, offset, seam)) return false;
-  } else if (!original.archive) {  // the original was written to after it had been compressed
-    const Seam tail = read_seam(original, archive.size_bytes());
-    if (tail.size() == 0 || tail.view() != read_seam(copy, archive.size_bytes()).view()) return false;
-  } else {
-    return false;
-  }
-  copy.verified_to = archive.size_bytes();
-  return true;
-}
+// -- Copies -----------------------------------------------------------------------------------------------
 
 bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
   if (file.content) return false;
@@ -745,14 +624,7 @@ void FileCatalog::bury(std::shared_ptr<LogContent> content, const TailedFile& pl
   }
   content->gone_ns = gone_ns;
   if (content->recorded) record(place, *content, true);
-  ghost_index_.add(content->prefix, content.get());
-  ghosts_.push_back(std::move(content));
-  if (ghosts_.size() > kGhostsMax) {
-    const LogContent& oldest = *ghosts_.front();
-    ghost_index_.remove(oldest.prefix, ghosts_.front().get());
-    if (oldest.all_acknowledged()) records_.remove(oldest.id);
-    ghosts_.pop_front();
-  }
+  placeless_.add_ghost(std::move(content));
 }
 
 void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content) {
@@ -771,11 +643,7 @@ void FileCatalog::pass_to_copy(TailedFile& original, const std::shared_ptr<LogCo
     if (unseen_)
       copy->held_until = {};  // it is decoded once more, up to what was read of the original at last
     if (!equal) continue;
-    const auto ghost = std::find(ghosts_.begin(), ghosts_.end(), content);
-    if (ghost != ghosts_.end()) {
-      ghost_index_.remove(content->prefix, content.get());
-      ghosts_.erase(ghost);
-    }
+    (void)placeless_.take_ghost(*content);
     content->gone_ns = 0;
     losses_.found(content->id);
     give_content(*copy, content);
@@ -821,32 +689,14 @@ void FileCatalog::forget(TailedFile& file) {
     --contents_;
     bury(content, file, file.deleted_ns != 0 ? file.deleted_ns : wall_now_ns());
     pass_to_copy(file, content);
-  } else if (const auto known = remembered_by_key_.find(file.key);
-             known != remembered_by_key_.end() && same_birth(known->second->record.birth_ns, file.birth_ns)) {
+  } else if (Remembered* known = placeless_.remembered_in(file.key);
+             known != nullptr && same_birth(known->record.birth_ns, file.birth_ns)) {
     // It went before its first turn since the start: a copy goes on where the last run was.
-    suspect_loss(*known->second, steady_now());
-    vanish(*known->second);
-    remembered_by_key_.erase(known);
+    suspect_loss(*known, steady_now());
+    placeless_.vanish(*known);
   }
   by_key_.erase(file.key);
   files_.erase(file.token);
-}
-
-void FileCatalog::forget_remembered(Remembered& remembered) {
-  remembered_index_.remove(prefix_of(remembered.record), &remembered);
-  const FileKey key{remembered.record.device, remembered.record.inode};
-  if (const auto it = remembered_by_key_.find(key);
-      it != remembered_by_key_.end() && it->second == &remembered) {
-    remembered_by_key_.erase(it);
-  }
-  remembered_.erase(remembered.record.id);
-}
-
-void FileCatalog::vanish(Remembered& remembered) {
-  remembered.vanished = true;
-  remembered.record.gone = true;
-  remembered.record.updated_ns = wall_now_ns();
-  records_.put(remembered.record);
 }
 
 FileRecord FileCatalog::record_of(const TailedFile& file, const LogContent& content, bool gone) const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +15,7 @@
 #include "source/file_source_config.h"
 #include "source/handle_pool.h"
 #include "source/losses.h"
+#include "source/placeless_contents.h"
 #include "source/prefix_index.h"
 #include "source/source.h"
 #include "source/tailed_file.h"
@@ -44,7 +44,7 @@ class FileCatalog {
   TailedFile& found(const FoundFile& found, bool first_scan, TimePoint now);
   // One of its names is another now.
   // The last run has read in this inode.
-  bool is_remembered(const TailedFile& file) const { return remembered_by_key_.contains(file.key); }
+  bool is_remembered(const TailedFile& file) const { return placeless_.was_in(file.key); }
   void renamed(TailedFile& file, const std::string& old_path, const std::string& new_path);
   // False when the file has no name left: `place` says why.
   bool lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure, TimePoint now);
@@ -110,21 +110,8 @@ class FileCatalog {
   }
 
  private:
-  // A content as the checkpoint store has it, before a file is found that holds it.
-  struct Remembered {
-    FileRecord record;
-    std::vector<CursorRecord> cursors;
-    std::vector<Unread> lost_to;  // up to where what became of it is known
-    // After a reload, the content as it was read, with a cursor for each outlet; null for one that is new.
-    std::shared_ptr<LogContent> live;
-    // It went while nobody looked: who was there first, it or what looks like a copy, cannot be told.
-    bool vanished = false;
-    std::uint64_t offset_max() const;
-    const CursorRecord* leader() const;
-  };
-  static constexpr std::size_t kGhostsMax = 4096;
+  using Remembered = PlacelessContents::Remembered;
 
-  void remember(FileRecord record, std::vector<CursorRecord> cursors, std::shared_ptr<LogContent> live);
   void inherit_contents(const SourceLegacy& legacy, const CheckpointContent& stored);
   void map_cursors(LogContent& content) const;
   template <typename Visit>
@@ -158,8 +145,6 @@ class FileCatalog {
   Seam read_seam(TailedFile& file, std::uint64_t offset);
   void bury(std::shared_ptr<LogContent> content, const TailedFile& place, std::int64_t gone_ns);
   void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
-  void forget_remembered(Remembered& remembered);
-  void vanish(Remembered& remembered);
   FileRecord record_of(const TailedFile& file, const LogContent& content, bool gone) const;
   void record(const TailedFile& file, LogContent& content, bool gone);
 
@@ -181,16 +166,10 @@ class FileCatalog {
   bool unseen_ = false;  // what an archive holds somewhere was asked for, and nobody had looked there
 
   PrefixIndex<TailedFile*> live_;
-  std::list<std::shared_ptr<LogContent>> ghosts_;  // contents without a place, oldest first
-  PrefixIndex<LogContent*> ghost_index_;
-  std::unordered_map<std::uint64_t, Remembered> remembered_;  // by file id
-  std::unordered_map<FileKey, Remembered*, FileKeyHash> remembered_by_key_;
-  PrefixIndex<Remembered*> remembered_index_;
+  PlacelessContents placeless_;
   // Cursors of sinks that are connected no more and have not acknowledged all yet, by sink and file id:
   // should one be connected again, it goes on with them.
   std::map<std::string, std::unordered_map<std::uint64_t, CursorRef>> parked_;
-  // Inodes whose content was gone before the last run ended, and their birth.
-  std::unordered_map<FileKey, std::int64_t, FileKeyHash> gone_keys_;
 };
 
 }  // namespace logflume

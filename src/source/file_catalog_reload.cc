@@ -35,7 +35,7 @@ SourceLegacy FileCatalog::hand_over() {
                             file->place == TailedFile::Place::kNamed,
                             UniqueFd(::fcntl(file->fd.get(), F_DUPFD_CLOEXEC, 0))});
   }
-  for (const std::shared_ptr<LogContent>& ghost : ghosts_) {
+  for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) {
     FileRecord record;  // where it was only the store knows
     record.id = ghost->id;
     record.source = context_.name;
@@ -45,9 +45,9 @@ SourceLegacy FileCatalog::hand_over() {
     record.updated_ns = ghost->gone_ns;
     add(std::move(record), ghost, false);
   }
-  for (const auto& [id, remembered] : remembered_) {
+  placeless_.for_each_remembered([&](const Remembered& remembered) {
     legacy.contents.push_back({remembered.record, remembered.cursors, remembered.live, remembered.vanished});
-  }
+  });
   return legacy;
 }
 
@@ -78,9 +78,8 @@ void FileCatalog::inherit_contents(const SourceLegacy& legacy, const CheckpointC
       if (!known) cursors.push_back(*cursor);
     }
     if (content.live) map_cursors(*content.live);
-    const std::uint64_t id = record.id;
-    remember(std::move(record), std::move(cursors), content.live);
-    if (const auto it = remembered_.find(id); it != remembered_.end()) it->second.vanished = content.vanished;
+    Remembered* remembered = placeless_.remember(std::move(record), std::move(cursors), content.live);
+    if (remembered != nullptr) remembered->vanished = content.vanished;
   }
 }
 
@@ -138,10 +137,10 @@ void FileCatalog::for_each_content(Visit visit) {
   for (const auto& [token, file] : files_) {
     if (file->content) visit(*file->content, file.get());
   }
-  for (const std::shared_ptr<LogContent>& ghost : ghosts_) visit(*ghost, nullptr);
-  for (const auto& [id, remembered] : remembered_) {
+  for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) visit(*ghost, nullptr);
+  placeless_.for_each_remembered([&](const Remembered& remembered) {
     if (remembered.live) visit(*remembered.live, nullptr);
-  }
+  });
 }
 
 void FileCatalog::outlet_replaced(std::size_t index) {
@@ -152,11 +151,11 @@ void FileCatalog::outlet_replaced(std::size_t index) {
     cursor = cursor->continued_by(*outlet.ledger);
     if (content.recorded) outlet.ledger->note(cursor);
   });
-  for (auto& [id, remembered] : remembered_) {
+  placeless_.for_each_remembered([&](Remembered& remembered) {
     for (CursorRecord& cursor : remembered.cursors) {
       if (!outlet.formerly.empty() && cursor.sink == outlet.formerly) cursor.sink = outlet.sink;
     }
-  }
+  });
 }
 
 void FileCatalog::outlet_added(const CheckpointContent& stored) {
@@ -195,9 +194,10 @@ void FileCatalog::outlet_added(const CheckpointContent& stored) {
     if (content.recorded) outlet.ledger->note(content.cursors.back());
   });
   if (parked != parked_.end()) parked_.erase(parked);
-  for (auto& [id, remembered] : remembered_) {
-    if (const auto known = own.find(id); known != own.end()) remembered.cursors.push_back(*known->second);
-  }
+  placeless_.for_each_remembered([&](Remembered& remembered) {
+    const auto known = own.find(remembered.record.id);
+    if (known != own.end()) remembered.cursors.push_back(*known->second);
+  });
 }
 
 void FileCatalog::outlet_removed(std::size_t index) {
@@ -207,10 +207,10 @@ void FileCatalog::outlet_removed(std::size_t index) {
     if (*at && (*at)->acked_offset() < (*at)->fed_offset) parked[content.id] = *at;
     content.cursors.erase(at);
   });
-  for (auto& [id, remembered] : remembered_) {
+  placeless_.for_each_remembered([&](Remembered& remembered) {
     std::erase_if(remembered.cursors,
                   [&](const CursorRecord& cursor) { return cursor.sink == context_.outlets[index].sink; });
-  }
+  });
 }
 
 }  // namespace logflume

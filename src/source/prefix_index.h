@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "source/file_identity.h"
@@ -25,13 +25,11 @@ class PrefixIndex {
   // A prefix of no bytes tells nothing and is not kept.
   void add(const Prefix& prefix, const Value& value) {
     if (prefix.bytes == 0) return;
-    if (by_prefix_[prefix].insert(value).second) ++lengths_[prefix.bytes];
+    if (entries_.insert({prefix.hash, prefix.bytes, value}).second) ++lengths_[prefix.bytes];
   }
 
   void remove(const Prefix& prefix, const Value& value) {
-    const auto alike = by_prefix_.find(prefix);
-    if (alike == by_prefix_.end() || alike->second.erase(value) == 0) return;
-    if (alike->second.empty()) by_prefix_.erase(alike);
+    if (entries_.erase({prefix.hash, prefix.bytes, value}) == 0) return;
     const auto length = lengths_.find(prefix.bytes);
     if (--length->second == 0) lengths_.erase(length);
   }
@@ -41,23 +39,32 @@ class PrefixIndex {
     std::vector<Value> found;
     for (auto length = lengths_.rbegin(); length != lengths_.rend(); ++length) {
       if (length->first > head.size()) continue;
-      const auto alike = by_prefix_.find(Prefix{length->first, hash_bytes(head.substr(0, length->first))});
-      if (alike == by_prefix_.end()) continue;
-      for (const Value& value : alike->second) {
-        found.push_back(value);
+      const std::uint64_t hash = hash_bytes(head.substr(0, length->first));
+      for (auto entry = entries_.lower_bound({hash, length->first, Value{}}); entry != entries_.end();
+           ++entry) {
+        if (entry->hash != hash || entry->bytes != length->first) break;
+        found.push_back(entry->value);
         if (found.size() == kFoundMax) return found;
       }
     }
     return found;
   }
 
-  bool empty() const { return by_prefix_.empty(); }
+  bool empty() const { return entries_.empty(); }
 
  private:
-  struct Hash {
-    std::size_t operator()(const Prefix& prefix) const { return prefix.hash; }
+  // Ordered, which takes a quarter of the memory of sets in a hash table: there is one for each file.
+  struct Entry {
+    std::uint64_t hash;
+    std::uint32_t bytes;
+    Value value;
+    bool operator<(const Entry& other) const {
+      if (hash != other.hash) return hash < other.hash;
+      if (bytes != other.bytes) return bytes < other.bytes;
+      return std::less<>()(value, other.value);
+    }
   };
-  std::unordered_map<Prefix, std::unordered_set<Value>, Hash> by_prefix_;
+  std::set<Entry> entries_;
   std::map<std::uint32_t, std::size_t> lengths_;  // how many prefixes there are of each length
 };
 
