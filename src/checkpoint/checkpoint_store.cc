@@ -365,8 +365,9 @@ Result<void> CheckpointStore::commit(const CheckpointChanges& changes) {
   return {};
 }
 
-Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std::uint64_t* damaged) {
-  const std::string path = path_in(data_dir);
+namespace {
+
+Result<SqliteDatabase> open_read_only(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return errno_error("open " + path);
   auto database = SqliteDatabase::open(path, SQLITE_OPEN_READONLY);
@@ -391,10 +392,31 @@ Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std
     checked = check_checkpoint_schema(*database);
   }
   if (!checked) return on_store(std::move(checked).error(), path);
+  return database;
+}
+
+}  // namespace
+
+Result<CheckpointContent> CheckpointStore::read(const std::string& data_dir, std::uint64_t* damaged) {
+  const std::string path = path_in(data_dir);
+  auto database = open_read_only(path);
+  if (!database) return std::move(database).error();
   CheckpointScan scan = scan_checkpoints(*database);
   if (scan.failed) return on_store(*scan.failed, path);
   if (damaged != nullptr) *damaged = scan.damaged();
   return std::move(scan.content);
+}
+
+Result<CheckpointContent> CheckpointStore::read_page(const std::string& data_dir, std::uint64_t after,
+                                                     std::size_t files_max, std::uint64_t* damaged) {
+  const std::string path = path_in(data_dir);
+  auto database = open_read_only(path);
+  if (!database) return std::move(database).error();
+  std::uint64_t rows = 0;
+  auto page = read_checkpoint_page(*database, after, files_max, rows);
+  if (!page) return on_store(std::move(page).error(), path);
+  if (damaged != nullptr) *damaged = rows;
+  return page;
 }
 
 }  // namespace logflume

@@ -129,6 +129,10 @@ class CheckpointStore {
   // Reads without a lock on data_dir, for the command line; an agent may be running. Damaged records are
   // left out. Errors: as open(), but kBusy; kNotFound also when there are no checkpoints yet.
   static Result<CheckpointContent> read(const std::string& data_dir, std::uint64_t* damaged = nullptr);
+  // The same of the files with the ids behind `after`, `files_max` of them at most, without states: what is
+  // known of 100,000 files need not be in memory at a time.
+  static Result<CheckpointContent> read_page(const std::string& data_dir, std::uint64_t after,
+                                             std::size_t files_max, std::uint64_t* damaged = nullptr);
   ~CheckpointStore();
   CheckpointStore(const CheckpointStore&) = delete;
   CheckpointStore& operator=(const CheckpointStore&) = delete;

@@ -149,6 +149,34 @@ TEST_F(CheckpointStoreTest, KeepsWhatWasCommitted) {
   EXPECT_EQ(store->quarantined(), "");
 }
 
+TEST_F(CheckpointStoreTest, IsReadByPages) {
+  auto store = open();
+  CheckpointChanges changes;
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    changes.files.push_back(file(id));
+    changes.cursors.push_back(cursor(id, "bus", id * 10));
+    changes.cursors.push_back(cursor(id, "out", id * 10));
+    changes.ranges.push_back({id, "bus", 0, 5, RangeKind::kLost, "deleted", 5, 0, 1});
+  }
+  commit(*store, changes);
+  sql("UPDATE cursors SET checksum = 0 WHERE file_id = 3 AND sink = x'6f7574'");
+  std::vector<std::uint64_t> seen;
+  std::uint64_t after = 0;
+  for (const std::size_t expected : {2u, 2u, 1u, 0u}) {
+    std::uint64_t damaged = 7;
+    const auto page = CheckpointStore::read_page(data_dir_, after, 2, &damaged);
+    ASSERT_TRUE(page) << page.error().text();
+    EXPECT_EQ(page->files.size(), expected);
+    EXPECT_EQ(page->ranges.size(), expected);
+    EXPECT_EQ(damaged, after == 2 ? 1u : 0u);
+    EXPECT_EQ(page->cursors.size() + damaged, 2 * expected);
+    for (const CursorRecord& one : page->cursors) EXPECT_GT(one.file_id, after);
+    for (const FileRecord& one : page->files) seen.push_back(after = one.id);
+  }
+  EXPECT_THAT(seen, ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_EQ(CheckpointStore::read_page(data_dir_ + "/none", 0, 2).error().code, Errc::kNotFound);
+}
+
 TEST_F(CheckpointStoreTest, ReplacesAndRemoves) {
   auto store = open();
   commit(*store, {{file(1), file(2)},

@@ -394,6 +394,29 @@ bool scan_table(SqliteDatabase& database, std::vector<Record>& records, std::vec
   return TableScan<Record>(database, records, damaged, failed).run(version);
 }
 
+// Rows that `where`, with its two parameters, selects.
+template <typename Record>
+Result<void> read_rows(SqliteDatabase& database, std::vector<Record>& records, std::uint64_t& damaged,
+                       std::string_view where, std::int64_t first, std::int64_t second) {
+  using T = Table<Record>;
+  std::string sql = "SELECT ";
+  sql.append(T::kKey).append(", ").append(T::kColumns).append(" FROM ").append(T::kName);
+  auto rows = database.prepare(sql.append(" WHERE ").append(where));
+  if (!rows) return std::move(rows).error();
+  rows->bind(1, first).bind(2, second);
+  for (;;) {
+    const auto row = rows->step();
+    if (!row) return row.error();
+    if (!*row) return {};
+    Record record;
+    if (T::decode(*rows, record)) {
+      records.push_back(std::move(record));
+    } else {
+      ++damaged;
+    }
+  }
+}
+
 // What was before it is not known to have been delivered by this sink, though it was.
 void scan_cursors_v1(SqliteDatabase& database, CheckpointScan& scan, bool& complete) {
   std::vector<CursorRecordV1> cursors;
@@ -737,6 +760,29 @@ CheckpointScan scan_checkpoints(SqliteDatabase& database) {
   }
   if (begun) (void)database.execute("ROLLBACK");
   return scan;
+}
+
+Result<CheckpointContent> read_checkpoint_page(SqliteDatabase& database, std::uint64_t after,
+                                               std::size_t files_max, std::uint64_t& damaged) {
+  CheckpointContent content;
+  // One snapshot for the three tables.
+  if (auto begun = database.execute("BEGIN"); !begun) return std::move(begun).error();
+  auto read = [&]() -> Result<void> {
+    const std::int64_t limit = static_cast<std::int64_t>(std::min<std::size_t>(files_max, INT32_MAX));
+    if (auto r =
+            read_rows(database, content.files, damaged, "id > ? ORDER BY id LIMIT ?", stored(after), limit);
+        !r) {
+      return r;
+    }
+    if (content.files.empty()) return {};
+    const std::int64_t last = stored(content.files.back().id);
+    constexpr std::string_view kOfThese = "file_id > ? AND file_id <= ?";
+    if (auto r = read_rows(database, content.cursors, damaged, kOfThese, stored(after), last); !r) return r;
+    return read_rows(database, content.ranges, damaged, kOfThese, stored(after), last);
+  }();
+  (void)database.execute("ROLLBACK");
+  if (!read) return std::move(read).error();
+  return content;
 }
 
 Result<void> set_damaged_aside(SqliteDatabase& database, const CheckpointScan& scan, std::int64_t now_ns) {

@@ -68,6 +68,11 @@ struct CheckpointScan {
 // Reads all that can be read, of an earlier version too. Never fails: what cannot be read is not there.
 CheckpointScan scan_checkpoints(SqliteDatabase& database);
 
+// The files with the ids behind `after`, `files_max` of them at most, and what belongs to them; no states,
+// and damaged rows left out and counted. Of this version only.
+Result<CheckpointContent> read_checkpoint_page(SqliteDatabase& database, std::uint64_t after,
+                                               std::size_t files_max, std::uint64_t& damaged);
+
 // Moves the damaged rows of `scan`, and cursors and ranges without a file, to the table `damaged`, in one
 // transaction.
 Result<void> set_damaged_aside(SqliteDatabase& database, const CheckpointScan& scan, std::int64_t now_ns);

@@ -247,11 +247,16 @@ void Checkpointer::report(const Result<void>& committed) {
 void Checkpointer::run(std::stop_token stop) {
   TimePoint next = steady_now();  // no commit before
   bool retry = false;
+  std::uint64_t asked = 0;
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(wake_mutex_);
-      if (!retry) wake_.wait(lock, stop, [this] { return dirty_.load(std::memory_order_acquire); });
-      wake_.wait_until(lock, stop, next, [] { return false; });
+      const auto is_asked = [this] { return asked_ != answered_; };
+      if (!retry) {
+        wake_.wait(lock, stop, [&] { return dirty_.load(std::memory_order_acquire) || is_asked(); });
+      }
+      wake_.wait_until(lock, stop, next, is_asked);
+      asked = asked_;
     }
     if (stop.stop_requested()) return;  // stop() commits
     const std::lock_guard lock(commit_mutex_);
@@ -259,12 +264,31 @@ void Checkpointer::run(std::stop_token stop) {
     const auto committed = commit_locked();
     report(committed);
     retry = !committed;
+    answer(asked, committed.has_value());
     if (retry) {
       const auto factor = std::uint32_t{1} << std::min<std::uint32_t>(failures_ - 1, 16);
       next =
           steady_now() + std::max(config_.interval, std::min(config_.interval * factor, config_.retry_max));
     }
   }
+}
+
+void Checkpointer::answer(std::uint64_t asked, bool well) {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    if (answered_ == asked) return;
+    answered_ = asked;
+    if (well) answered_well_ = asked;
+  }
+  wake_.notify_all();
+}
+
+bool Checkpointer::commit_within(Duration patience) {
+  std::unique_lock lock(wake_mutex_);
+  const std::uint64_t own = ++asked_;
+  wake_.notify_all();
+  wake_.wait_until(lock, steady_now() + patience, [&] { return answered_ >= own; });
+  return answered_well_ >= own;
 }
 
 Duration Checkpointer::age() const {

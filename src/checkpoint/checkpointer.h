@@ -65,7 +65,10 @@ class Checkpointer {
   // On success all that was acknowledged or recorded before the call is durable, what earlier commits failed
   // to store included. On an error it is kept, and tried again later.
   Result<void> commit_now();
-  // The same, and these with it.
+  // The same on the checkpointer's own thread, waited for so long at most: for those who must not hang with
+  // the disk. False: it failed, took longer, or the thread does not run.
+  bool commit_within(Duration patience);
+  // commit_now(), and these with it.
   Result<void> commit_now(CheckpointChanges changes);
   // Makes of what was loaded from the store what it would hold if all commits had succeeded.
   void complete(CheckpointContent& content);
@@ -77,6 +80,7 @@ class Checkpointer {
   void run(std::stop_token stop);
   Result<void> commit_locked();
   void report(const Result<void>& committed);
+  void answer(std::uint64_t asked, bool well);
 
   const Commit commit_;
   const CheckpointerConfig config_;
@@ -93,6 +97,10 @@ class Checkpointer {
 
   std::mutex wake_mutex_;  // a leaf: nothing else is locked under it
   std::condition_variable_any wake_;
+  // Guarded by wake_mutex_. Commits that were asked for, those of them that are over, and the last good one.
+  std::uint64_t asked_ = 0;
+  std::uint64_t answered_ = 0;
+  std::uint64_t answered_well_ = 0;
 
   std::mutex commit_mutex_;  // guards all below, and each commit
   std::vector<SinkLedger*> ledgers_;

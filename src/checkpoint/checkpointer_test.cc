@@ -133,6 +133,29 @@ TEST_F(CheckpointerTest, CommitsAtMostOnceInAnIntervalAndAtTheStop) {
   EXPECT_EQ(store_.offset(1), 101u);
 }
 
+// Method: as above; what is asked for does not wait for the hour.
+TEST_F(CheckpointerTest, ACommitThatIsAskedForComesAtOnceOrIsGivenUp) {
+  auto checkpointer = make(std::chrono::hours(1));
+  SinkLedger ledger("bus", 1000, [&] { checkpointer->mark_dirty(); });
+  checkpointer->add_ledger(ledger);
+  EXPECT_FALSE(checkpointer->commit_within(1ms)) << "the thread does not run";
+  checkpointer->start();
+  const CursorRef cursor = cursor_of(ledger, 1);
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    acknowledge(cursor, 1);
+    EXPECT_TRUE(checkpointer->commit_within(60s));
+    EXPECT_EQ(store_.offset(1), n);
+  }
+  EXPECT_TRUE(checkpointer->commit_within(60s)) << "with nothing to store";
+  acknowledge(cursor, 1);
+  store_.fail(true);
+  EXPECT_FALSE(checkpointer->commit_within(60s));
+  store_.fail(false);
+  EXPECT_TRUE(checkpointer->commit_within(60s));
+  EXPECT_EQ(store_.offset(1), 4u);
+  EXPECT_TRUE(checkpointer->stop());
+}
+
 TEST_F(CheckpointerTest, CommitNowIsDurableOnReturn) {
   auto checkpointer = make(std::chrono::hours(1));
   SinkLedger ledger("out", 1000, [&] { checkpointer->mark_dirty(); });
