@@ -45,6 +45,9 @@ void BufferIntake::drop(const Delivery& delivery) {
   context_.metrics.received_events.add(batch.events);
   context_.metrics.received_bytes.add(batch.bytes + (batch.unterminated ? 1 : 0));
   context_.metrics.discarded("buffer_full", batch.events);
+  context_.ledger.discard(
+      *delivery.cursor,
+      {batch.owed, {batch.text_begin, batch.text_begin + batch.bytes}, "buffer_full", batch.events});
   context_.ledger.acknowledge({&delivery, 1});
 }
 

@@ -16,6 +16,30 @@ constexpr std::size_t kCursorsMax = 4096;
 constexpr Duration kRetry = 1s;         // after an error
 constexpr Duration kRetryMemory = 2ms;  // for what nobody wakes us
 
+// Ranges of files that go together; neighbours become one.
+struct GivenUp {
+  GivenUp(std::string of_sink, std::string why) : sink(std::move(of_sink)), reason(std::move(why)) {}
+  void add(std::uint64_t file_id, FileRange range, std::uint64_t events) {
+    const auto [known, inserted] = last.try_emplace(file_id, ranges.size());
+    if (!inserted && ranges[known->second].end == range.begin) {
+      RangeRecord& grown = ranges[known->second];
+      grown.end = range.end;
+      grown.bytes += range.bytes();
+      grown.events += events;
+      return;
+    }
+    known->second = ranges.size();
+    ranges.push_back({file_id, sink, range.begin, range.end, RangeKind::kDiscardedLater, reason,
+                      range.bytes(), events, now_ns});
+  }
+
+  const std::string sink;
+  const std::string reason;
+  const std::int64_t now_ns = wall_now_ns();
+  std::vector<RangeRecord> ranges;
+  std::unordered_map<std::uint64_t, std::size_t> last;  // by file
+};
+
 }  // namespace
 
 BufferOutlet::BufferOutlet(DiskBufferContext& context, BufferedRecords& records)
@@ -154,8 +178,8 @@ void BufferOutlet::take_gap(const LogGap& gap) {
   mark_done(gap.begin, gap.end);
 }
 
-void BufferOutlet::mark_done(std::uint64_t begin, std::uint64_t end) {
-  if (begin < end && records_.mark_done(begin, end)) context_.writer_thread.wake();
+void BufferOutlet::mark_done(std::uint64_t begin, std::uint64_t end, std::vector<RangeRecord> given_up) {
+  if (begin < end && records_.mark_done(begin, end, std::move(given_up))) context_.writer_thread.wake();
 }
 
 bool BufferOutlet::give_up_oldest() {
@@ -163,6 +187,7 @@ bool BufferOutlet::give_up_oldest() {
   if (!end) return false;
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
+  GivenUp given_up(context_.sink, "buffer_full");
   if (next_ < *end) {
     // Count what goes. What of it cannot be read, cannot be counted.
     SegmentReader reader(context_.disk, context_.directory, next_);
@@ -174,7 +199,9 @@ bool BufferOutlet::give_up_oldest() {
         if (records_.is_done(record.position)) continue;
         const auto batch = BufferedBatch::decode(record.payload, record.items);
         events += record.items;
-        bytes += batch ? batch->text.size() : 0;
+        if (!batch) continue;
+        bytes += batch->text.size();
+        given_up.add(batch->file_id, batch->text_range(), record.items);
       }
     }
   }
@@ -187,7 +214,7 @@ bool BufferOutlet::give_up_oldest() {
   if (next_ < *end) {
     replayed_.clear();
     replaying_ = false;
-    mark_done(next_, *end);
+    mark_done(next_, *end, std::move(given_up.ranges));
     next_ = *end;
   }
   context_.writer_thread.wake();

@@ -40,7 +40,7 @@ class BufferOutlet {
   void read_failed(const Error& error, TimePoint now);
   void take_damage(const LogDamage& damage);
   void take_gap(const LogGap& gap);
-  void mark_done(std::uint64_t begin, std::uint64_t end);
+  void mark_done(std::uint64_t begin, std::uint64_t end, std::vector<RangeRecord> given_up = {});
   void hand(BatchRef batch);
   CursorRef cursor_of(std::uint64_t file_id);
 

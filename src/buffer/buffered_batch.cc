@@ -1,5 +1,6 @@
 #include "buffer/buffered_batch.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -56,6 +57,11 @@ void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces) {
                       batch.event_ends.size() * sizeof(std::uint32_t)});
   }
   if (batch.bytes != 0) pieces.push_back({const_cast<char*>(batch.data), batch.bytes});
+}
+
+FileRange BufferedBatch::text_range() const {
+  const std::uint64_t bytes = std::min<std::uint64_t>(text.size(), owed.bytes());
+  return truncated ? FileRange{owed.begin, owed.begin + bytes} : FileRange{owed.end - bytes, owed.end};
 }
 
 std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std::uint32_t events) {

@@ -27,6 +27,10 @@ struct BufferedBatch {
   std::vector<std::uint32_t> event_ends;
   std::string_view text;
 
+  // Where the text stands in the file. What an event owes beyond it is before it (a hole), or behind it (it
+  // was cut).
+  FileRange text_range() const;
+
   // nullopt: this is no such payload, whatever its checksum says. `events`: as the record counts them.
   static std::optional<BufferedBatch> decode(std::string_view payload, std::uint32_t events);
 };

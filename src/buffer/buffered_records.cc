@@ -216,12 +216,12 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> BufferedRecords::missing(st
   return state_.done.missing(begin, end);
 }
 
-bool BufferedRecords::mark_done(std::uint64_t begin, std::uint64_t end) {
+bool BufferedRecords::mark_done(std::uint64_t begin, std::uint64_t end, std::vector<RangeRecord> given_up) {
   const std::lock_guard lock(mutex_);
   state_.done.mark(begin, end);
   trim();
   count_rest();
-  publish();
+  publish({}, std::move(given_up));
   return can_reclaim();
 }
 
@@ -248,6 +248,7 @@ void BufferedRecords::give_up(std::uint64_t end, std::uint64_t events, std::uint
 bool BufferedRecords::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
   const std::lock_guard lock(mutex_);
   const bool was_full = full_;
+  std::vector<RangeRecord> given_up;
   for (const Delivery& delivery : done) {
     const FileRange position = delivery.batch->owed;
     state_.done.mark(position.begin, position.end);
@@ -256,6 +257,8 @@ bool BufferedRecords::acknowledge(std::span<const Delivery> done, std::span<cons
     const auto entry = behind(position.begin);
     const bool in_window = entry != window_.end() && entry->position == position.begin;
     forget(delivery.batch->events, delivery.batch->bytes, position.end <= state_.durable_to);
+    settle_discards(position.begin, delivery.cursor->file_id(),
+                    in_window && !entry->released ? &*entry : nullptr, given_up);
     if (!in_window) continue;
     entry->done = true;
     release(*entry);
@@ -266,9 +269,14 @@ bool BufferedRecords::acknowledge(std::span<const Delivery> done, std::span<cons
       window_.size() < kWindowEntriesMax / 4) {
     spilling_ = false;  // the sink has caught up
   }
-  publish(states);
+  publish(states, std::move(given_up));
   if (full_ && state_.events == 0) full_ = false;  // also one larger than the buffer has room
   return can_reclaim() || (was_full && !full_);
+}
+
+void BufferedRecords::discard(Discard discard) {
+  const std::lock_guard lock(mutex_);
+  add_discard(discards_[discard.owed.begin], std::move(discard));
 }
 
 void BufferedRecords::drain() {
@@ -313,10 +321,28 @@ void BufferedRecords::release(Entry& entry) {
   waiting_bytes_ -= entry.delivery.batch->bytes;
 }
 
-void BufferedRecords::publish(std::span<const SinkStateRecord> sink_states) {
+void BufferedRecords::settle_discards(std::uint64_t position, std::uint64_t file_id, Entry* kept,
+                                      std::vector<RangeRecord>& ranges) {
+  if (discards_.empty()) return;
+  auto given_up = discards_.extract(position);
+  if (given_up.empty()) return;
+  for (Discard& discard : given_up.mapped()) {
+    if (kept != nullptr) {
+      discard.owed = kept->delivery.batch->owed;
+      context_.ledger.discard(*kept->delivery.cursor, std::move(discard));
+    } else {
+      ranges.push_back({file_id, context_.sink, discard.range.begin, discard.range.end,
+                        RangeKind::kDiscardedLater, std::move(discard.reason), discard.range.bytes(),
+                        discard.events, wall_now_ns()});
+    }
+  }
+}
+
+void BufferedRecords::publish(std::span<const SinkStateRecord> sink_states,
+                              std::vector<RangeRecord> ranges) {
   std::vector<SinkStateRecord> states(sink_states.begin(), sink_states.end());
   states.push_back({context_.sink, std::string(BufferState::kKey), state_.encode()});
-  context_.ledger.acknowledge(released_, states);
+  context_.ledger.acknowledge(released_, states, std::move(ranges));
   released_.clear();
 }
 

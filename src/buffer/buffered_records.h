@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -82,7 +83,8 @@ class BufferedRecords {
   // The parts of [begin, end) that nobody is done with.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> missing(std::uint64_t begin, std::uint64_t end) const;
   // Nobody waits for these positions any more. True: a segment can go.
-  bool mark_done(std::uint64_t begin, std::uint64_t end);
+  // `given_up`: ranges of files in it that the audit is to know of.
+  bool mark_done(std::uint64_t begin, std::uint64_t end, std::vector<RangeRecord> given_up = {});
   // Events in the log that cannot be delivered.
   void lose(std::uint64_t events, std::uint64_t bytes);
   // drop_oldest: the first segments are to go, up to there.
@@ -92,6 +94,8 @@ class BufferedRecords {
   // -- Done with ------------------------------------------------------------------------------------------
   // True: the writer has something to do.
   bool acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states);
+  // What the sink gives up of a delivery that it has not acknowledged yet; `discard.owed` is its position.
+  void discard(Discard discard);
 
   // What is in memory is written, and nothing more lent while that works.
   void drain();
@@ -129,7 +133,11 @@ class BufferedRecords {
   void trim();
   // Of `entry`, once: its source need not keep it any more.
   void release(Entry& entry);
-  void publish(std::span<const SinkStateRecord> sink_states = {});
+  void publish(std::span<const SinkStateRecord> sink_states = {}, std::vector<RangeRecord> ranges = {});
+  // What the sink gave up of the delivery at `position`, which it is done with now: of one that its source
+  // still keeps (`kept`) it is not delivered; of others, that count as delivered, `ranges` say so.
+  void settle_discards(std::uint64_t position, std::uint64_t file_id, Entry* kept,
+                       std::vector<RangeRecord>& ranges);
   void forget(std::uint64_t events, std::uint64_t bytes, bool durable);
   void count_lost(std::uint64_t events);
   // Once nothing is left: of what could not be read or was gone, not all was known before.
@@ -156,6 +164,8 @@ class BufferedRecords {
   bool failing_ = false;  // the last write failed
   bool draining_ = false;
   std::vector<Delivery> released_;  // to be published
+  // What the sink has given up of deliveries that it is not done with, by position.
+  std::unordered_map<std::uint64_t, std::vector<Discard>> discards_;
 };
 
 }  // namespace logflume

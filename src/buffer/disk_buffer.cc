@@ -155,6 +155,10 @@ void DiskBuffer::acknowledge(std::span<const Delivery> done, std::span<const Sin
   if (wakes_writer) parts_->context.writer_thread.wake();
 }
 
+void DiskBuffer::discard(Cursor& /*cursor*/, Discard discard) {
+  parts_->records.discard(std::move(discard));
+}
+
 void DiskBuffer::drain() {
   parts_->records.drain();
   parts_->context.intake_thread.wake();

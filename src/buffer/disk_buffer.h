@@ -74,8 +74,7 @@ class DiskBuffer final : public AckTarget {
   Agent& writer();
 
   void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) override;
-  // Counted by the sink; its sources were told that the buffer has the events.
-  void discard(Cursor&, Discard) override {}
+  void discard(Cursor& cursor, Discard discard) override;
 
   // What is in memory is written, and nothing more handed on while that works.
   void drain();

@@ -347,6 +347,15 @@ class DiskBufferFull : public ::testing::Test {
     for (const std::string& text : texts) all.push_back(std::stoi(text));
     return all;
   }
+  // Bytes that were committed as such.
+  std::uint64_t given_up(RangeKind kind, std::string_view reason) const {
+    std::uint64_t bytes = 0;
+    for (const RangeRecord& range : machine_.ranges) {
+      if (range.kind == kind && range.reason == reason && range.sink == "out" && range.file_id == 1)
+        bytes += range.bytes;
+    }
+    return bytes;
+  }
   static void expect_consecutive(const std::vector<int>& all) {
     for (std::size_t i = 1; i < all.size(); ++i) ASSERT_EQ(all[i], all[i - 1] + 1);
   }
@@ -378,6 +387,8 @@ TEST_F(DiskBufferFull, DropNewestCountsWhatComesIn) {
   EXPECT_TRUE(life.harness.all_acked());
   EXPECT_EQ(life.harness.acked(), 200U * 20'000);
   EXPECT_EQ(life.harness.metrics.received_events.value(), 200U);
+  ASSERT_TRUE(life.commit());
+  EXPECT_EQ(given_up(RangeKind::kDiscarded, "buffer_full"), dropped * 20'000);
 }
 
 TEST_F(DiskBufferFull, DropOldestGivesUpSegmentsAndKeepsWhatTheSinkHas) {
@@ -398,6 +409,52 @@ TEST_F(DiskBufferFull, DropOldestGivesUpSegmentsAndKeepsWhatTheSinkHas) {
   EXPECT_TRUE(life.buffer.empty());
   EXPECT_EQ(life.gauge("logflume_buffer_events"), 0);
   EXPECT_EQ(life.harness.metrics.received_events.value(), 201U);
+  ASSERT_TRUE(life.commit());
+  EXPECT_EQ(given_up(RangeKind::kDiscardedLater, "buffer_full"), dropped * 20'000);
+}
+
+// What a sink gives up is told of the file, whether its source keeps it still, the window has it, or the log.
+TEST_F(DiskBufferFull, WhatASinkGivesUpIsToldByRange) {
+  DiskBufferConfig memory = config(WhenFull::kBlock);
+  memory.overflow = true;
+  {
+    Life life(machine_, memory);  // nothing is written: the source keeps it
+    life.send("one\ntwo\n");
+    life.work();
+    auto taken = life.take();
+    ASSERT_EQ(taken.size(), 1U);
+    life.outcome_.discarded("refused", taken[0], taken[0].batch->range_of(1, 2), 1);
+    ASSERT_TRUE(life.commit());
+    EXPECT_TRUE(machine_.ranges.empty()) << "before its delivery is done";
+    life.acknowledge(std::move(taken[0]));
+    ASSERT_TRUE(life.commit());
+    EXPECT_EQ(given_up(RangeKind::kDiscarded, "refused"), 4U);
+    EXPECT_EQ(machine_.ranges.back().begin, 4U);
+  }
+  {
+    Life life(machine_, config(WhenFull::kBlock));
+    life.send("three\nfour\n");
+    life.send("five\n");
+    life.work();
+    auto taken = life.take();
+    ASSERT_EQ(taken.size(), 2U);
+    life.outcome_.discarded("refused", taken[0], taken[0].batch->range_of(0, 1), 1);
+    life.acknowledge(std::move(taken[0]));
+    ASSERT_TRUE(life.commit());
+    EXPECT_EQ(given_up(RangeKind::kDiscardedLater, "refused"), 6U);
+    EXPECT_EQ(machine_.ranges.back().begin, 8U);
+  }
+  Life life(machine_, config(WhenFull::kBlock));  // from the log
+  life.work();
+  auto taken = life.take();
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken[0].batch->in_file.begin, 19U);
+  life.outcome_.discarded("refused", taken[0], taken[0].batch->range_of(0, 1), 1);
+  life.acknowledge(std::move(taken[0]));
+  ASSERT_TRUE(life.commit());
+  EXPECT_EQ(given_up(RangeKind::kDiscardedLater, "refused"), 11U);
+  EXPECT_EQ(machine_.ranges.back().begin, 19U);
+  EXPECT_EQ(machine_.ranges.back().end, 24U);
 }
 
 class DiskBufferDamaged : public ::testing::Test {

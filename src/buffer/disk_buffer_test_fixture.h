@@ -22,6 +22,7 @@ namespace logflume {
 struct StoreForTest {
   std::map<std::uint64_t, std::uint64_t> offsets;  // of the sink's cursors, by file
   std::vector<SinkStateRecord> states;
+  std::vector<RangeRecord> ranges;
   TimePoint now{std::chrono::hours(1)};
   std::function<bool()> is_down;  // the power is off
 };
@@ -112,6 +113,7 @@ class Life {
   Result<void> store(CheckpointChanges changes) {
     if (machine_.is_down && machine_.is_down()) return errno_error(EIO, "commit");
     for (const CursorRecord& cursor : changes.cursors) machine_.offsets[cursor.file_id] = cursor.offset;
+    machine_.ranges.insert(machine_.ranges.end(), changes.ranges.begin(), changes.ranges.end());
     for (SinkStateRecord& state : changes.states) {
       std::erase_if(machine_.states, [&](const auto& known) { return known.key == state.key; });
       machine_.states.push_back(std::move(state));

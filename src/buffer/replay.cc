@@ -85,6 +85,8 @@ BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint no
   batch->event_ends = std::move(stored->event_ends);
   batch->origin = origin_of(stored->source, stored->path, stored->file_id);
   batch->owed = {record.position, record.end};
+  batch->in_file = stored->owed;
+  batch->text_begin = stored->text_range().begin;
   batch->wall_ns = stored->wall_ns;
   batch->read_at = now - std::max(Duration(now_wall_ns - stored->wall_ns), Duration::zero());
   return shared;

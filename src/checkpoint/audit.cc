@@ -26,10 +26,12 @@ class Adding {
     audit_.acknowledged = cursor.offset;
   }
 
-  SinkAudit run(const std::vector<RangeRecord>& rows) {
+  // `later`: those of what counts as delivered in the cursor.
+  SinkAudit run(const std::vector<RangeRecord>& rows, const std::vector<RangeRecord>& later) {
     add_before(rows);
     add_done(rows);
     add_ahead(rows);
+    for (const RangeRecord& row : later) add_later(row);
     return std::move(audit_);
   }
 
@@ -81,6 +83,27 @@ class Adding {
     if (!audit_.faults.empty()) return;
     if (accounted < done.bytes()) fault(AuditFault::Kind::kGap, done, done.bytes() - accounted);
     if (accounted > done.bytes()) fault(AuditFault::Kind::kOverlap, done, accounted - done.bytes());
+  }
+
+  void add_later(const RangeRecord& row) {
+    const FileRange range =
+        clipped({row.begin, row.end}, std::min(cursor_.begin, cursor_.offset), cursor_.offset);
+    const bool joined = row.bytes < row.end - row.begin;
+    const std::uint64_t bytes = std::min({row.bytes, range.bytes(), audit_.delivered.bytes});
+    if (bytes == 0) return;
+    AuditPart& delivered = audit_.delivered;
+    add(audit_.exceptions[{RangeKind::kDiscarded, row.reason}], range, bytes, row.events);
+    delivered.bytes -= bytes;
+    delivered.events -= std::min(row.events, delivered.events);
+    if (joined) return;
+    std::vector<FileRange> left;
+    for (const FileRange& part : delivered.ranges) {
+      if (part.begin < std::min(part.end, range.begin))
+        left.push_back({part.begin, std::min(part.end, range.begin)});
+      if (std::max(part.begin, range.end) < part.end)
+        left.push_back({std::max(part.begin, range.end), part.end});
+    }
+    delivered.ranges = std::move(left);
   }
 
   // Ahead of it there is only what nobody will read: lost, or the rest of a line that was cut off.
@@ -139,13 +162,17 @@ FileAudit audit_file(std::uint64_t size_bytes, const std::vector<CursorRecord>& 
   audit.size_bytes = size_bytes;
   const auto reach = [&](std::uint64_t end) { audit.size_bytes = std::max(audit.size_bytes, end); };
   for (const CursorRecord& cursor : cursors) reach(cursor.offset);
-  for (const RangeRecord& range : ranges) reach(range.end);
+  for (const RangeRecord& range : ranges) {
+    if (range.kind != RangeKind::kDiscardedLater) reach(range.end);
+  }
   for (const InFlight& flight : in_flight) reach(std::max(flight.fed, flight.size_bytes));
 
   for (const CursorRecord& cursor : cursors) {
     std::vector<RangeRecord> rows;
+    std::vector<RangeRecord> later;
     for (const RangeRecord& range : ranges) {
-      if (range.sink.empty() || range.sink == cursor.sink) rows.push_back(range);
+      if (!range.sink.empty() && range.sink != cursor.sink) continue;
+      (range.kind == RangeKind::kDiscardedLater ? later : rows).push_back(range);
     }
     std::sort(rows.begin(), rows.end(), [](const RangeRecord& a, const RangeRecord& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
@@ -154,7 +181,7 @@ FileAudit audit_file(std::uint64_t size_bytes, const std::vector<CursorRecord>& 
     for (const InFlight& flight : in_flight) {
       if (flight.sink == cursor.sink) fed = std::max(fed, flight.fed);
     }
-    audit.sinks.push_back(Adding(cursor, fed, audit.size_bytes).run(rows));
+    audit.sinks.push_back(Adding(cursor, fed, audit.size_bytes).run(rows, later));
   }
   std::sort(audit.sinks.begin(), audit.sinks.end(),
             [](const SinkAudit& a, const SinkAudit& b) { return a.sink < b.sink; });

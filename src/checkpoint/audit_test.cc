@@ -56,6 +56,21 @@ TEST(AuditTest, PartsAddUpToTheSize) {
   EXPECT_EQ(sink.exceptions.at({RangeKind::kLost, "why"}).bytes, 10u);
 }
 
+TEST(AuditTest, WhatABufferGaveUpLaterIsNotDelivered) {
+  const SinkAudit sink =
+      audit(200, cursor(100, 90),
+            {row(0, 10), row(20, 30, RangeKind::kDiscardedLater), row(90, 120, RangeKind::kDiscardedLater)});
+  EXPECT_THAT(faults(sink), IsEmpty());
+  EXPECT_EQ(sink.delivered.bytes, 70u);
+  EXPECT_EQ(sink.delivered.events, 7u);
+  ASSERT_EQ(sink.delivered.ranges.size(), 2u);
+  EXPECT_EQ(sink.delivered.ranges[0].begin, 10u);
+  EXPECT_EQ(sink.delivered.ranges[0].end, 20u);
+  EXPECT_EQ(sink.delivered.ranges[1].begin, 30u);
+  EXPECT_EQ(sink.delivered.ranges[1].end, 90u);
+  EXPECT_EQ(sink.exceptions.at({RangeKind::kDiscarded, "why"}).bytes, 30u);
+}
+
 TEST(AuditTest, WhatIsBeforeASinkNeedsAReason) {
   EXPECT_THAT(faults(audit(100, cursor(100, 60, 40), {row(0, 40, RangeKind::kSkipped)})), IsEmpty());
   EXPECT_THAT(faults(audit(100, cursor(100, 60, 40), {row(0, 30, RangeKind::kSkipped)})),

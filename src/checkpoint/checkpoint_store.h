@@ -55,8 +55,9 @@ enum class RangeKind : std::uint8_t {
   kLost = 2,       // gone before they were read
   kDiscarded = 3,  // read, and given up
   kFiltered = 4,   // a transform dropped them
+  kDiscardedLater = 5,  // counted as delivered when a sink's disk buffer took them, and given up after that
 };
-constexpr RangeKind kRangeKindMax = RangeKind::kFiltered;
+constexpr RangeKind kRangeKindMax = RangeKind::kDiscardedLater;
 std::string_view range_kind_name(RangeKind kind);
 
 // Bytes of a file that were not delivered. Kept as rows of the store since there are few of them.

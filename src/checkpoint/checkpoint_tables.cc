@@ -490,6 +490,7 @@ std::string_view range_kind_name(RangeKind kind) {
     case RangeKind::kLost:
       return "lost";
     case RangeKind::kDiscarded:
+    case RangeKind::kDiscardedLater:
       return "discarded";
     case RangeKind::kFiltered:
       return "filtered";

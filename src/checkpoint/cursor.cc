@@ -60,9 +60,7 @@ bool Cursor::mark(FileRange range, const Seam& seam, std::uint64_t bytes, std::u
   return false;
 }
 
-void Cursor::discard(Discard discard) {
-  std::vector<Discard>& discards = unusual().discards;
-  // Messages that are refused one by one are one range.
+void add_discard(std::vector<Discard>& discards, Discard discard) {
   if (!discards.empty()) {
     Discard& last = discards.back();
     if (last.owed.begin == discard.owed.begin && last.range.end == discard.range.begin &&

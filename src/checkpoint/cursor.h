@@ -31,6 +31,9 @@ struct Discard {
   std::uint64_t events = 0;
 };
 
+// Those of messages that are refused one by one are one range.
+void add_discard(std::vector<Discard>& discards, Discard discard);
+
 // Threads: fed_* and backlog_to belong to the source's thread, take_to() to the sink's, file_stored to the
 //          buffer's; acked_offset() and
 //          taken_offset() may be read anywhere; the rest is guarded by the ledger that the cursor belongs to.
@@ -81,7 +84,7 @@ class Cursor : public RefCounted<Cursor> {
   bool mark(const Batch& batch) { return mark(batch.owed, batch.seam, batch.bytes, batch.events); }
   bool mark(FileRange range, const Seam& seam, std::uint64_t bytes, std::uint64_t events);
   // Until the low-watermark has passed it: what is delivered again after a crash was not discarded.
-  void discard(Discard discard);
+  void discard(Discard discard) { add_discard(unusual().discards, std::move(discard)); }
   // Moves what the low-watermark has passed to `ranges` and takes it off what was delivered.
   void take_discards(const std::string& sink, std::vector<RangeRecord>& ranges);
 

@@ -14,12 +14,17 @@ SinkLedger::SinkLedger(std::string sink, std::size_t inflight_bytes_max, std::fu
       on_dirty_(std::move(on_dirty)) {}
 
 void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
-  if (done.empty() && states.empty()) return;
+  acknowledge(done, states, {});
+}
+
+void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states,
+                             std::vector<RangeRecord> ranges) {
+  if (done.empty() && states.empty() && ranges.empty()) return;
   std::uint64_t bytes = 0;
   bool first_change = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool was_clean = dirty_cursors_.empty() && dirty_states_.empty();
+    const bool was_clean = is_clean();
     for (const Delivery& delivery : done) {
       Cursor& cursor = *delivery.cursor;
       assert(&cursor.ledger() == this);
@@ -37,7 +42,8 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
         dirty_states_[known->second].value = state.value;
       }
     }
-    first_change = was_clean && !(dirty_cursors_.empty() && dirty_states_.empty());
+    std::move(ranges.begin(), ranges.end(), std::back_inserter(dirty_ranges_));
+    first_change = was_clean && !is_clean();
   }
   // Before the counters: a source that sees nothing in flight may ask for a commit, which has to include it.
   if (first_change && on_dirty_) on_dirty_();
@@ -111,6 +117,8 @@ void SinkLedger::take(CheckpointChanges& changes) {
     cursor->dirty_ = false;
   }
   dirty_cursors_.clear();
+  std::move(dirty_ranges_.begin(), dirty_ranges_.end(), std::back_inserter(changes.ranges));
+  dirty_ranges_.clear();
   std::move(dirty_states_.begin(), dirty_states_.end(), std::back_inserter(changes.states));
   dirty_states_.clear();
   dirty_state_index_.clear();

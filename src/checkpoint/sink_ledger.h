@@ -71,6 +71,9 @@ class SinkLedger final : public AckTarget {
   // REQUIRES: each delivery once; its cursor belongs to this ledger.
   void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) override;
   void acknowledge(std::span<const Delivery> done) { acknowledge(done, {}); }
+  // `ranges` are stored in the same transaction.
+  void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states,
+                   std::vector<RangeRecord> ranges);
   void discard(Cursor& cursor, Discard discard) override;
 
   // The cursor's place is to be durable although nothing was acknowledged: a position that was chosen, not
@@ -84,6 +87,7 @@ class SinkLedger final : public AckTarget {
  private:
   void release(std::uint64_t bytes, std::uint64_t batches);
   void wake_sources();
+  bool is_clean() const { return dirty_cursors_.empty() && dirty_ranges_.empty() && dirty_states_.empty(); }
   std::size_t inflight_bytes_max() const { return inflight_bytes_max_.load(std::memory_order_relaxed); }
   std::size_t wake_below_bytes() const {
     const std::size_t max = inflight_bytes_max();
@@ -101,6 +105,7 @@ class SinkLedger final : public AckTarget {
 
   std::mutex mutex_;
   std::vector<CursorRef> dirty_cursors_;
+  std::vector<RangeRecord> dirty_ranges_;
   std::vector<SinkStateRecord> dirty_states_;                       // each key once
   std::unordered_map<std::string, std::size_t> dirty_state_index_;  // key -> place in dirty_states_
 };

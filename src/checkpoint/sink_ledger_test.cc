@@ -111,6 +111,18 @@ TEST(SinkLedgerTest, WhatDoesNotMoveTheWatermarkIsNoChange) {
   EXPECT_EQ(changes.cursors[0].offset, 20u);
 }
 
+TEST(SinkLedgerTest, RangesAloneAreAChangeThatIsTakenOnce) {
+  int dirty = 0;
+  SinkLedger ledger("bus", 1000, [&] { ++dirty; });
+  ledger.acknowledge({}, {}, {{7, "bus", 0, 5, RangeKind::kDiscardedLater, "why", 5, 1, 0}});
+  EXPECT_EQ(dirty, 1);
+  CheckpointChanges changes;
+  ledger.take(changes);
+  ledger.take(changes);
+  ASSERT_EQ(changes.ranges.size(), 1u);
+  EXPECT_EQ(changes.ranges[0].reason, "why");
+}
+
 TEST(SinkLedgerTest, SaysDirtyOnceForEachTake) {
   int dirty = 0;
   SinkLedger ledger("bus", 1000, [&] { ++dirty; });

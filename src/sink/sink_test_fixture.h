@@ -86,6 +86,7 @@ class SinkHarness {
     CursorRef& cursor = cursors_[file_id];
     if (!cursor) cursor = CursorRef(new Cursor(ledger, file_id, 0, Seam{}));
     batch->owed = {cursor->fed_offset, cursor->fed_offset + text.size()};
+    batch->in_file = batch->owed;
     batch->text_begin = batch->owed.begin;
     batch->seam = Seam::before(batch->data + text.size(), text.size());
     cursor->fed_offset = batch->owed.end;

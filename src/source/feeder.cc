@@ -142,7 +142,7 @@ bool Feeder::take(Piece&& piece) {
   batch->overhead_bytes = kOverheadBytes;
   batch->event_ends = std::move(piece.event_ends);
   batch->origin = file_->origin(context_.name);
-  batch->owed = piece.owed;
+  batch->owed = batch->in_file = piece.owed;
   batch->text_begin = piece.text_begin;
   batch->seam = piece.seam;
   batch->wall_ns = wall_ns_;
