@@ -59,10 +59,15 @@ constexpr std::string_view kIndex = "logflume " LOGFLUME_VERSION
                                     "/readyz   200 once every component has started\n"
                                     "/healthz  the state of each component, JSON\n"
                                     "/metrics  counters, Prometheus text format\n";
+constexpr std::string_view kAuditIndex = "/audit    what became of each byte of each file, JSON\n";
 
 Answer answer(std::string_view target, const ApiHandlers& handlers) {
   const std::string_view path = path_of(target);
-  if (path == "/") return {http::status::ok, "text/plain; charset=utf-8", std::string(kIndex)};
+  if (path == "/") {
+    std::string index(kIndex);
+    if (handlers.more.contains("GET /audit")) index += kAuditIndex;
+    return {http::status::ok, "text/plain; charset=utf-8", std::move(index)};
+  }
   if (path == "/livez") return {http::status::ok, "text/plain; charset=utf-8", "ok\n"};
   if (path == "/readyz") {
     auto readiness = handlers.ready();

@@ -150,6 +150,7 @@ Result<void> DiskBuffer::open(CheckpointContent& stored) {
 
 void DiskBuffer::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
   if (done.empty() && states.empty()) return;
+  note_acknowledged(parts_->context.journal.get(), done);
   const bool wakes_writer = parts_->records.acknowledge(done, states);
   parts_->context.intake_thread.wake();
   if (wakes_writer) parts_->context.writer_thread.wake();

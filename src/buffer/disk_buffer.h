@@ -51,6 +51,7 @@ struct DiskBufferContext {
   Log& log;
   std::function<Result<void>()> commit_now;                    // of the checkpointer
   std::function<Result<void>(CheckpointChanges)> commit_with;  // the same, with these
+  std::shared_ptr<JournalFeed> journal = nullptr;  // of what the sink acknowledges; null: nobody keeps one
 };
 
 // Lifecycle: open() before the sources open; then intake() and writer() run, each on a thread of its own or

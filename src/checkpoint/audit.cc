@@ -133,8 +133,8 @@ class Adding {
 
   void add_open(std::uint64_t from, std::uint64_t to) {
     const std::uint64_t fed = std::clamp(fed_, from, to);
-    audit_.pending += fed - from;
-    audit_.unread += to - fed;
+    if (fed > from) add(audit_.pending, {from, fed}, fed - from, 0);
+    if (to > fed) add(audit_.unread, {fed, to}, to - fed, 0);
   }
 
   const CursorRecord& cursor_;

@@ -9,17 +9,10 @@
 #include <vector>
 
 #include "checkpoint/checkpoint_store.h"
+#include "checkpoint/in_flight.h"
 #include "event/batch.h"
 
 namespace logflume {
-
-// What only the running agent knows: [the acknowledged offset, fed) is on its way.
-struct InFlight {
-  std::uint64_t file_id = 0;
-  std::string sink;
-  std::uint64_t fed = 0;
-  std::uint64_t size_bytes = 0;  // of the file, which may have no name any more; 0: not known
-};
 
 // Bytes that do not add up.
 struct AuditFault {
@@ -41,8 +34,8 @@ struct SinkAudit {
   std::uint64_t acknowledged = 0;  // everything before it is done with
   AuditPart delivered;
   std::map<std::pair<RangeKind, std::string>, AuditPart> exceptions;  // by kind and reason
-  std::uint64_t pending = 0;                                          // read and not acknowledged
-  std::uint64_t unread = 0;
+  AuditPart pending;                                                  // read and not acknowledged; no events
+  AuditPart unread;                                                   // no events
   std::vector<AuditFault> faults;
 };
 

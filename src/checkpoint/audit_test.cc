@@ -22,7 +22,7 @@ RangeRecord row(std::uint64_t begin, std::uint64_t end, RangeKind kind = RangeKi
 }
 
 std::uint64_t sum(const SinkAudit& sink) {
-  std::uint64_t bytes = sink.delivered.bytes + sink.pending + sink.unread;
+  std::uint64_t bytes = sink.delivered.bytes + sink.pending.bytes + sink.unread.bytes;
   for (const auto& [reason, part] : sink.exceptions) bytes += part.bytes;
   return bytes;
 }
@@ -51,8 +51,8 @@ TEST(AuditTest, PartsAddUpToTheSize) {
             {{1, "bus", 130, 0}});
   EXPECT_THAT(faults(sink), IsEmpty());
   EXPECT_EQ(sink.delivered.bytes, 70u);
-  EXPECT_EQ(sink.pending, 30u);
-  EXPECT_EQ(sink.unread, 60u);
+  EXPECT_EQ(sink.pending.bytes, 30u);
+  EXPECT_EQ(sink.unread.bytes, 60u);
   EXPECT_EQ(sink.exceptions.at({RangeKind::kLost, "why"}).bytes, 10u);
 }
 

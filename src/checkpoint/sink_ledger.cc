@@ -13,6 +13,17 @@ SinkLedger::SinkLedger(std::string sink, std::size_t inflight_bytes_max, std::fu
       inflight_bytes_max_(std::max<std::size_t>(inflight_bytes_max, 1)),
       on_dirty_(std::move(on_dirty)) {}
 
+void note_acknowledged(JournalFeed* journal, std::span<const Delivery> done) {
+  if (journal == nullptr || !journal->on() || done.empty()) return;
+  const std::int64_t now_ns = wall_now_ns();
+  journal->note_all([&](auto take) {
+    for (const Delivery& delivery : done) {
+      const Batch& batch = *delivery.batch;
+      take(BatchNote{batch.id, delivery.cursor->file_id(), batch.in_file, now_ns, batch.events});
+    }
+  });
+}
+
 void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) {
   acknowledge(done, states, {});
 }
@@ -20,6 +31,7 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
 void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states,
                              std::vector<RangeRecord> ranges) {
   if (done.empty() && states.empty() && ranges.empty()) return;
+  note_acknowledged(journal_.get(), done);
   std::uint64_t bytes = 0;
   bool first_change = false;
   {

@@ -5,17 +5,22 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/cursor.h"
 #include "ring/parker.h"
 
 namespace logflume {
+
+// Notes in the journal that these are acknowledged now. Null: nothing happens.
+void note_acknowledged(JournalFeed* journal, std::span<const Delivery> done);
 
 // Where it is said that deliveries are done with: the sink's ledger, or a buffer before it.
 class AckTarget {
@@ -67,6 +72,9 @@ class SinkLedger final : public AckTarget {
   // Any thread: other sinks came or went, and the memory is shared out anew.
   void set_inflight_max(std::size_t bytes);
 
+  // What is acknowledged is noted there. Before anything is.
+  void note_in(std::shared_ptr<JournalFeed> journal) { journal_ = std::move(journal); }
+
   // -- Acknowledgement ------------------------------------------------------------------------------------
   // REQUIRES: each delivery once; its cursor belongs to this ledger.
   void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states) override;
@@ -97,6 +105,7 @@ class SinkLedger final : public AckTarget {
   const std::string sink_;
   std::atomic<std::size_t> inflight_bytes_max_;
   const std::function<void()> on_dirty_;
+  std::shared_ptr<JournalFeed> journal_;  // null: nobody keeps one
   std::atomic<std::uint64_t> inflight_bytes_{0};
   std::atomic<std::uint64_t> inflight_batches_{0};
 

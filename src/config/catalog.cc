@@ -1,5 +1,6 @@
 #include "config/catalog.h"
 
+#include "checkpoint/audit_journal.h"
 #include "config/checks.h"
 #include "config/feedback.h"
 
@@ -48,6 +49,18 @@ ObjectDescription describe_api() {
   return std::move(api).done();
 }
 
+ObjectDescription describe_audit() {
+  Describe<AuditConfig> audit("The journal of `logflume audit --find`, in `data_dir/audit`.");
+  audit.field(
+      "enabled", &AuditConfig::enabled,
+      "Note when each batch is read and when each sink acknowledges it, and the names that files had.");
+  audit
+      .bytes("max_bytes", &AuditConfig::max_bytes,
+             "The most that it takes on disk. The oldest goes first; a batch takes some 20 bytes.")
+      .at_least(AuditJournal::kMaxBytesMin);
+  return std::move(audit).done();
+}
+
 ObjectDescription describe_top_level() {
   Describe<Config> top("");
   top.field("data_dir", &Config::data_dir,
@@ -70,6 +83,7 @@ ObjectDescription describe_top_level() {
       .example_is("200MiB");
   top.group("log", describe_log(), "The agent's own log, on stderr.");
   top.object("api", &Config::api, describe_api(), "HTTP endpoints for health and metrics.");
+  top.object("audit", &Config::audit, describe_audit(), "The journal of what became of which batch when.");
   top.check([](const Config& config, Findings& findings) {
     if (!findings.check_paths()) return;
     if (std::string wrong = check_data_dir(config.data_dir); !wrong.empty()) {

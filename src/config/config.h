@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "checkpoint/audit_config.h"
 #include "sink/sink_config.h"
 #include "source/file_source_config.h"
 #include "telemetry/log.h"
@@ -35,6 +36,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   ApiConfig api;
+  AuditConfig audit;
   std::map<std::string, AnySourceConfig> sources;
   std::map<std::string, AnySinkConfig> sinks;
 };

@@ -94,6 +94,7 @@ class Batch : public RefCounted<Batch> {
   std::uint32_t overhead_bytes = 0;  // beside its text: itself, and what a sink notes about it
   FileRange owed;                    // acknowledged when every event was delivered or counted as discarded
   FileRange in_file;                 // the same of the file; `owed` may be a place in a disk buffer
+  std::uint64_t id = 0;              // for the audit's journal; 0: it has none
   // Where text() begins in the file: behind owed.begin where bytes were skipped.
   std::uint64_t text_begin = 0;
   Seam seam;                 // the bytes before owed.end

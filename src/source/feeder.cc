@@ -15,9 +15,10 @@ Feeder::Feeder(SourceContext& context, FileRecords& records, bool strip_cr)
     : context_(context),
       records_(records),
       strip_cr_(strip_cr),
-      truncated_events_(context.metrics.registry.counter("logflume_truncated_events_total",
-                                                         "Events cut at max_line_bytes.",
-                                                         {{"component", context.name}})) {}
+      truncated_events_(context.metrics.registry.counter(
+          "logflume_truncated_events_total", "Events cut at max_line_bytes.", {{"component", context.name}})),
+      journal_(context.journal == nullptr ? nullptr
+                                          : context.journal->feed(BatchStage::kRead, context.name)) {}
 
 void Feeder::open() {
   for (std::size_t i = 0; i < context_.outlets.size(); ++i) connect(i);
@@ -147,6 +148,10 @@ bool Feeder::take(Piece&& piece) {
   batch->seam = piece.seam;
   batch->wall_ns = wall_ns_;
   batch->read_at = now_;
+  if (journal_ && journal_->on()) {
+    batch->id = journal_->next_batch();
+    journal_->note({batch->id, content.id, piece.owed, wall_ns_, piece.events});
+  }
 
   batch->charge(context_.slabs.budget(), sizeof(Batch) + batch->event_ends.size() * sizeof(std::uint32_t) +
                                              group_->members.size() * kNoteBytes);

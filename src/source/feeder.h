@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "checkpoint/audit_journal.h"
 #include "source/file_records.h"
 #include "source/line_reader.h"
 #include "source/source.h"
@@ -83,6 +85,7 @@ class Feeder final : public PieceSink {
   FileRecords& records_;
   const bool strip_cr_;
   Counter& truncated_events_;
+  const std::shared_ptr<JournalFeed> journal_;  // null: nobody keeps one
   std::vector<State> states_;
   TailedFile* file_ = nullptr;
   const Group* group_ = nullptr;

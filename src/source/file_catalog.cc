@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <unordered_set>
+
 namespace logflume {
 namespace {
 
@@ -348,6 +350,8 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
   content->prefix = prefix;
   content->gone_ns = 0;
   content->recorded = content->revived = true;
+  if (!content->recorded_as && context_.journal != nullptr)
+    content->recorded_as = std::make_unique<std::string>(remembered.record.path);
   content->nuls_may_lead = remembered.offset_max() == 0 && began_by_truncation(file);
   for (std::size_t i = 0; i < content->cursors.size(); ++i) {
     if (content->cursors[i]) continue;
@@ -718,7 +722,37 @@ FileRecord FileCatalog::record_of(const TailedFile& file, const LogContent& cont
 
 void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
   content.recorded = true;
+  if (context_.journal != nullptr && (!content.recorded_as || *content.recorded_as != file.path())) {
+    if (content.recorded_as) context_.journal->note_name({content.id, *content.recorded_as, wall_now_ns()});
+    content.recorded_as = std::make_unique<std::string>(file.path());
+  }
   records_.put(record_of(file, content, gone));
+}
+
+// -- What others ask --------------------------------------------------------------------------------------
+
+void FileCatalog::in_flight(std::span<const FileRecord> files, std::vector<InFlight>& found) const {
+  const auto add = [&](const LogContent& content, std::uint64_t size_bytes) {
+    for (const CursorRef& cursor : content.cursors) {
+      if (cursor) found.push_back({content.id, cursor->ledger().sink(), cursor->fed_offset, size_bytes});
+    }
+  };
+  std::unordered_set<std::uint64_t> elsewhere;
+  for (const FileRecord& record : files) {
+    if (record.source != context_.name) continue;
+    const auto file = by_key_.find({record.device, record.inode});
+    if (file != by_key_.end() && file->second->content && file->second->content->id == record.id) {
+      add(*file->second->content, file->second->size_known);
+    } else if (const auto* known = placeless_.find(record.id)) {
+      if (known->live) add(*known->live, 0);
+    } else {
+      elsewhere.insert(record.id);
+    }
+  }
+  if (elsewhere.empty()) return;
+  for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) {
+    if (elsewhere.contains(ghost->id)) add(*ghost, 0);
+  }
 }
 
 // -- Stop -------------------------------------------------------------------------------------------------

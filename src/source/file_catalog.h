@@ -90,6 +90,8 @@ class FileCatalog {
   bool reserve_memory(std::size_t names);
   // As reserve_memory() last found it.
   std::size_t reserved_bytes() const { return memory_.bytes(); }
+  // Of those of `files` that are known here.
+  void in_flight(std::span<const FileRecord> files, std::vector<InFlight>& found) const;
   // -- Stop -----------------------------------------------------------------------------------------------
   // What is not read yet is known to the next start by its size.
   void record_unread();

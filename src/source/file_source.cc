@@ -62,6 +62,9 @@ class FileSource final : public Source, private DiscoveryListener {
   void connect(Outlet outlet, const CheckpointContent& stored) override;
   void disconnect(const std::string& sink) override;
   void set_limits(std::size_t max_open_files, std::size_t max_held_files) override;
+  void in_flight(std::span<const FileRecord> files, std::vector<InFlight>& found) const override {
+    catalog_->in_flight(files, found);
+  }
   SourceLegacy hand_over() override { return catalog_->hand_over(); }
   bool left_something() const override { return left_something_.load(std::memory_order_relaxed); }
   void collect(CheckpointChanges& changes) override { records_.collect(changes); }

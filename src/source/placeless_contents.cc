@@ -45,6 +45,11 @@ PlacelessContents::Remembered* PlacelessContents::remember(FileRecord record,
   return &remembered;
 }
 
+const PlacelessContents::Remembered* PlacelessContents::find(std::uint64_t file_id) const {
+  const auto it = remembered_.find(file_id);
+  return it == remembered_.end() ? nullptr : &it->second;
+}
+
 PlacelessContents::Remembered* PlacelessContents::find(std::uint64_t file_id) {
   const auto it = remembered_.find(file_id);
   return it == remembered_.end() ? nullptr : &it->second;

@@ -45,6 +45,7 @@ class PlacelessContents {
   Remembered* remember(FileRecord record, std::vector<CursorRecord> cursors,
                        std::shared_ptr<LogContent> live);
   Remembered* find(std::uint64_t file_id);
+  const Remembered* find(std::uint64_t file_id) const;
   // The one that was in this inode when the last run ended; null: none that has not turned up elsewhere.
   Remembered* remembered_in(FileKey key) const;
   bool was_in(FileKey key) const { return by_key_.contains(key); }

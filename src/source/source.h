@@ -3,11 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpoint_store.h"
+#include "checkpoint/in_flight.h"
 #include "io/event_loop.h"
 #include "source/outlet.h"
 #include "telemetry/health.h"
@@ -67,6 +70,7 @@ struct SourceContext {
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
+  AuditJournal* journal = nullptr;       // null: nobody keeps one
   const SourceLegacy* legacy = nullptr;  // of the source that ran until now; read in open() only
 };
 
@@ -88,6 +92,9 @@ class Source : public Agent {
   // What the sink has taken it goes on to deliver, unless it has ended.
   virtual void disconnect(const std::string& sink) = 0;
   virtual void set_limits(std::size_t max_open_files, std::size_t max_held_files) = 0;
+  // Adds how far each sink was fed of those of `files` that this source reads. On the loop's thread; as much
+  // work as there are files.
+  virtual void in_flight(std::span<const FileRecord> files, std::vector<InFlight>& found) const = 0;
 
   // From any thread: nothing more is read; what was fed goes on to be delivered.
   virtual void stop_reading() = 0;

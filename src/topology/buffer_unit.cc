@@ -51,7 +51,10 @@ BufferUnit::BufferUnit(const std::string& sink, DiskBufferConfig config, SinkLed
                        [&checkpointer = shared.services.checkpointer] { return checkpointer.commit_now(); },
                        [&checkpointer = shared.services.checkpointer](CheckpointChanges changes) {
                          return checkpointer.commit_now(std::move(changes));
-                       }}) {
+                       },
+                       shared.services.journal == nullptr
+                           ? nullptr
+                           : shared.services.journal->feed(BatchStage::kAcknowledged, sink)}) {
   intake_loop_.add(buffer_.intake());
   writer_loop_.add(buffer_.writer());
 }

@@ -78,6 +78,7 @@ Graph::~Graph() {
 
 void Graph::stop_threads() {
   collector_.reset();  // what it shows is about to go
+  for (const auto& [name, unit] : sources_) unit->hide_from_audits();
   for (const auto& [name, unit] : sources_) unit->loop()->stop();
   for (const auto& [name, unit] : sinks_) unit->stop_threads();
 }
@@ -383,6 +384,7 @@ void Graph::run() {
   }
   for (const auto& [name, unit] : sinks_) start(*unit->loop());
   for (const auto& [name, unit] : sources_) start(*unit->loop());
+  for (const auto& [name, unit] : sources_) unit->answer_audits();
 }
 
 // What the store holds, and what it would hold if its disk let it.

@@ -4,8 +4,10 @@
 #include <functional>
 #include <string>
 
+#include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/checkpointer.h"
+#include "checkpoint/in_flight.h"
 #include "config/config.h"
 #include "event/slab.h"
 #include "sink/output_registry.h"
@@ -29,6 +31,9 @@ struct Services {
   bool lasting = true;
   // A reader that leaves, as head does, ends the run: no error.
   bool reader_may_leave = false;
+  // Where sources that run can be asked for what is on its way. Null: nobody asks.
+  InFlightBoard* in_flight = nullptr;
+  AuditJournal* journal = nullptr;  // null: nobody keeps one
 };
 
 // What the components of one topology share. Outlives them.

@@ -34,6 +34,10 @@ SinkUnit::SinkUnit(std::string name, const AnySinkConfig& config, const MemorySh
       buffer_(BufferUnit::make(name_, former_name(config_), common(config_).buffer, share.waiting_max,
                                ledger_, inbox_, metrics_, *loop_, shared)),
       outcome_(buffer_ ? static_cast<AckTarget&>(buffer_->buffer()) : ledger_, metrics_) {
+  if (AuditJournal* journal = shared_.services.journal) {
+    // What a buffer has, its sink does not have yet: it notes that itself.
+    ledger_.note_in(journal->feed(buffer_ ? BatchStage::kReleased : BatchStage::kAcknowledged, name_));
+  }
   shared_.services.checkpointer.add_ledger(ledger_);
 }
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
+#include <mutex>
+
 #include "topology/components.h"
 
 namespace logflume {
@@ -40,6 +43,7 @@ Result<void> SourceUnit::open(Start start) {
           .mark_dirty = [&checkpointer = shared_.services.checkpointer] { checkpointer.mark_dirty(); },
           .checkpoint = start.stored,
           .until_eof = start.until_eof,
+          .journal = shared_.services.journal,
           .legacy = start.legacy,
       });
   Result<void> opened;
@@ -59,6 +63,52 @@ void SourceUnit::run() {
   loop_->call([this] { loop_->add(*source_); });
 }
 
+namespace {
+
+// A source whose thread waits for a disk is not waited for.
+constexpr Duration kAuditPatience = 2s;
+
+struct Question {
+  std::mutex mutex;
+  std::condition_variable answered;
+  bool over = false;  // answered, or given up
+  std::vector<FileRecord> files;
+  std::vector<InFlight> found;
+};
+
+bool ask(EventLoop& loop, const Source& source, std::span<const FileRecord> files,
+         std::vector<InFlight>& found) {
+  const auto question = std::make_shared<Question>();
+  question->files.assign(files.begin(), files.end());
+  std::unique_lock lock(question->mutex);
+  loop.post([question, &source] {
+    const std::lock_guard own(question->mutex);
+    if (question->over) return;
+    source.in_flight(question->files, question->found);
+    question->over = true;
+    question->answered.notify_all();
+  });
+  const bool answered =
+      question->answered.wait_until(lock, steady_now() + kAuditPatience, [&] { return question->over; });
+  question->over = true;
+  found.insert(found.end(), question->found.begin(), question->found.end());
+  return answered;
+}
+
+}  // namespace
+
+void SourceUnit::answer_audits() {
+  if (shared_.services.in_flight == nullptr) return;
+  shared_.services.in_flight->add(name_,
+                                  [this](std::span<const FileRecord> files, std::vector<InFlight>& found) {
+                                    return ask(*loop_, *source_, files, found);
+                                  });
+}
+
+void SourceUnit::hide_from_audits() {
+  if (shared_.services.in_flight != nullptr) shared_.services.in_flight->remove(name_);
+}
+
 void SourceUnit::pause(const std::string& sink) {
   loop_->call([&] { source_->pause(sink); });
 }
@@ -76,6 +126,7 @@ void SourceUnit::set_limits(FileLimits limits) {
 }
 
 SourceLegacy SourceUnit::end() {
+  hide_from_audits();
   SourceLegacy legacy;
   if (records_ != 0) loop_->call([&] { legacy = source_->hand_over(); });
   release();
@@ -83,6 +134,7 @@ SourceLegacy SourceUnit::end() {
 }
 
 void SourceUnit::release() {
+  hide_from_audits();
   if (records_ != 0) shared_.services.checkpointer.remove_source(std::exchange(records_, 0));
   loop_->call([this] {
     loop_->remove(*source_);

@@ -43,6 +43,10 @@ class SourceUnit {
   // The thread runs the source from now on. REQUIRES: open() succeeded.
   void run();
 
+  // It can be asked for what is on its way, or no more. REQUIRES: its thread runs.
+  void answer_audits();
+  void hide_from_audits();
+
   // What Source says of them, on its thread.
   void pause(const std::string& sink);
   void connect(Outlet outlet, const CheckpointContent& stored);
