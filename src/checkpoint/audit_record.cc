@@ -8,15 +8,18 @@ namespace {
 constexpr char kBatchesVersion = 1;
 constexpr char kNamesVersion = 1;
 constexpr std::size_t kVarintBytesMax = 10;
-constexpr std::size_t kNoteBytesMin = 6;  // of a batch, one byte for each number
+constexpr std::size_t kNoteNumbers = 6;  // of a batch
 constexpr std::int64_t kNsPerUs = 1000;
 
+// Returns where the next goes. REQUIRES: room for kVarintBytesMax.
+char* put(char* at, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
+}
 void put(std::string& out, std::uint64_t value) {
   char bytes[kVarintBytesMax];
-  std::size_t size = 0;
-  for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
-  bytes[size++] = static_cast<char>(value);
-  out.append(bytes, size);
+  out.append(bytes, static_cast<std::size_t>(put(bytes, value) - bytes));
 }
 
 // What is small in either direction takes few bytes. Differences may wrap around.
@@ -88,16 +91,32 @@ void encode_batch_notes(BatchStage stage, std::string_view component, std::span<
   out.push_back(static_cast<char>(stage));
   put(out, component.size());
   out.append(component);
-  BatchNote before;
+  // Some notes at a time: this is most of what the journal costs.
+  char bytes[64 * kNoteNumbers * kVarintBytesMax];
+  char* const full = bytes + sizeof bytes - kNoteNumbers * kVarintBytesMax;
+  char* at = bytes;
+  std::uint64_t batch = 0;
+  std::uint64_t file_id = 0;
+  std::uint64_t end = 0;
+  std::uint64_t us = 0;
   for (const BatchNote& note : notes) {
-    put(out, folded(note.batch - before.batch));
-    put(out, folded(note.file_id - before.file_id));
-    put(out, folded(note.range.begin - before.range.end));
-    put(out, note.range.bytes());
-    put(out, folded(us_of(note.at_ns) - us_of(before.at_ns)));
-    put(out, note.events);
-    before = note;
+    if (at > full) {
+      out.append(bytes, static_cast<std::size_t>(at - bytes));
+      at = bytes;
+    }
+    const std::uint64_t note_us = us_of(note.at_ns);
+    at = put(at, folded(note.batch - batch));
+    at = put(at, folded(note.file_id - file_id));
+    at = put(at, folded(note.range.begin - end));
+    at = put(at, note.range.bytes());
+    at = put(at, folded(note_us - us));
+    at = put(at, note.events);
+    batch = note.batch;
+    file_id = note.file_id;
+    end = note.range.end;
+    us = note_us;
   }
+  out.append(bytes, static_cast<std::size_t>(at - bytes));
 }
 
 std::optional<BatchNotes> decode_batch_notes(std::string_view payload, std::uint32_t count) {
@@ -108,7 +127,7 @@ std::optional<BatchNotes> decode_batch_notes(std::string_view payload, std::uint
   if (stage < 1 || stage > static_cast<std::uint8_t>(kBatchStageMax)) return std::nullopt;
   decoded.stage = static_cast<BatchStage>(stage);
   decoded.component = reader.bytes();
-  if (!reader.ok() || count > reader.left() / kNoteBytesMin) return std::nullopt;
+  if (!reader.ok() || count > reader.left() / kNoteNumbers) return std::nullopt;
   decoded.notes.reserve(count);
   BatchNote note;
   std::uint64_t us = 0;
