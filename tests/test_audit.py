@@ -427,6 +427,7 @@ def test_after_a_kill_the_journal_tells_both_runs(world, receiver):
     world.write('a.log', numbered(1, 1000))
     world.config(sinks={'web': http_sink(receiver)}, top=JOURNAL)
     agent = world.start()
+    until(lambda: agent.metrics().get('logflume_component_received_events_total', component='app') == 1000, 'it is read')
     until(lambda: find(world, world.log() + ':5')[0]['reads'], 'it is read')
     agent.kill()
     receiver.status = 200
