@@ -338,8 +338,7 @@ void BufferedRecords::settle_discards(std::uint64_t position, std::uint64_t file
   }
 }
 
-void BufferedRecords::publish(std::span<const SinkStateRecord> sink_states,
-                              std::vector<RangeRecord> ranges) {
+void BufferedRecords::publish(std::span<const SinkStateRecord> sink_states, std::vector<RangeRecord> ranges) {
   std::vector<SinkStateRecord> states(sink_states.begin(), sink_states.end());
   states.push_back({context_.sink, std::string(BufferState::kKey), state_.encode()});
   context_.ledger.acknowledge(released_, states, std::move(ranges));

@@ -156,9 +156,7 @@ void DiskBuffer::acknowledge(std::span<const Delivery> done, std::span<const Sin
   if (wakes_writer) parts_->context.writer_thread.wake();
 }
 
-void DiskBuffer::discard(Cursor& /*cursor*/, Discard discard) {
-  parts_->records.discard(std::move(discard));
-}
+void DiskBuffer::discard(Cursor& /*cursor*/, Discard discard) { parts_->records.discard(std::move(discard)); }
 
 void DiskBuffer::drain() {
   parts_->records.drain();

@@ -29,8 +29,8 @@ struct LogContent {
       0;                  // events before it were counted as received: a sink that reads again, does not
   bool recorded = false;  // the checkpoint store has been told of it
   std::unique_ptr<const std::string> recorded_as;  // under which name; null: not known, or nobody asks
-  bool revived = false;                       // it was known to the checkpoint store at the start
-  std::int64_t gone_ns = 0;                   // wall clock: since when it is no longer where it was; 0: it is
+  bool revived = false;                            // it was known to the checkpoint store at the start
+  std::int64_t gone_ns = 0;    // wall clock: since when it is no longer where it was; 0: it is
   std::uint64_t cut_from = 0;  // the token of the file that was truncated, which is no copy of it
   bool nuls_may_lead = false;  // it began by a truncation: a writer without O_APPEND leaves a hole
   std::uint64_t nuls_to = 0;   // [0, nuls_to) is known to be NUL bytes only
