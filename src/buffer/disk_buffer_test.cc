@@ -508,7 +508,8 @@ TEST_F(DiskBufferDamaged, ALostEndIsCounted) {
       Life life(machine_);
       const auto texts = life.deliver();
       std::size_t delivered = 0;
-      for (const std::string& text : texts) delivered += std::count(text.begin(), text.end(), '\n');
+      for (const std::string& text : texts)
+        delivered += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
       EXPECT_EQ(texts.size(), size == 0 ? 0U : size == 32 + first ? 1U : 2U);
       EXPECT_EQ(life.harness.discarded("buffer_damaged"), 4 - delivered) << size;
       EXPECT_EQ(life.harness.metrics.received_events.value(), 4U) << size;

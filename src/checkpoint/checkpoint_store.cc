@@ -315,6 +315,11 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(std::unique_ptr<I
   return store;
 }
 
+Result<void> CheckpointStore::keep_for_this_run_only() {
+  const std::lock_guard lock(mutex_);
+  return impl_->database.execute("PRAGMA synchronous = OFF");
+}
+
 Result<CheckpointContent> CheckpointStore::load(std::uint64_t* damaged) {
   const std::lock_guard lock(mutex_);
   CheckpointScan scan = scan_checkpoints(impl_->database);

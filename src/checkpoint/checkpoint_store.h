@@ -138,6 +138,9 @@ class CheckpointStore {
   CheckpointStore(const CheckpointStore&) = delete;
   CheckpointStore& operator=(const CheckpointStore&) = delete;
 
+  // For a data_dir that goes with the process: what is committed is not synced to the disk.
+  Result<void> keep_for_this_run_only();
+
   // Absolute path of the damaged store that was moved aside; empty when there was none. It may become
   // non-empty by a commit() that finds the store damaged.
   const std::string& quarantined() const { return quarantined_; }

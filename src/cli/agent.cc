@@ -302,6 +302,7 @@ int AgentProcess::run() {
     return kExitFailure;
   }
   store_ = std::move(*store);
+  if (options_.temporary) (void)store_->keep_for_this_run_only();  // a refusal costs time, nothing else
   if (!store_->quarantined().empty()) {
     log_.error("checkpoints",
                "the checkpoint store was damaged: kept as {}, what could be read of it is used",
