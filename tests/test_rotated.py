@@ -191,21 +191,25 @@ def test_a_copy_on_an_inode_that_was_known_is_a_copy_all_the_same(world, mode, w
     finish(world, [stream, older], agent)
 
 
-@pytest.mark.parametrize('late', [0, 5])
-def test_a_file_that_is_rewritten_copied_and_deleted_at_once(world, mode, late):
-    """mv to another device, of what nobody had seen; the writer may go on for a while."""
+@pytest.mark.parametrize('how', ['copied', 'copied, and written to later', 'compressed'])
+def test_a_file_that_is_rewritten_copied_and_deleted_at_once(world, mode, how):
+    """mv to another device, or compression, of what nobody had seen; the writer may go on for a while."""
     world.config(read_mode=mode, include=everything(world))
     stream = Stream(world, 'a')
     world.write('a.log', stream.take(100))
     agent = world.start()
     world.expect_complete(stream.expected)
     with unseen(agent), open(world.log(), 'r+b', buffering=0) as writer:
+        data = stream.take(60)
         writer.truncate(0)
-        writer.write(stream.take(60))
-        shutil.copyfile(world.log(), world.log('a.log.1'))
+        writer.write(data)
+        if how == 'compressed':
+            world.write('a.log.1.gz', gzip.compress(data))
+        else:
+            shutil.copyfile(world.log(), world.log('a.log.1'))
         os.unlink(world.log())
-        if late:
-            writer.write(stream.take(late))
+        if 'later' in how:
+            writer.write(stream.take(5))
     world.expect_complete(stream.expected, reordering=True)
     time.sleep(6.5)  # longer than anything is held as a possible copy
     finish(world, [stream], agent)

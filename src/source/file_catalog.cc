@@ -507,11 +507,12 @@ bool FileCatalog::holds_on(TailedFile& file, TimePoint now) {
 std::uint64_t FileCatalog::end_in_copy(TailedFile& file, std::string_view head, std::uint64_t size_bytes) {
   if (file.place != TailedFile::Place::kDeleted || file.birth_ns == 0 || file.archive) return 0;
   for (TailedFile* copy : live_.find(head)) {
-    if (copy == &file || !copy->content || copy->archive) continue;
+    if (copy == &file || !copy->content) continue;
     if (copy->birth_ns <= file.birth_ns || !may_be_copy(*copy, file.deleted_ns)) continue;
     if (!handles_.open(*copy) || !handles_.open(file)) continue;
     const Result<FileStatus> status = file_status(copy->fd.get());
-    if (status && equal_so_far(file, *copy, size_bytes)) return std::min(size_bytes, status->size_bytes);
+    if (!status || !equal_so_far(file, *copy, size_bytes)) continue;
+    return std::min(size_bytes, copy->archive ? copy->archive->size_bytes() : status->size_bytes);
   }
   return 0;
 }

@@ -86,7 +86,7 @@ def memory(run):
     agent.reload()
     for peer in run.peers:
         peer.mode = 'ok'
-    run.recover(seconds=300)
+    run.recover(seconds=300 if run.short else 900)  # the long form has some 5 GB to catch up with
     rows = run.finish(seconds=300, at_rest=lambda: fall_back(run, resident, hung, limit))
     resident.ended.set()
     return rows
