@@ -147,12 +147,15 @@ bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forc
 // Reserves memory for a body of `bytes`.
 bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced) {
   if (bytes <= std::max(kFloorBytes, request.reserved.bytes())) return true;
-  // Doubling, but not beyond what a body may have; if that is refused, what is needed now.
+  // Doubling, but not beyond what a body may have; if that is refused, some more. No less, but for the first
+  // event: the body moves each time.
   const std::size_t most = std::max<std::size_t>(limits_.max_bytes, bytes);
   const std::size_t doubled = std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
-  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(bytes)) {
+  const std::size_t some_more = std::min(bytes + std::max(bytes / 8, kFloorBytes), most);
+  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(some_more) &&
+      (request.events != 0 || !request.reserved.try_grow(bytes))) {
     if (!forced) return false;
-    request.reserved.grow(bytes);
+    request.reserved.grow(some_more);
   }
   if (compressor_) return true;
   // Not reserve(), which takes twice of what it has where that is more than it is asked for.
