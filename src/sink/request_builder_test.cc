@@ -182,6 +182,25 @@ TEST_F(RequestBuilderTest, EveryEventOnceInOrderWithinLimits) {
   }
 }
 
+// Each step moves the whole body.
+TEST_F(RequestBuilderTest, ABodyGrowsByFewStepsWhereTwiceItsSizeIsRefused) {
+  MemoryBudget budget(900 * 1024);
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), Compression::kNone, {1 << 20, 1 << 20, 3600s},
+                         budget);
+  std::size_t steps = 0;
+  std::size_t before = 0;
+  const std::string lines(7999, 'x');
+  for (int i = 0; i < 200 && !builder.ready(start_); ++i) {
+    builder.add(deliver(lines + '\n'), start_);
+    steps += budget.used_bytes() != before ? 1 : 0;
+    before = budget.used_bytes();
+  }
+  EXPECT_GT(before, 700u * 1024);
+  EXPECT_LT(steps, 20u);
+  builder.drain();
+  while (builder.ready(start_)) complete(builder.take(start_));
+}
+
 TEST_F(RequestBuilderTest, AUsedUpBudgetMakesSmallRequestsAndNeverStops) {
   std::string text;
   for (int i = 0; i < 3000; ++i) text += std::to_string(i) + std::string(90, 'x') + "\n";
