@@ -1,6 +1,5 @@
 #include "buffer/disk_buffer.h"
 
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/percent.h"
 #include "buffer/buffer_intake.h"
 #include "buffer/buffer_state.h"
 #include "buffer/buffer_writer.h"
@@ -169,18 +169,9 @@ bool DiskBuffer::empty() const { return parts_->records.empty(); }
 std::uint64_t DiskBuffer::in_sinks_hands() const { return parts_->records.lent(); }
 
 std::string buffer_directory(const std::string& data_dir, const std::string& sink) {
-  std::string path = data_dir + "/buffers/";
-  for (const char c : sink) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.';
-    const bool leads = path.back() == '/';
-    if (plain && !(leads && c == '.')) {
-      path += c;
-    } else {
-      path += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return path;
+  std::string name = percent_encode(sink, "-_.");
+  if (name.starts_with('.')) name.replace(0, 1, "%2E");
+  return data_dir + "/buffers/" + name;
 }
 
 }  // namespace logflume

@@ -1,13 +1,12 @@
 #include "buffer/stored_buffer.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <map>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "base/percent.h"
 #include "buffer/disk_buffer.h"
 #include "disk/segments.h"
 
@@ -15,19 +14,6 @@ namespace logflume {
 namespace {
 
 constexpr std::size_t kMemory = 1024 * 1024;
-
-// The name whose buffer_directory() ends like this, if there is one.
-std::string unescaped(std::string_view name) {
-  std::string sink;
-  while (!name.empty()) {
-    unsigned value = 0;
-    const bool escaped = name.front() == '%' && name.size() >= 3 &&
-                         std::from_chars(name.data() + 1, name.data() + 3, value, 16).ptr == name.data() + 3;
-    sink += escaped ? static_cast<char>(value) : name.front();
-    name.remove_prefix(escaped ? 3 : 1);
-  }
-  return sink;
-}
 
 }  // namespace
 
@@ -39,10 +25,10 @@ Result<std::vector<StoredBuffer>> find_buffers(const std::string& data_dir, cons
   std::error_code failed;
   std::filesystem::directory_iterator entry(data_dir + "/buffers", failed);
   for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
-    const std::string sink = unescaped(entry->path().filename().native());
+    const auto sink = percent_decode(entry->path().filename().native());
     std::error_code gone;
-    if (buffer_directory(data_dir, sink) == entry->path().native() && entry->is_directory(gone)) {
-      found.try_emplace(sink);
+    if (sink && buffer_directory(data_dir, *sink) == entry->path().native() && entry->is_directory(gone)) {
+      found.try_emplace(*sink);
     }
   }
   if (failed && failed != std::errc::no_such_file_or_directory) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/percent.h"
 #include "cli/audit_find.h"
 #include "telemetry/json_text.h"
 
@@ -17,36 +18,6 @@ constexpr std::size_t kPageBytes = 1024 * 1024;
 constexpr std::size_t kFoundMax = 8;  // contents that one name had
 constexpr Duration kCommitPatience = 3s;
 constexpr Duration kFlushPatience = 3s;
-
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-_.~/").find(c) != std::string_view::npos;
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
-
-// nullopt: a '%' that nothing follows.
-std::optional<std::string> unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const char* const end = text.data() + i + 3;
-    if (std::from_chars(text.data() + i + 1, end, value, 16).ptr != end) return std::nullopt;
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
-}
 
 bool parse(std::string_view text, std::uint64_t& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -99,10 +70,7 @@ void add(AuditAnswer& answer, const AuditRequest& request, const std::string& pa
 std::string AuditRequest::target() const {
   std::string out = fmt::format("/audit?format={}&after={}", text ? "text" : "json", after);
   if (find) out += fmt::format("&find={}-{}", find->begin, find->end);
-  for (const std::string& file : files) {
-    out += "&file=";
-    append_escaped(out, file);
-  }
+  for (const std::string& file : files) out += "&file=" + percent_encode(file, "-_.~/");
   return out;
 }
 
@@ -114,7 +82,9 @@ std::optional<AuditRequest> AuditRequest::from_query(std::string_view query) {
     const std::size_t equals = field.find('=');
     if (equals == field.npos) return std::nullopt;
     const std::string_view key = field.substr(0, equals);
-    const auto value = unescaped(field.substr(equals + 1));
+    std::string encoded(field.substr(equals + 1));
+    std::replace(encoded.begin(), encoded.end(), '+', ' ');
+    const auto value = percent_decode(encoded);
     if (!value) return std::nullopt;
     if (key == "file") {
       request.files.push_back(*value);
