@@ -196,14 +196,16 @@ def tail(path, lines=40):
     return errors + ['...'] + text[-lines:] if len(text) > lines and errors else text[-lines:]
 
 
-def culprits(path, most=4):
+def culprits(path, most=8):
     """The lines that name what failed, short: the end of a run is all that some readers get to see."""
     text = path.read_text(errors='replace').splitlines()
-    named = [line for line in text if re.search(r'^(FAILED|ERROR|FAIL) |  FAILED$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line)]
-    # Of a scenario that failed, what follows says why.
-    why = [text[n + 1] for n, line in enumerate(text[:-1]) if line.endswith('  FAILED')]
-    lines = [line for pair in zip(named, why) for line in pair] if why else named
-    return [line.strip()[:150] for line in lines[:2 * most if why else most]]
+    lines = []
+    for n, line in enumerate(text):
+        if re.search(r'^(FAILED|ERROR|FAIL) |  FAILED$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line):
+            lines.append(line)
+        elif n > 0 and text[n - 1].endswith('  FAILED'):  # of a scenario: why
+            lines.append(line)
+    return [line.strip()[:150] for line in lines[:most]]
 
 
 def main():
