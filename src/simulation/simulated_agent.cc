@@ -48,7 +48,6 @@ SinkContext SimulatedAgent::SinkUnit::context(SimulatedAgent& agent, const Check
                      health,
                      agent.log_,
                      agent.loop_,
-                     agent.slabs_,
                      agent.budget_,
                      agent.outputs_,
                      agent.world_.disk,

@@ -101,8 +101,7 @@ struct SinkContext {
   ComponentMetrics& metrics;
   HealthEntry& health;
   Log& log;
-  EventLoop& loop;  // the thread that runs the sink; its descriptors are watched here
-  SlabPool& slabs;
+  EventLoop& loop;       // the thread that runs the sink; its descriptors are watched here
   MemoryBudget& budget;  // for what it encodes
   OutputRegistry& outputs;
   Disk& disk;        // of what a sink writes and must find again

@@ -49,7 +49,6 @@ class SinkHarness {
                        health_entry,
                        log,
                        loop,
-                       slabs,
                        budget,
                        shared_outputs != nullptr ? *shared_outputs : outputs,
                        posix_disk(),
