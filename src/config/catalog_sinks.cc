@@ -373,6 +373,14 @@ ObjectDescription describe_kafka_sink() {
   }
   sink.choice("partitioner", &KafkaSinkConfig::partitioner, std::move(partitioners),
               "How a key chooses a partition, by librdkafka's names.");
+  sink.field(
+          "parallel_producers", &KafkaSinkConfig::parallel_producers,
+          "Producers that compress and send at the same time, each on a core, while there is more than one "
+          "can do. Messages with one key, and those of one partition, go through one of them.")
+      .at_least(1)
+      .at_most(64)
+      .absent_is("one for each core, at most 4")
+      .example_is("2");
   sink.field("headers", &KafkaSinkConfig::headers, "Message headers; the values are templates.")
       .example_is("{origin: \"{{ host }}\"}");
   sink.object("sasl", &KafkaSinkConfig::sasl, std::move(sasl).done(), "Authentication with the brokers.");

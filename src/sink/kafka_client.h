@@ -1,32 +1,21 @@
-// librdkafka's producer: its properties from our configuration, its events on our thread.
+// librdkafka's producers: their properties from our configuration, and which of them a message goes through.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "ring/parker.h"
+#include "sink/kafka_partitions.h"
+#include "sink/kafka_producer.h"
 #include "sink/kafka_window.h"
 #include "sink/sink_config.h"
 
-struct rd_kafka_s;
-struct rd_kafka_op_s;
-struct rd_kafka_queue_s;
-struct rd_kafka_topic_s;
-struct rd_kafka_message_s;
-
 namespace logflume {
-
-using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 
 // How a producer is to batch; the sink changes it while it finds out what a broker accepts.
 struct KafkaBatching {
@@ -41,6 +30,9 @@ KafkaBatching kafka_batching(const KafkaSinkConfig& config);
 // Messages that may wait in the client: bounds its memory beside the payloads.
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config);
 
+// How many producers may share the work.
+std::size_t kafka_producers_max(const KafkaSinkConfig& config);
+
 // In the order in which they are set: ours, then `options`, which override them. What librdkafka may not
 // accept is found by kafka_faults() (sink/kafka_check.h).
 KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching);
@@ -48,90 +40,55 @@ KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatch
 // Sentences for the log about options that weaken what the sink guarantees.
 std::vector<std::string> kafka_option_warnings(const KafkaSinkConfig& config);
 
-// What became of a message. The codes are librdkafka's.
-struct KafkaReport {
-  KafkaTag tag;
-  int error = 0;  // 0: acknowledged
-  std::uint32_t payload_bytes = 0;
-  std::uint32_t key_bytes = 0;
-};
-
-// Called from within KafkaClient::poll().
-class KafkaClientListener {
- public:
-  virtual ~KafkaClientListener() = default;
-  virtual void on_reports(std::span<const KafkaReport> reports) = 0;
-  // Answers ask_message_limit(): `bytes` when `error` is 0.
-  virtual void on_message_limit(const std::string& topic, int error, std::uint64_t bytes) = 0;
-  // A broker's or the client's trouble. `fatal`: this client will deliver nothing more.
-  virtual void on_error(int error, std::string_view text, bool fatal) = 0;
-  // `level` as syslog counts it (3: error, 4: warning).
-  virtual void on_log(int level, std::string_view facility, std::string_view text) = 0;
-};
-
-// One producer instance.
+// One producer, or several that share the work: each compresses and sends on a thread of its own.
 //
-// Threads:   one, but has_events(). librdkafka's own threads send, compress and wait for answers.
+// A partition of a topic is written to by one producer, and so are all messages with one key: what is in
+// order in a partition stays so. With several, a topic without keys is shared out partition by partition; one
+// with fewer than two partitions, or more topics than kSharedTopicsMax, go each through one of them.
+//
+// Threads:   one, but has_events().
 // Ownership: payloads are not copied: they stay where they are until their report has come or the client is
 //            destroyed.
 class KafkaClient {
  public:
+  static constexpr std::size_t kSharedTopicsMax = 64;
+
   // `wake` is woken when poll() has something to do.
   // Errors: kInvalidArgument: names the property that librdkafka does not know or accept.
-  static Result<std::unique_ptr<KafkaClient>> create(const KafkaProperties& properties, Parker& wake);
-  // Drops what is queued and in flight: without a report it may or may not have arrived.
-  ~KafkaClient();
-  KafkaClient(const KafkaClient&) = delete;
-  KafkaClient& operator=(const KafkaClient&) = delete;
+  static Result<std::unique_ptr<KafkaClient>> create(const KafkaSinkConfig& config,
+                                                     const KafkaBatching& batching, std::size_t producers,
+                                                     Parker& wake);
 
-  bool has_events() const { return has_events_.load(std::memory_order_acquire); }
-  // Handles at most `events_max` events; returns how many there were.
-  std::size_t poll(KafkaClientListener& listener, std::size_t events_max);
-
-  // Hands messages [run.begin, end) of a chunk over. Returns the position behind the last one that was taken
-  // or refused for itself; what follows is refused because the client's queue is full. A refused one is
-  // appended to `refused`, as if it had been reported.
+  bool has_events() const;
+  // Handles at most `events_max` events of each producer; returns how many there were.
+  std::size_t poll(KafkaListener& listener, std::size_t events_max);
+  // As KafkaProducer::produce(). Asks for a topic's partitions, where that matters: blocks for at most a
+  // second, once a topic.
   std::uint32_t produce(const KafkaWindow::Run& run, std::uint32_t end, std::vector<KafkaReport>& refused);
-
-  // Asks the broker that the last report came from how large a batch the topic accepts. Answered by poll(),
-  // perhaps with an error. REQUIRES: a message was acknowledged.
+  // As KafkaProducer::ask_message_limit().
   void ask_message_limit(const std::string& topic);
 
-  // Messages taken whose report has not come yet.
-  std::size_t outstanding() const { return outstanding_; }
+  std::size_t producers() const { return producers_.size(); }
+  // Messages taken whose report has not come yet, and their payloads.
+  std::size_t outstanding() const;
+  std::uint64_t outstanding_bytes() const;
   // What waits in the client is reported as purged; with `in_flight` also what is on its way to a broker.
   void purge(bool in_flight);
   // Sends what waits for its linger. Blocks for at most `wait`.
   void flush(Duration wait);
 
  private:
-  KafkaClient() = default;
-  rd_kafka_topic_s* topic(const std::string& name, int& error);
-  std::uint32_t produce_batch(rd_kafka_topic_s* topic, const KafkaWindow::Run& run, std::uint32_t end,
-                              std::vector<KafkaReport>& refused);
-  std::uint32_t produce_with_headers(rd_kafka_topic_s* topic, const KafkaWindow::Run& run, std::uint32_t end,
-                                     std::vector<KafkaReport>& refused);
-  void report(const rd_kafka_message_s* const* messages, std::size_t count, KafkaClientListener& listener);
-  void report_limit(rd_kafka_op_s* event, KafkaClientListener& listener);
-  static void on_queue_ready(rd_kafka_s* client, void* self);
+  // How the producers share a topic; by producer, fewer than two where one has all of it.
+  using Shares = std::vector<std::unique_ptr<KafkaPartitionShare>>;
 
-  struct CachedTopic {
-    rd_kafka_topic_s* handle;
-    std::list<std::string>::iterator age;
-  };
+  KafkaClient(const KafkaSinkConfig& config, const KafkaBatching& batching);
+  const Shares& shares_of(const std::string& topic);
 
-  rd_kafka_s* client_ = nullptr;
-  rd_kafka_queue_s* queue_ = nullptr;
-  Parker* wake_ = nullptr;
-  std::atomic<bool> has_events_{false};  // set by librdkafka's threads before they wake
-  std::size_t outstanding_ = 0;
-  std::int32_t last_broker_ = -1;  // that acknowledged something
-  std::unordered_map<std::string, CachedTopic> topics_;
-  std::list<std::string> topic_ages_;  // most recently used first
-  std::vector<std::string> asked_;     // topics whose limit was asked for; what is answered is empty
-  std::vector<rd_kafka_message_s> batch_;
-  std::vector<const rd_kafka_message_s*> reported_;
-  std::vector<KafkaReport> reports_;
+  const std::string partitioner_;
+  const Duration sticky_;  // how long messages without a key go to the same partition
+  std::unordered_map<std::string, Shares> shares_;
+  std::vector<std::unique_ptr<KafkaPartitionShare>> whole_;  // of topics that are not shared, by producer
+  std::vector<std::unique_ptr<KafkaProducer>> producers_;    // go before what they choose partitions by
 };
 
 }  // namespace logflume

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "base/cores.h"
 #include "sink/kafka_client.h"
 
 namespace logflume {
@@ -102,6 +103,12 @@ KafkaBatching kafka_batching(const KafkaSinkConfig& config) {
 std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
   return std::clamp(config.buffer.memory_bytes() / KafkaWindow::kMessageBytes, kQueueMessagesMin,
                     kQueueMessagesMax);
+}
+
+std::size_t kafka_producers_max(const KafkaSinkConfig& config) {
+  constexpr std::size_t kByItself = 4;
+  if (config.parallel_producers) return *config.parallel_producers;
+  return std::clamp<std::size_t>(usable_cores(), 1, kByItself);
 }
 
 KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching) {

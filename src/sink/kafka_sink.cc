@@ -31,6 +31,9 @@ constexpr Duration kPurgeAgain = 2ms;                // while a refused batch is
 constexpr Duration kFatalDrain = 2s;                 // for the reports of a client that has failed
 constexpr Duration kFlushWait = 10ms;                // usually enough for librdkafka's threads to see it
 constexpr Duration kFlushAgain = 50ms;               // where it was not: they look only while it lasts
+// Of one producer, in batches, for so long: it is what the others wait for. Not what a linger gathers.
+constexpr std::uint64_t kBacklogBatches = 4;
+constexpr Duration kBacklogTime = 250ms;
 
 // Chunk numbers wrap.
 bool is_behind(KafkaTag tag, KafkaTag other) {
@@ -53,7 +56,7 @@ bool is_behind(KafkaTag tag, KafkaTag other) {
 // A refusal is for a whole batch, and no answer says which message of it is to blame. So the batch is taken
 // back (settling), and handed over again by a client that sends one message a request: who is refused alone
 // is counted and named, the others pass. With that the sink is `isolating` until the last suspect is done.
-class KafkaSink final : public Sink, private KafkaClientListener {
+class KafkaSink final : public Sink, private KafkaListener {
  public:
   KafkaSink(KafkaSinkConfig config, SinkContext context);
 
@@ -92,6 +95,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   void finish_settling(TimePoint now);
   void end_isolation();
   void finish();
+  void watch_backlog(TimePoint now);
   void watch_silence(TimePoint now);
   void update_gauge();
 
@@ -102,6 +106,8 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   KafkaWindow window_;
   std::unique_ptr<KafkaClient> client_;
   KafkaBatching batching_;
+  std::size_t producers_ = 1;  // of the next client
+  TimePoint backlog_since_ = kNever;
   enum class Limit { kUnknown, kAsked, kSettled };
   std::unordered_map<std::string, Limit> limits_;  // by topic
   KafkaHeldTopics held_topics_;
@@ -109,6 +115,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   Backoff backoff_;
   const std::size_t outstanding_max_;
   const Duration silence_max_;
+  const std::size_t producers_max_;
 
   TimePoint now_{};
   Phase phase_ = Phase::kRunning;
@@ -118,6 +125,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
 
   // While settling.
   bool restart_ = false;    // the client has to be made anew
+  bool widening_ = false;   // for no other reason than to have more producers
   bool fatal_ = false;      // it will report nothing more by itself
   bool back_off_ = false;   // pause before the next attempt
   bool take_back_ = false;  // purge what it has not sent yet
@@ -141,6 +149,7 @@ class KafkaSink final : public Sink, private KafkaClientListener {
   std::vector<Delivery> finished_;
   Counter& retries_;
   Gauge& queue_messages_;
+  Gauge& producers_gauge_;
   Counter& restarts_;
 };
 
@@ -154,9 +163,14 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
       backoff_(config_.retry),
       outstanding_max_(kafka_queue_messages(config_)),
       silence_max_(batching_.linger + kSilenceMax),
+      producers_max_(kafka_producers_max(config_)),
       retries_(context_.metrics.retries()),
       queue_messages_(context_.metrics.registry.gauge(
           "logflume_kafka_queue_messages", "Messages handed to the Kafka client and not yet reported.",
+          {{"component", context_.name}})),
+      producers_gauge_(context_.metrics.registry.gauge(
+          "logflume_kafka_producers",
+          "Producers that share the work: more than one since there was a backlog.",
           {{"component", context_.name}})),
       restarts_(context_.metrics.registry.counter("logflume_kafka_client_restarts_total",
                                                   "Times that the Kafka client was made anew after an error.",
@@ -185,9 +199,10 @@ Result<void> KafkaSink::restart_client() {
   // What the old client asked is not answered any more.
   for (auto& [topic, limit] : limits_) limit = limit == Limit::kAsked ? Limit::kUnknown : limit;
   client_.reset();  // its threads end before the next one's begin
-  auto client = KafkaClient::create(kafka_properties(config_, batching), context_.loop.parker());
+  auto client = KafkaClient::create(config_, batching, isolating_ ? 1 : producers_, context_.loop.parker());
   if (!client) return std::move(client).error();
   client_ = std::move(*client);
+  producers_gauge_.set(static_cast<double>(client_->producers()));
   return {};
 }
 
@@ -202,6 +217,7 @@ std::size_t KafkaSink::do_work(TimePoint now) {
   if (std::exchange(reported_, false) || now >= held_topics_.next_retry()) resume_topics(now);
   work += hand_over(now);
   finish();
+  watch_backlog(now);
   watch_silence(now);
   update_gauge();
   return work;
@@ -497,7 +513,7 @@ void KafkaSink::advance(TimePoint now) {
         return;
       }
       restart_ = false;
-      restarts_.add();
+      if (!std::exchange(widening_, false)) restarts_.add();
     }
     phase_ = Phase::kRunning;
     blocked_ = false;
@@ -540,6 +556,23 @@ void KafkaSink::finish() {
   for (Delivery& delivery : finished_) context_.outcome.finish(std::move(delivery));
   finished_.clear();
   context_.outcome.flush();
+}
+
+// One producer is enough, and wakes up least, until it is what everything waits for: then there are as many
+// as may be, from the moment on when the one has nothing in its hands.
+void KafkaSink::watch_backlog(TimePoint now) {
+  if (phase_ != Phase::kRunning || isolating_ || draining_ || producers_ >= producers_max_ ||
+      client_->outstanding_bytes() <
+          std::min(kBacklogBatches * batching_.bytes_max, config_.buffer.memory_bytes() / 4)) {
+    backlog_since_ = kNever;
+    return;
+  }
+  if (backlog_since_ == kNever) backlog_since_ = now;
+  if (now - backlog_since_ < kBacklogTime || now - last_progress_ > kBacklogTime) return;
+  producers_ = producers_max_;
+  widening_ = true;
+  context_.log.debug(context_.name, "one producer is not enough: going on with {}", producers_);
+  settle("", true);
 }
 
 void KafkaSink::watch_silence(TimePoint now) {

@@ -116,6 +116,72 @@ TEST_F(KafkaSinkTest, KeepsEmptyLinesOddBytesAndTheUnterminatedLast) {
   EXPECT_THAT(values(cluster.read("logs", 1)), ElementsAre("", odd, "end"));
 }
 
+// More than one producer can send at the pace at which the test hands over: the mock cluster takes its time.
+class KafkaSinkBacklogTest : public KafkaSinkTest {
+ protected:
+  static constexpr int kBatches = 120;
+  static constexpr int kLinesEach = 500;
+
+  // Sends a backlog; returns what was sent.
+  std::vector<std::string> send_backlog(KafkaSinkConfig config) {
+    config.batch.max_bytes = 16 * 1024;
+    config.parallel_producers = 3;
+    rd_kafka_mock_broker_set_rtt(cluster.handle(), -1, 20);
+    start(std::move(config));
+    std::vector<std::string> sent;
+    for (int i = 0; i < kBatches; ++i) {
+      const auto lines = numbered(i * kLinesEach, kLinesEach);
+      harness->send(text_of(lines));
+      sent.insert(sent.end(), lines.begin(), lines.end());
+    }
+    return sent;
+  }
+  double producers() {
+    return harness->registry.gauge("logflume_kafka_producers", "", {{"component", "out"}}).value();
+  }
+};
+
+int number_of(const std::string& line) { return std::stoi(line.substr(line.rfind(' ') + 1)); }
+
+TEST_F(KafkaSinkBacklogTest, IsSharedByProducersAndStaysInOrderInEachPartition) {
+  cluster.create_topic("logs", 4);
+  const auto sent = send_backlog(config());
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(producers(), 3);
+  auto records = cluster.read("logs", 4);
+  std::map<int, int> last;
+  std::map<int, int> counts;
+  for (const KafkaRecord& record : records) {
+    const int number = number_of(record.value);
+    const auto before = last.try_emplace(record.partition, -1).first;
+    EXPECT_LT(before->second, number);
+    before->second = number;
+    ++counts[record.partition];
+  }
+  EXPECT_EQ(counts.size(), 4u);
+  std::sort(records.begin(), records.end(), [](const KafkaRecord& a, const KafkaRecord& b) {
+    return number_of(a.value) < number_of(b.value);
+  });
+  EXPECT_EQ(values(records), sent);
+}
+
+TEST_F(KafkaSinkBacklogTest, OfATopicWithOnePartitionGoesThroughOneProducer) {
+  cluster.create_topic("logs", 1);
+  const auto sent = send_backlog(config());
+  ASSERT_TRUE(all_acked());
+  EXPECT_EQ(values(cluster.read("logs", 1)), sent);
+}
+
+TEST_F(KafkaSinkBacklogTest, WithAKeyStaysInOnePartition) {
+  cluster.create_topic("logs", 4);
+  KafkaSinkConfig keyed = config();
+  keyed.key = "all of them";
+  const auto sent = send_backlog(keyed);
+  ASSERT_TRUE(all_acked());
+  const auto records = cluster.read("logs", 4);
+  EXPECT_EQ(values(records), sent);
+}
+
 class KafkaSinkCompressionTest : public KafkaSinkTest, public testing::WithParamInterface<Compression> {};
 
 TEST_P(KafkaSinkCompressionTest, DeliversWithIt) {

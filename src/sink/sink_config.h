@@ -113,7 +113,8 @@ struct KafkaSinkConfig : SinkConfig {
   std::string key;                                // template; empty: no key
   Compression compression = Compression::kNone;   // all five
   std::string partitioner = "consistent_random";  // librdkafka's names
-  std::map<std::string, std::string> headers;     // values are templates
+  std::optional<std::uint32_t> parallel_producers;
+  std::map<std::string, std::string> headers;  // values are templates
   struct Sasl {
     std::string mechanism;  // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: none
     std::string username, password;
