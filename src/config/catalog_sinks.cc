@@ -297,6 +297,13 @@ ObjectDescription describe_http_sink() {
   sink.choice("compression", &HttpSinkConfig::compression,
               {{"none", Compression::kNone}, {"gzip", Compression::kGzip}, {"zstd", Compression::kZstd}},
               "Of the body, named in `Content-Encoding`.");
+  sink.field("compression_level", &HttpSinkConfig::compression_level,
+             "How hard it tries: gzip to 9, zstd to 22. `logflume lab compress` shows what a level takes and "
+             "gives.")
+      .at_least(1)
+      .at_most(22)
+      .absent_is("the library's: 6 for gzip, 3 for zstd")
+      .example_is("1");
   sink.choice("body", &HttpSinkConfig::body,
               {{"ndjson", HttpBody::kNdjson}, {"json_array", HttpBody::kJsonArray}},
               "An event a line, or one JSON array.");
@@ -310,6 +317,9 @@ ObjectDescription describe_http_sink() {
       "TLS for `https://`; the URI decides whether it is used.");
   sink.check([](const HttpSinkConfig& config, Findings& findings) {
     report(http_faults(config), findings);
+    if (config.compression_level && config.compression == Compression::kNone) {
+      findings.warning("compression_level", "compression_level has no effect: it needs a compression");
+    }
     if (findings.given("tls") && config.uri.starts_with("http://")) {
       findings.warning("tls", "tls has no effect: the URI begins with http://");
     }

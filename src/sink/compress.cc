@@ -16,10 +16,10 @@ constexpr std::size_t kStepBytes = 64 * 1024;
 
 class GzipCompressor final : public Compressor {
  public:
-  GzipCompressor() {
+  explicit GzipCompressor(int level) {
     constexpr int kGzipFraming = 16;
-    if (::deflateInit2(&stream_, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + kGzipFraming, 8,
-                       Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (::deflateInit2(&stream_, level, Z_DEFLATED, MAX_WBITS + kGzipFraming, 8, Z_DEFAULT_STRATEGY) !=
+        Z_OK) {
       throw std::bad_alloc();
     }
   }
@@ -44,6 +44,15 @@ class GzipCompressor final : public Compressor {
     reset();
   }
 
+  std::string compress(std::string_view text) override {
+    std::string out;
+    out.reserve(::deflateBound(&stream_, text.size()));
+    append(text, out);
+    finish(out);
+    out.shrink_to_fit();
+    return out;
+  }
+
   void reset() override { ::deflateReset(&stream_); }
 
  private:
@@ -64,8 +73,9 @@ class GzipCompressor final : public Compressor {
 
 class ZstdCompressor final : public Compressor {
  public:
-  ZstdCompressor() : context_(::ZSTD_createCCtx()) {
+  explicit ZstdCompressor(int level) : context_(::ZSTD_createCCtx()) {
     if (context_ == nullptr) throw std::bad_alloc();
+    ::ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level);
     // Bodies rarely exceed 1 MiB: a larger window would only cost memory.
     ::ZSTD_CCtx_setParameter(context_, ZSTD_c_windowLog, 20);
     ::ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
@@ -83,6 +93,15 @@ class ZstdCompressor final : public Compressor {
     ZSTD_inBuffer input{nullptr, 0, 0};
     while (step(input, ZSTD_e_end, out) != 0) {
     }
+  }
+
+  std::string compress(std::string_view text) override {
+    std::string out(::ZSTD_compressBound(text.size()), '\0');
+    const std::size_t size = ::ZSTD_compress2(context_, out.data(), out.size(), text.data(), text.size());
+    if (::ZSTD_isError(size)) throw std::bad_alloc();
+    out.resize(size);
+    out.shrink_to_fit();
+    return out;
   }
 
   void reset() override { ::ZSTD_CCtx_reset(context_, ZSTD_reset_session_only); }
@@ -105,12 +124,12 @@ class ZstdCompressor final : public Compressor {
 
 }  // namespace
 
-std::unique_ptr<Compressor> Compressor::make(Compression compression) {
+std::unique_ptr<Compressor> Compressor::make(Compression compression, std::optional<int> level) {
   switch (compression) {
     case Compression::kGzip:
-      return std::make_unique<GzipCompressor>();
+      return std::make_unique<GzipCompressor>(level.value_or(Z_DEFAULT_COMPRESSION));
     case Compression::kZstd:
-      return std::make_unique<ZstdCompressor>();
+      return std::make_unique<ZstdCompressor>(level.value_or(ZSTD_CLEVEL_DEFAULT));
     case Compression::kNone:
     case Compression::kSnappy:
     case Compression::kLz4:

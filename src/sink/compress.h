@@ -1,8 +1,9 @@
-// Compressed bodies and files: gzip (zlib) and zstd, streaming.
+// Compressed bodies and files: gzip (zlib) and zstd, as streams and at once.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@ namespace logflume {
 class Compressor {
  public:
   // Null for kNone, and for what is not a stream format here (snappy, lz4): the configuration refuses those.
-  static std::unique_ptr<Compressor> make(Compression compression);
+  // `level`: the library's, its default when absent.
+  static std::unique_ptr<Compressor> make(Compression compression, std::optional<int> level = {});
   virtual ~Compressor() = default;
 
   // Compresses `text`; what is ready of the output is appended to `out`.
@@ -22,6 +24,8 @@ class Compressor {
   // Completes the gzip member or zstd frame; the next append() begins a new one. Members and frames may be
   // concatenated: readers take them as one stream.
   virtual void finish(std::string& out) = 0;
+  // A whole member or frame of its own. REQUIRES: none was begun.
+  virtual std::string compress(std::string_view text) = 0;
   // Drops what was begun; the next append() begins a new member or frame.
   virtual void reset() = 0;
 };

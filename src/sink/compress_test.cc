@@ -32,6 +32,19 @@ TEST_P(CompressTest, StreamsOfAnySizeRoundTrip) {
   }
 }
 
+TEST_P(CompressTest, WholeTextsRoundTripAtEachLevel) {
+  const std::string text = log_text(1'000'000);
+  std::size_t easy = 0;
+  for (const int level : {1, 9}) {
+    const auto compressor = Compressor::make(GetParam(), level);
+    for (const std::string_view part : {std::string_view(text), std::string_view(), std::string_view("x\n")})
+      EXPECT_EQ(decompress_all(GetParam(), compressor->compress(part)), part);
+    const std::size_t bytes = compressor->compress(text).size();
+    EXPECT_NE(bytes, easy);
+    easy = bytes;
+  }
+}
+
 TEST_P(CompressTest, FinishedPartsConcatenate) {
   const auto compressor = Compressor::make(GetParam());
   std::string out;

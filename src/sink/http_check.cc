@@ -84,6 +84,8 @@ std::vector<SettingFault> http_faults(const HttpSinkConfig& config) {
   if (config.compression != Compression::kNone && content_encoding(config.compression).empty()) {
     faults.push_back({"compression", "compression: http takes none, gzip or zstd", {}, {}, false});
   }
+  if (config.compression == Compression::kGzip && config.compression_level.value_or(0) > 9)
+    check("compression_level", fmt::format("{} is more than 9", *config.compression_level));
   return faults;
 }
 

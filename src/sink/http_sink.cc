@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sink/backoff.h"
+#include "sink/body_compressor.h"
 #include "sink/http_client.h"
 #include "sink/http_target.h"
 #include "sink/request_builder.h"
@@ -48,8 +49,14 @@ struct Lane {
   Lane(RequestBuilder request_builder, const RetryConfig& retry)
       : builder(std::move(request_builder)), backoff(retry) {}
 
+  // A request, and its body while that is compressed.
+  struct Queued {
+    Request request;
+    std::shared_ptr<CompressedBody> compressed;
+  };
+
   RequestBuilder builder;
-  std::deque<Request> requests;  // the first one is on its way or waits for its retry
+  std::deque<Queued> requests;  // the first one is on its way or waits for its retry
   bool in_flight = false;
   CurlEasy easy;
   std::string curl_error;
@@ -69,7 +76,7 @@ class HttpSink final : public Sink {
 
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;
-  bool has_input() const override { return !held_ && !context_.inbox.empty(); }
+  bool has_input() const override;
   TimePoint deadline() const override;
   void drain() override;
   bool drained() const override;
@@ -82,8 +89,10 @@ class HttpSink final : public Sink {
 
   std::size_t collect(TimePoint now);
   Lane& lane_for(const Delivery& delivery);
+  std::size_t queue(Lane& lane, TimePoint now);
+  Lane::Queued prepare_body(Request request);
   bool due(const Lane& lane, TimePoint now) const;
-  void send(Lane& lane, TimePoint now);
+  void send(Lane& lane);
 
   void ended(Lane& lane, CURLcode result);
   void delivered(Lane& lane);
@@ -98,6 +107,7 @@ class HttpSink final : public Sink {
   Counter& retries_;
   HttpClient client_;
   HttpTarget target_;
+  std::unique_ptr<BodyCompressor> compressor_;  // none: bodies go as they are
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::optional<Delivery> held_;  // its lane has enough to do
   std::size_t lanes_failing_ = 0;
@@ -115,11 +125,17 @@ Result<void> HttpSink::open() {
   if (auto opened = client_.open(); !opened) return opened;
 
   const Framing framing = config_.body == HttpBody::kJsonArray ? Framing::json_array() : Framing::newlines();
+  if (config_.compression != Compression::kNone) {
+    std::optional<int> level;
+    if (config_.compression_level) level = static_cast<int>(*config_.compression_level);
+    compressor_ = std::make_unique<BodyCompressor>(config_.compression, level, context_.workers,
+                                                   context_.loop.parker());
+  }
   const RequestLimits limits{config_.batch.max_bytes, config_.batch.max_events,
                              config_.batch.linger.value_or(kDefaultLinger)};
   for (std::uint32_t i = 0; i < std::max(config_.parallel_requests, 1u); ++i) {
     RequestBuilder builder(BatchEncoder(config_.encoding, context_.host, config_.labels), framing,
-                           config_.compression, limits, context_.budget);
+                           compressor_ ? 2 : 1, limits, context_.budget);
     lanes_.push_back(std::make_unique<Lane>(std::move(builder), config_.retry));
     if (auto prepared = prepare(*lanes_.back()); !prepared) return prepared;
   }
@@ -149,8 +165,9 @@ std::size_t HttpSink::do_work(TimePoint now) {
   for (const auto& lane : lanes_) lane->builder.retry(now);
   count += collect(now);
   for (const auto& lane : lanes_) {
+    count += queue(*lane, now);
     if (!due(*lane, now)) continue;
-    send(*lane, now);
+    send(*lane);
     ++count;
   }
   context_.outcome.flush();
@@ -186,24 +203,59 @@ Lane& HttpSink::lane_for(const Delivery& delivery) {
   return *lanes_[(hash >> 32) % lanes_.size()];
 }
 
+// Requests that are full are compressed while the one before them is under way.
+std::size_t HttpSink::queue(Lane& lane, TimePoint now) {
+  const std::size_t ahead = compressor_ ? compressor_->parallel() : 0;
+  std::size_t count = 0;
+  while (lane.builder.ready(now) &&
+         (lane.requests.empty() || (lane.builder.full() && lane.requests.size() <= ahead))) {
+    lane.requests.push_back(prepare_body(lane.builder.take(now)));
+    ++count;
+  }
+  return count;
+}
+
+Lane::Queued HttpSink::prepare_body(Request request) {
+  if (!compressor_) return {std::move(request), nullptr};
+  auto compressed = compressor_->compress(std::move(request.body));
+  return {std::move(request), std::move(compressed)};
+}
+
 bool HttpSink::due(const Lane& lane, TimePoint now) const {
-  if (lane.in_flight || now < paused_until_) return false;
-  return lane.requests.empty() ? lane.builder.ready(now) : now >= lane.retry_at;
+  if (lane.in_flight || lane.requests.empty() || now < std::max(paused_until_, lane.retry_at)) return false;
+  const auto& compressed = lane.requests.front().compressed;
+  return compressed == nullptr || compressed->done();
+}
+
+bool HttpSink::has_input() const {
+  if (!held_ && !context_.inbox.empty()) return true;
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return !lane->in_flight && !lane->requests.empty() && lane->requests.front().compressed &&
+           lane->requests.front().compressed->done();
+  });
 }
 
 TimePoint HttpSink::deadline() const {
   TimePoint earliest = kNever;
   for (const auto& lane : lanes_) {
     if (lane->in_flight) continue;
-    const TimePoint at = lane->requests.empty() ? lane->builder.deadline() : lane->retry_at;
+    TimePoint at = lane->builder.deadline();
+    if (!lane->requests.empty()) {
+      const auto& compressed = lane->requests.front().compressed;
+      if (compressed && !compressed->done()) continue;  // wakes the loop
+      at = lane->retry_at;
+    }
     if (at != kNever) earliest = std::min(earliest, std::max(at, paused_until_));
   }
   return std::min(earliest, client_.deadline());
 }
 
-void HttpSink::send(Lane& lane, TimePoint now) {
-  if (lane.requests.empty()) lane.requests.push_back(lane.builder.take(now));
-  const Request& request = lane.requests.front();
+void HttpSink::send(Lane& lane) {
+  Request& request = lane.requests.front().request;
+  if (auto compressed = std::exchange(lane.requests.front().compressed, nullptr)) {
+    request.body = compressed->take();
+    request.reserved.shrink(request.body.size());
+  }
   lane.answer = {};
   lane.curl_error[0] = '\0';
   CURL* const easy = lane.easy.get();
@@ -270,7 +322,7 @@ void HttpSink::ended(Lane& lane, CURLcode result) {
   lane.in_flight = false;
   long status = 0;
   ::curl_easy_getinfo(lane.easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  const Request& request = lane.requests.front();
+  const Request& request = lane.requests.front().request;
 
   bool complete = result == CURLE_OK;
   if (!complete && (lane.answer.cut || (status >= 200 && status < 300))) {
@@ -323,7 +375,7 @@ std::string HttpSink::describe(const Lane& lane, CURLcode result, long status) c
 }
 
 void HttpSink::delivered(Lane& lane) {
-  Request request = std::move(lane.requests.front());
+  Request request = std::move(lane.requests.front().request);
   lane.requests.pop_front();
   context_.outcome.sent(request.events, request.wire_bytes);
   finish(std::move(request), context_.outcome);
@@ -331,7 +383,7 @@ void HttpSink::delivered(Lane& lane) {
 }
 
 void HttpSink::refused(Lane& lane, const std::string& reason, const std::string& message) {
-  Request request = std::move(lane.requests.front());
+  Request request = std::move(lane.requests.front().request);
   lane.requests.pop_front();
   discard(request, reason, context_.outcome);
   context_.metrics.error(reason);
@@ -342,11 +394,11 @@ void HttpSink::refused(Lane& lane, const std::string& reason, const std::string&
 }
 
 void HttpSink::too_large(Lane& lane, const std::string& message) {
-  if (lane.requests.front().events == 1) {
+  if (lane.requests.front().request.events == 1) {
     refused(lane, "too_large", message);
     return;
   }
-  Request request = std::move(lane.requests.front());
+  Request request = std::move(lane.requests.front().request);
   lane.requests.pop_front();
   context_.metrics.error("status_413");
   context_.log.limited(
@@ -355,8 +407,8 @@ void HttpSink::too_large(Lane& lane, const std::string& message) {
                   "the attempt",
                   message, request.events, config_.batch.max_bytes));
   auto [front, back] = lane.builder.split(std::move(request));
-  lane.requests.push_front(std::move(back));
-  lane.requests.push_front(std::move(front));
+  lane.requests.push_front(prepare_body(std::move(back)));
+  lane.requests.push_front(prepare_body(std::move(front)));
   answered(lane);
 }
 

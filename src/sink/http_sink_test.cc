@@ -159,6 +159,58 @@ TEST_F(HttpSinkTest, SendsABearerTokenAndZstd) {
   EXPECT_EQ(unzstd(request.body), text);
 }
 
+// Goal: bodies that several threads compress arrive in the order of their file, each once, also when the
+// server refuses some of them as too large. Method: many large bodies, some refused, put together again.
+TEST_F(HttpSinkTest, CompressesLargeBodiesOnWorkersInTheOrderOfTheFile) {
+  constexpr std::size_t kTooLarge = 150'000;
+  serve([&](const HttpRequest& request) {
+    return unzstd(request.body).size() > kTooLarge ? HttpReply::status("413 Payload Too Large")
+                                                   : HttpReply::ok();
+  });
+  HttpSinkConfig config = raw_config();
+  config.compression = Compression::kZstd;
+  config.compression_level = 1;
+  config.batch.max_bytes = 200'000;
+  config.batch.max_events = 1'000'000;
+  config.parallel_requests = 1;
+  start(config);
+  std::minstd_rand random(5);
+  std::string sent;
+  for (int i = 0; i < 100; ++i) {
+    std::string text;
+    // Now and then one that is sent as it is: it takes no turn on a worker.
+    const std::size_t bytes = i % 7 == 0 ? 10'000 : 60'000;
+    while (text.size() < bytes) text += "line " + std::to_string(random()) + "\n";
+    harness_.send(text);
+    sent += text;
+  }
+  ASSERT_TRUE(all_acked());
+  std::string arrived;
+  std::size_t refused = 0;
+  for (const HttpRequest& request : requests()) {
+    const std::string body = unzstd(request.body);
+    if (body.size() > kTooLarge) {
+      ++refused;
+    } else {
+      arrived += body;
+    }
+  }
+  EXPECT_GT(refused, 0u);
+  EXPECT_EQ(arrived, sent);
+}
+
+// Goal: a sink may go while workers have its bodies.
+TEST_F(HttpSinkTest, EndsWhileBodiesAreCompressed) {
+  serve({HttpReply::hang()});
+  HttpSinkConfig config = raw_config();
+  config.compression = Compression::kZstd;
+  config.compression_level = 19;
+  start(config);
+  for (int i = 0; i < 3; ++i)
+    harness_.send(std::string(1'000'000, 'x') + "\n", static_cast<std::uint64_t>(i));
+  ASSERT_TRUE(soon([&] { return harness_.metrics.received_events.value() == 3; }));
+}
+
 TEST_F(HttpSinkTest, RetriesWhatMayPassAndSaysWhy) {
   std::atomic<bool> well{false};
   serve([&](const HttpRequest&) {

@@ -4,12 +4,6 @@
 #include <cassert>
 
 namespace logflume {
-namespace {
-
-// Compressed at a time.
-constexpr std::size_t kPieceBytes = 64 * 1024;
-
-}  // namespace
 
 void discard(const Request& request, std::string_view reason, Outcome& outcome) {
   for (const RequestPart& part : request.parts) {
@@ -28,12 +22,11 @@ void finish(Request request, Outcome& outcome) {
   }
 }
 
-RequestBuilder::RequestBuilder(BatchEncoder encoder, Framing framing, Compression compression,
+RequestBuilder::RequestBuilder(BatchEncoder encoder, Framing framing, std::size_t bodies,
                                RequestLimits limits, MemoryBudget& budget)
     : encoder_(std::move(encoder)),
       framing_(std::move(framing)),
-      compression_(compression),
-      compressor_(Compressor::make(compression)),
+      bodies_(bodies),
       limits_{std::max<std::uint64_t>(limits.max_bytes, 1), std::max<std::uint64_t>(limits.max_events, 1),
               limits.linger},
       budget_(budget),
@@ -103,15 +96,7 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
   if (!make_room(request, bytes, forced)) return false;
   request.wire_bytes += event_.size();
   ++request.events;
-  if (compressor_) {
-    text_ += event_;
-    if (text_.size() >= kPieceBytes) {
-      compressor_->append(text_, request.body);
-      text_.clear();
-    }
-  } else {
-    request.body += event_;
-  }
+  request.body += event_;
   return true;
 }
 
@@ -122,45 +107,33 @@ bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forc
   const std::size_t event_bytes = before.size() + encoder_.event_bytes(index) - 1 + framing_.event_end.size();
   const std::uint64_t bytes = request.wire_bytes + event_bytes + framing_.end.size();
   if (request.events != 0 && bytes > limits_.max_bytes && !forced) return false;
-  Reservation uncompressed(budget_);
-  if (compressor_ && !uncompressed.try_grow(event_bytes + 1)) {
-    if (!forced) return false;
-    uncompressed.grow(event_bytes + 1);
-  }
   if (!make_room(request, bytes + 1, forced)) return false;
   request.wire_bytes += event_bytes;
   ++request.events;
-  std::string alone;
-  if (compressor_) alone.reserve(event_bytes + 1);
-  std::string& out = compressor_ ? alone : request.body;
-  out += before;
-  encoder_.append_event(index, out);
-  out.pop_back();
-  out += framing_.event_end;
-  if (!compressor_) return true;
-  compressor_->append(text_, request.body);
-  text_.clear();
-  compressor_->append(alone, request.body);
+  request.body += before;
+  encoder_.append_event(index, request.body);
+  request.body.pop_back();
+  request.body += framing_.event_end;
   return true;
 }
 
 // Reserves memory for a body of `bytes`.
 bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced) {
-  if (bytes <= std::max(kFloorBytes, request.reserved.bytes())) return true;
+  const auto room = [&] { return request.reserved.bytes() / bodies_; };
+  if (bytes <= std::max(kFloorBytes, room())) return true;
   // Doubling, but not beyond what a body may have; if that is refused, some more. No less, but for the first
   // event: the body moves each time.
   const std::size_t most = std::max<std::size_t>(limits_.max_bytes, bytes);
   const std::size_t doubled = std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
   const std::size_t some_more = std::min(bytes + std::max(bytes / 8, kFloorBytes), most);
-  if (!request.reserved.try_grow(doubled) && !request.reserved.try_grow(some_more) &&
-      (request.events != 0 || !request.reserved.try_grow(bytes))) {
+  const auto try_grow = [&](std::size_t to) { return request.reserved.try_grow(bodies_ * to); };
+  if (!try_grow(doubled) && !try_grow(some_more) && (request.events != 0 || !try_grow(bytes))) {
     if (!forced) return false;
-    request.reserved.grow(some_more);
+    request.reserved.grow(bodies_ * some_more);
   }
-  if (compressor_) return true;
   // Not reserve(), which takes twice of what it has where that is more than it is asked for.
   std::string body;
-  body.reserve(request.reserved.bytes());
+  body.reserve(room());
   body += request.body;
   request.body = std::move(body);
   return true;
@@ -168,15 +141,7 @@ bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced)
 
 void RequestBuilder::complete(Request& request) {
   request.wire_bytes += framing_.end.size();
-  if (compressor_) {
-    text_ += framing_.end;
-    compressor_->append(text_, request.body);
-    compressor_->finish(request.body);
-    text_.clear();
-    request.reserved.shrink(request.body.size());
-  } else {
-    request.body += framing_.end;
-  }
+  request.body += framing_.end;
 }
 
 void RequestBuilder::begin(const Batch& batch) {
@@ -206,8 +171,6 @@ std::pair<Request, Request> RequestBuilder::split(Request&& request) {
 
 // A request of exactly these events. The one that is open is left alone.
 Request RequestBuilder::encode(std::vector<RequestPart> parts) {
-  std::unique_ptr<Compressor> open_compressor = std::exchange(compressor_, Compressor::make(compression_));
-  const std::string open_text = std::exchange(text_, {});
   Request request(budget_);
   for (const RequestPart& part : parts) {
     begin(*part.shared->delivery.batch);
@@ -216,8 +179,6 @@ Request RequestBuilder::encode(std::vector<RequestPart> parts) {
   begun_ = nullptr;
   complete(request);
   request.parts = std::move(parts);
-  compressor_ = std::move(open_compressor);
-  text_ = open_text;
   return request;
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "event/memory_budget.h"
-#include "sink/compress.h"
 #include "sink/encode.h"
 #include "sink/sink.h"
 #include "sink/sink_config.h"
@@ -48,11 +47,11 @@ struct RequestPart {
 struct Request {
   explicit Request(MemoryBudget& budget) : reserved(budget) {}
 
-  std::string body;  // compressed where the builder does
+  std::string body;
   std::uint64_t events = 0;
   std::uint64_t wire_bytes = 0;  // of the body before compression
   std::vector<RequestPart> parts;
-  Reservation reserved;  // for the body
+  Reservation reserved;  // for the body, and what it is compressed to
 };
 
 // Its events are given up, for that reason.
@@ -80,14 +79,17 @@ class RequestBuilder {
  public:
   static constexpr std::size_t kFloorBytes = 64 * 1024;
 
-  RequestBuilder(BatchEncoder encoder, Framing framing, Compression compression, RequestLimits limits,
+  // `bodies`: as many as there will be of each, 2 when it is to be compressed.
+  RequestBuilder(BatchEncoder encoder, Framing framing, std::size_t bodies, RequestLimits limits,
                  MemoryBudget& budget);
 
   // False while a delivery waits for the next request: no more is taken from the inbox then.
   bool wants_more() const { return waiting_.empty() && !full_; }
   // REQUIRES: it has events.
   void add(Delivery&& delivery, TimePoint now);
-  // A request is full, or its linger is over.
+  // A request is full: no more goes into it.
+  bool full() const { return full_; }
+  // It is full, or its linger is over.
   bool ready(TimePoint now) const { return open_.events != 0 && (full_ || draining_ || now >= due_); }
   // When ready() turns true by itself; kNever when nothing waits, the past when it is ready.
   TimePoint deadline() const;
@@ -117,8 +119,7 @@ class RequestBuilder {
   BatchEncoder encoder_;
   const Batch* begun_ = nullptr;  // whose events the encoder has indexed
   const Framing framing_;
-  const Compression compression_;
-  std::unique_ptr<Compressor> compressor_;
+  const std::size_t bodies_;
   const RequestLimits limits_;
   MemoryBudget& budget_;
 
@@ -130,7 +131,6 @@ class RequestBuilder {
   bool draining_ = false;
   TimePoint due_ = kNever;
   std::string event_;  // encoded, not placed yet; never a giant
-  std::string text_;   // encoded, not compressed yet
 };
 
 }  // namespace logflume

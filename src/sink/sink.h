@@ -16,6 +16,7 @@
 #include "checkpoint/sink_ledger.h"
 #include "disk/disk.h"
 #include "io/event_loop.h"
+#include "io/worker_pool.h"
 #include "sink/output_registry.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
@@ -102,6 +103,7 @@ struct SinkContext {
   HealthEntry& health;
   Log& log;
   EventLoop& loop;       // the thread that runs the sink; its descriptors are watched here
+  WorkerPool& workers;   // for what would hold the loop up
   MemoryBudget& budget;  // for what it encodes
   OutputRegistry& outputs;
   Disk& disk;        // of what a sink writes and must find again

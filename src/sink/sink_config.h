@@ -98,9 +98,10 @@ struct HttpSinkConfig : SinkConfig {
   std::string uri;
   std::string method = "POST";
   std::map<std::string, std::string> headers;
-  std::string auth_user, auth_password;          // key `auth: {user, password}` (basic) ...
-  std::string auth_token;                        // ... or `auth: {token}` (bearer)
-  Compression compression = Compression::kNone;  // none, gzip, zstd
+  std::string auth_user, auth_password;            // key `auth: {user, password}` (basic) ...
+  std::string auth_token;                          // ... or `auth: {token}` (bearer)
+  Compression compression = Compression::kNone;    // none, gzip, zstd
+  std::optional<std::uint32_t> compression_level;  // absent: the library's default
   HttpBody body = HttpBody::kNdjson;
   std::uint32_t parallel_requests = 4;  // of different files
   TlsConfig tls;

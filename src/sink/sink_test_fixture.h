@@ -49,6 +49,7 @@ class SinkHarness {
                        health_entry,
                        log,
                        loop,
+                       workers,
                        budget,
                        shared_outputs != nullptr ? *shared_outputs : outputs,
                        posix_disk(),
@@ -162,6 +163,7 @@ class SinkHarness {
   SlabPool slabs;
   HealthBoard board;
   Log log{LogLevel::kError};
+  WorkerPool workers{2};
   ComponentMetrics metrics;
   HealthEntry health_entry;
   SinkLedger ledger;

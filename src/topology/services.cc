@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/cores.h"
+
 namespace logflume {
 namespace {
 
@@ -17,6 +19,7 @@ Shared::Shared(const Config& config, Services s)
     : services(std::move(s)),
       budget(config.memory_limit),
       files(config.memory_limit / 2, &budget),
+      workers(usable_cores()),
       slabs(budget),
       global_rate(config.rate_limit.value_or(0)),
       host(host_name()),

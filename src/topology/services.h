@@ -10,6 +10,7 @@
 #include "checkpoint/in_flight.h"
 #include "config/config.h"
 #include "event/slab.h"
+#include "io/worker_pool.h"
 #include "sink/output_registry.h"
 #include "source/token_bucket.h"
 #include "telemetry/health.h"
@@ -47,6 +48,7 @@ struct Shared {
   MemoryBudget files;  // half of it, at most, is for what is known of files
   std::function<void()> files_changed;
   OutputRegistry outputs;
+  WorkerPool workers;
   SlabPool slabs;
   TokenBucket global_rate;
   const std::string host;

@@ -57,14 +57,21 @@ Result<void> SinkUnit::open(CheckpointContent& stored, std::function<void()> on_
     given_up_.store(true);
     on_given_up();
   };
-  SinkContext context{
-      name_,           buffer_ ? buffer_->out() : inbox_,
-      outcome_,        metrics_,
-      *health_,        shared_.services.log,
-      *loop_,          encoded_,
-      shared_.outputs, posix_disk(),
-      shared_.host,    [&checkpointer = shared_.services.checkpointer] { return checkpointer.commit_now(); },
-      give_up,         {}};
+  SinkContext context{name_,
+                      buffer_ ? buffer_->out() : inbox_,
+                      outcome_,
+                      metrics_,
+                      *health_,
+                      shared_.services.log,
+                      *loop_,
+                      shared_.workers,
+                      encoded_,
+                      shared_.outputs,
+                      posix_disk(),
+                      shared_.host,
+                      [&checkpointer = shared_.services.checkpointer] { return checkpointer.commit_now(); },
+                      give_up,
+                      {}};
   for (const SinkStateRecord& state : stored.states) {
     if (state.sink == name_ && !is_buffer_state(state.key)) context.states.push_back(state);
   }
