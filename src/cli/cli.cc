@@ -55,6 +55,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_audit_command(*app, chosen);
   add_buffer_command(*app, chosen);
   add_generate_command(*app, chosen);
+  add_lab_command(*app, chosen);
   add_schema_command(*app, chosen);
   add_completions_command(*app, chosen);
   add_man_command(*app, chosen);

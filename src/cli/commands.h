@@ -22,6 +22,7 @@ void add_checkpoints_command(CLI::App& app, Command& chosen);
 void add_audit_command(CLI::App& app, Command& chosen);
 void add_buffer_command(CLI::App& app, Command& chosen);
 void add_generate_command(CLI::App& app, Command& chosen);
+void add_lab_command(CLI::App& app, Command& chosen);
 void add_schema_command(CLI::App& app, Command& chosen);
 void add_completions_command(CLI::App& app, Command& chosen);
 void add_man_command(CLI::App& app, Command& chosen);

@@ -1,11 +1,9 @@
 // `logflume generate`: realistic numbered logs, and the proof that a sink has them all.
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -20,14 +18,12 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/progress.h"
+#include "cli/stop_signals.h"
 #include "generate/generator.h"
 #include "generate/verifier.h"
 
 namespace logflume {
 namespace {
-
-// Set by SIGINT and SIGTERM: a handler can reach nothing else.
-volatile std::sig_atomic_t stop_signalled = 0;
 
 struct Arguments {
   std::string format = "nginx";
@@ -137,26 +133,6 @@ bool take(const std::string& text, const char* option, Parse parse, int& exit_co
   return false;
 }
 
-class StopSignals {
- public:
-  StopSignals() {
-    struct sigaction action {};
-    action.sa_handler = [](int) { stop_signalled = 1; };
-    ::sigaction(SIGINT, &action, &old_int_);
-    ::sigaction(SIGTERM, &action, &old_term_);
-  }
-  ~StopSignals() {
-    ::sigaction(SIGINT, &old_int_, nullptr);
-    ::sigaction(SIGTERM, &old_term_, nullptr);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-
- private:
-  struct sigaction old_int_ {};
-  struct sigaction old_term_ {};
-};
-
 void print_summary(const std::vector<StreamSummary>& streams) {
   std::string out = "{\"streams\":[";
   for (const StreamSummary& stream : streams) {
@@ -229,10 +205,10 @@ int write_logs(const Arguments& arguments) {
 
   const StopSignals signals;
   Progress progress("generate");
-  auto written = generate(options, {[] { return stop_signalled != 0; },
-                                    [&progress](std::uint64_t bytes, std::optional<double> done) {
-                                      progress.update(bytes, done);
-                                    }});
+  auto written =
+      generate(options, {&StopSignals::stopped, [&progress](std::uint64_t bytes, std::optional<double> done) {
+                           progress.update(bytes, done);
+                         }});
   progress.finish();
   if (!written) {
     return fail(written.error().code == Errc::kInvalidArgument ? kExitUsage : kExitFailure,

@@ -41,14 +41,23 @@ void Progress::update(std::uint64_t bytes, std::optional<double> done) {
   const double passed = seconds(now - last_draw_);
   const double rate = static_cast<double>(bytes - last_bytes_) / passed;
   rate_ = drawn_ ? 0.7 * rate_ + 0.3 * rate : rate;
-  draw(now, bytes, done);
+  draw(now, bytes_text(), done);
   last_bytes_ = bytes;
   last_draw_ = now;
 }
 
-void Progress::draw(TimePoint now, std::uint64_t bytes, std::optional<double> done) {
-  std::string line =
-      fmt::format("{}  {}  {:.1f} MB/s", what_, human_bytes(static_cast<double>(bytes)), rate_ / 1e6);
+void Progress::step(const std::string& name, double done) {
+  step_ = name;
+  done_ = done;
+  if (terminal_) draw(steady_now(), step_, done);
+}
+
+std::string Progress::bytes_text() const {
+  return fmt::format("{}  {:.1f} MB/s", human_bytes(static_cast<double>(bytes_)), rate_ / 1e6);
+}
+
+void Progress::draw(TimePoint now, const std::string& state, std::optional<double> done) {
+  std::string line = what_ + "  " + state;
   if (done) {
     const double share = std::clamp(*done, 0.0, 1.0);
     line += fmt::format("  {:3.0f}%", share * 100);
@@ -66,7 +75,7 @@ void Progress::finish() {
   if (!drawn_) return;
   const TimePoint now = steady_now();
   rate_ = static_cast<double>(bytes_) / std::max(seconds(now - begin_), 1e-9);
-  draw(now, bytes_, done_);
+  draw(now, step_.empty() ? bytes_text() : step_, done_);
   fmt::print(stderr, "\n");
   drawn_ = false;
 }

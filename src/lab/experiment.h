@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
 #include "lab/report.h"
+#include "lab/usage.h"
 
 namespace logflume {
 
@@ -25,7 +25,10 @@ struct LabWork {
   std::vector<std::uint32_t> latencies_ns;
   // Seconds of the work alone, when what is around it must not count (a set-up within run()).
   std::optional<double> seconds;
-  // Of a child process or of helping threads that are not part of the work: taken off the CPU time.
+  // The same with CPU time, switches and faults (LabMeter); it comes before `seconds`.
+  std::optional<LabUsage> usage;
+  // Of helping threads that are not part of the work: taken off the CPU time. Child processes do not count
+  // anyhow.
   double foreign_cpu_seconds = 0;
   // Figures that only this experiment has, by the key of one of its columns.
   std::vector<std::pair<std::string, double>> others;
@@ -41,12 +44,22 @@ struct LabCase {
   // case's row as the kernel says it, and the case is not tried again.
   std::function<Result<LabWork>()> run;
   std::string note;  // shown beside the figures: its fio equivalent, say
+  // Rows that compare with each other: "relative" is to the best of them, the table sets them apart.
+  std::string group;
 };
 
 struct LabOptions {
   bool thorough = false;  // else the quick form: each experiment under a minute
-  std::string directory;  // for the files that it makes; one of its own, removed at the end
-  std::string file;       // the user's own file or glob, where an experiment takes one; may be empty
+  // For the files that it makes. What cases() is given is one of its own, removed at the end, and empty for
+  // an experiment without disk_bytes(). Given to run_experiment(): where to make it; empty: the temporary
+  // directory.
+  std::string directory;
+  double seconds = 0;       // how long one repetition shall go on at least; 0: the experiment chooses
+  std::uint64_t bytes = 0;  // of the file that it works on; 0: the experiment chooses
+  bool fio = false;         // run fio beside, where an experiment has equivalents and fio is installed
+  // Asked between repetitions and in long work: the user has had enough. May be empty.
+  std::function<bool()> stop;
+  std::string file;  // the user's own file or glob, where an experiment takes one; may be empty
   double link_bytes_per_second = 0;  // of `lab compress`; 0: not given
 };
 
@@ -63,6 +76,8 @@ class LabExperiment {
   virtual std::vector<std::string> settings() const = 0;
   // The figures that its table shows; see lab/report.h for the keys that the runner computes.
   virtual std::vector<LabColumn> columns() const = 0;
+  // Of its files together: whether there is room for them is looked at before.
+  virtual std::uint64_t disk_bytes(const LabOptions&) const { return 0; }
   // Makes what the cases need, files and sockets. The cases may refer to the experiment, which outlives them.
   virtual Result<std::vector<LabCase>> cases(const LabOptions& options) = 0;
   // Plots and plain sentences of advice, from what was measured: "on this machine use pread with 256 KiB:
@@ -70,8 +85,17 @@ class LabExperiment {
   virtual void conclude(LabReport& report) = 0;
 };
 
-// Runs every case `repeats` times, by turns, so that what disturbs the machine disturbs all alike. Calls
-// `progress` with what is done of all, 0 to 1. Errors: cases() failed; a case's own error stays in its row.
+// What `logflume lab` knows, in the order of its list.
+struct LabEntry {
+  std::string name;
+  std::unique_ptr<LabExperiment> (*make)();
+};
+const std::vector<LabEntry>& lab_experiments();
+
+// Runs every case `repeats` times, by turns, so that what disturbs the machine disturbs all alike. The quick
+// form begins no repetition after 50 s: on a slow machine there are fewer of them (LabRow::repeats). Calls
+// `progress` with what is done of all, 0 to 1. Errors: no room or no right to make the files, cases() failed,
+// or the user stopped it; a case's own error stays in its row.
 Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& options, int repeats,
                                  const std::function<void(double done, const std::string& what)>& progress);
 

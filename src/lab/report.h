@@ -27,9 +27,11 @@ enum class LabUnit {
 //   time          seconds an operation      p50 p99 p999  latency of an operation, seconds
 //   cpu           CPU seconds a GB          cpu_percent   CPU, of a core, while it ran
 //   cpu_time      CPU seconds an operation  system_calls  of a repetition, made by the case
-//   calls_per_mb  system calls a MB         switches      context switches of a repetition, of either kind
-//   voluntary, involuntary                  faults        page faults without I/O, of a repetition
-//   relative      its rate (or operations), as a ratio to the best row's
+//   calls_per_mb  system calls a MB         calls_per_operation
+//   switches      context switches of a repetition, of either kind; voluntary, involuntary
+//   switches_per_gb                         faults        page faults without I/O, of a repetition
+//   faults_per_gb                           major_faults  page faults that waited for I/O, of a repetition
+//   relative      its rate (or operations), as a ratio to the best row's of its group
 // Other keys are LabWork::others'.
 struct LabColumn {
   std::string key;
@@ -49,6 +51,8 @@ struct LabRow {
   std::vector<std::optional<LabFigure>> figures;  // in the order of the columns; none where not measured
   std::string note;
   std::string error;  // why the case cannot be run here, as the kernel says it; then no figures
+  std::string group;  // as of its case
+  int repeats = 0;    // that were measured
 };
 
 struct LabPlot {
@@ -82,10 +86,14 @@ struct LabReport {
   std::optional<LabFigure> figure(std::size_t index, const std::string& key) const;
 };
 
+// Half the distance of the slowest from the fastest, as a share of the median.
+double lab_spread(const LabFigure& figure);
 // "7.1 GB/s", "84 ns", "2.1 %".
 std::string lab_value_text(double value, LabUnit unit);
 // For a terminal or a file: the machine, the table, the advice. `width`: of the terminal; 0 for no limit.
-std::string lab_text(const LabReport& report, std::size_t width);
+// Columns that do not fit are left out, the last ones first, and it says so.
+std::string lab_text(const LabReport& report, std::size_t width, bool colour);
+// One object; its shape is described in docs/lab.md.
 std::string lab_json(const LabReport& report);
 // One page for all of them, with plots and nothing that it would have to fetch.
 std::string lab_html(const std::vector<LabReport>& reports);

@@ -1,0 +1,32 @@
+// The arithmetic between repetitions and a report: what each column's key means.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lab/experiment.h"
+#include "lab/report.h"
+
+namespace logflume {
+
+// The smallest value that a share `q` of them does not exceed. REQUIRES: sorted, not empty.
+double lab_quantile(const std::vector<std::uint32_t>& sorted, double q);
+
+// Of one repetition, the value under `key` (lab/report.h); none where it was not measured or would be a
+// division by nothing. "relative" is not of one repetition: see lab_relative(). REQUIRES: latencies_ns
+// sorted.
+std::optional<double> lab_value(const std::string& key, const LabWork& work, const LabUsage& usage);
+
+// What "relative" compares: bytes a second, or operations where there are no bytes.
+double lab_speed(const LabWork& work, const LabUsage& usage);
+
+// Median (of an even number the mean of the two in the middle), lowest and highest. REQUIRES: not empty.
+LabFigure lab_figure(std::vector<double> values);
+
+// Fills the column "relative" of each row from its speeds, one for each repetition, against the best median
+// of the row's group.
+void lab_relative(LabReport& report, const std::vector<std::vector<double>>& speeds);
+
+}  // namespace logflume
