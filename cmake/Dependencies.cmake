@@ -17,6 +17,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 find_package(BZip2 REQUIRED)
+find_library(LIBAIO aio REQUIRED)  # brings no description for pkg-config
 if(LOGFLUME_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

@@ -74,14 +74,17 @@ class LabExperiment {
   virtual std::string question() const = 0;
   // Titles of what LabCase::settings holds.
   virtual std::vector<std::string> settings() const = 0;
-  // The figures that its table shows; see lab/report.h for the keys that the runner computes.
+  // The figures that its table shows, asked after cases(); see lab/report.h for the keys that the runner
+  // computes.
   virtual std::vector<LabColumn> columns() const = 0;
   // Of its files together: whether there is room for them is looked at before.
   virtual std::uint64_t disk_bytes(const LabOptions&) const { return 0; }
   // Makes what the cases need, files and sockets. The cases may refer to the experiment, which outlives them.
   virtual Result<std::vector<LabCase>> cases(const LabOptions& options) = 0;
   // Plots and plain sentences of advice, from what was measured: "on this machine use pread with 256 KiB:
-  // mmap is 8 % slower on cold files". Adds to `report`, whose rows are complete, in the order of the cases.
+  // mmap is 8 % slower on cold files"; only where the difference exceeds the spread (lab/figures.h). From
+  // fewer than three repetitions the runner gives none. Adds to `report`, whose rows are complete, in the
+  // order of the cases.
   virtual void conclude(LabReport& report) = 0;
 };
 
@@ -93,9 +96,9 @@ struct LabEntry {
 const std::vector<LabEntry>& lab_experiments();
 
 // Runs every case `repeats` times, by turns, so that what disturbs the machine disturbs all alike. The quick
-// form begins no repetition after 50 s: on a slow machine there are fewer of them (LabRow::repeats). Calls
-// `progress` with what is done of all, 0 to 1. Errors: no room or no right to make the files, cases() failed,
-// or the user stopped it; a case's own error stays in its row.
+// form begins no repetition after 50 s, but beside fio: on a slow machine there are fewer of them
+// (LabRow::repeats). Calls `progress` with what is done of all, 0 to 1. Errors: no room or no right to make
+// the files, cases() failed, or the user stopped it; a case's own error stays in its row.
 Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& options, int repeats,
                                  const std::function<void(double done, const std::string& what)>& progress);
 

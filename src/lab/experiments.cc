@@ -3,7 +3,9 @@
 namespace logflume {
 
 const std::vector<LabEntry>& lab_experiments() {
-  static const std::vector<LabEntry> entries{};
+  static const std::vector<LabEntry> entries{
+      {"io", make_io_experiment},
+  };
   return entries;
 }
 

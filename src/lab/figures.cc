@@ -1,5 +1,7 @@
 #include "lab/figures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -86,6 +88,14 @@ void lab_relative(LabReport& report, const std::vector<std::vector<double>>& spe
           LabFigure{speed.median / group, speed.low / group, speed.high / group};
     }
   }
+}
+
+bool lab_above(const LabFigure& figure, const LabFigure& other) { return figure.low > other.high; }
+
+std::string lab_faster_text(double rate, double than, const std::string& than_name) {
+  if (rate >= 2 * than) return fmt::format("{:.1f} times as fast as {}", rate / than, than_name);
+  if (rate >= than) return fmt::format("{:.0f} % faster than {}", (rate / than - 1) * 100, than_name);
+  return fmt::format("{:.0f} % slower than {}", (1 - rate / than) * 100, than_name);
 }
 
 }  // namespace logflume

@@ -29,4 +29,11 @@ LabFigure lab_figure(std::vector<double> values);
 // of the row's group.
 void lab_relative(LabReport& report, const std::vector<std::vector<double>>& speeds);
 
+// Whether all repetitions of one were above all of the other: what advice may rest on.
+bool lab_above(const LabFigure& figure, const LabFigure& other);
+
+// "12 % faster than pread", "3.1 times as fast as pread", "8 % slower than pread": a rate beside another one.
+// REQUIRES: both > 0.
+std::string lab_faster_text(double rate, double than, const std::string& than_name);
+
 }  // namespace logflume

@@ -89,5 +89,17 @@ TEST(LabFigures, relative_is_to_the_best_of_the_group) {
   EXPECT_FALSE(report.figure(0, "rate"));
 }
 
+TEST(LabFigures, a_difference_counts_when_no_repetition_overlaps) {
+  EXPECT_TRUE(lab_above({10, 9, 11}, {7, 6, 8}));
+  EXPECT_FALSE(lab_above({10, 8, 11}, {7, 6, 8}));
+  EXPECT_FALSE(lab_above({7, 6, 8}, {10, 9, 11}));
+}
+
+TEST(LabFigures, says_how_much_faster) {
+  EXPECT_EQ(lab_faster_text(112, 100, "pread"), "12 % faster than pread");
+  EXPECT_EQ(lab_faster_text(310, 100, "pread"), "3.1 times as fast as pread");
+  EXPECT_EQ(lab_faster_text(92, 100, "pread"), "8 % slower than pread");
+}
+
 }  // namespace
 }  // namespace logflume

@@ -56,8 +56,11 @@ std::string table(const LabReport& report) {
   out += "</tr></thead>\n<tbody>\n";
   for (std::size_t index = 0; index < report.rows.size(); ++index) {
     const LabRow& row = report.rows[index];
-    const bool apart = index > 0 && row.group != report.rows[index - 1].group;
-    out += apart ? "<tr class=\"apart\">" : "<tr>";
+    if (!row.group.empty() && (index == 0 || row.group != report.rows[index - 1].group)) {
+      out += fmt::format("<tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{}</th></tr>\n",
+                         report.settings.size() + report.columns.size(), escaped(row.group));
+    }
+    out += "<tr>";
     for (const std::string& setting : row.settings) out += "<td>" + escaped(setting) + "</td>";
     if (!row.error.empty()) {
       out += fmt::format("<td class=\"error\" colspan=\"{}\">{}</td>", report.columns.size(),

@@ -17,6 +17,7 @@ namespace logflume {
 namespace {
 
 constexpr Duration kQuickTime = 50s;
+constexpr int kRepeatsToJudge = 3;
 
 // What the repetitions of a case gave.
 struct Measured {
@@ -77,8 +78,6 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
   report.question = experiment.question();
   report.thorough = options.thorough;
   report.repeats = repeats;
-  report.settings = experiment.settings();
-  report.columns = experiment.columns();
 
   LabOptions own = options;
   std::optional<WorkDirectory> directory;
@@ -94,6 +93,8 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
   Result<std::vector<LabCase>> cases = experiment.cases(own);
   if (stopped()) return stop_error;
   if (!cases) return std::move(cases).error();
+  report.settings = experiment.settings();
+  report.columns = experiment.columns();
 
   std::vector<Measured> measured(cases->size());
   const double all = static_cast<double>(cases->size()) * repeats;
@@ -102,7 +103,7 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
     for (std::size_t index = 0; index < cases->size(); ++index, ++done) {
       const LabCase& subject = (*cases)[index];
       if (!measured[index].error.empty()) continue;
-      if (!options.thorough && steady_now() - begin > kQuickTime) continue;
+      if (!options.thorough && !options.fio && steady_now() - begin > kQuickTime) continue;
       progress(done / all, fmt::format("{}", fmt::join(subject.settings, " ")));
       Result<void> once = run_once(subject, report.columns, measured[index]);
       if (stopped()) return stop_error;
@@ -118,6 +119,12 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
   lab_relative(report, speeds);
   report.seconds = std::chrono::duration<double>(steady_now() - begin).count();
   experiment.conclude(report);
+  if (repeats < kRepeatsToJudge) {
+    report.advice = {
+        fmt::format("There is no advice from fewer than {} repetitions: what differs by chance cannot "
+                    "be told from what differs.",
+                    kRepeatsToJudge)};
+  }
   progress(1, "done");
   return report;
 }

@@ -81,7 +81,15 @@ TEST(LabRunner, reports_medians_of_the_repetitions) {
   EXPECT_EQ(report->figure(0, "extra")->low, 1);
   EXPECT_EQ(report->figure(0, "extra")->high, 3);
   EXPECT_EQ(report->figure(0, "operations")->median, 5);
-  EXPECT_EQ(report->advice.size(), 1);
+  EXPECT_THAT(report->advice, ::testing::ElementsAre("Do nothing."));
+}
+
+TEST(LabRunner, gives_no_advice_where_there_is_no_spread_to_judge_by) {
+  FakeExperiment experiment;
+  experiment.add("a", []() -> Result<LabWork> { return ten(1); });
+  const auto report = run_experiment(experiment, {}, 2, kSilent);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->advice, ::testing::ElementsAre(HasSubstr("fewer than 3")));
 }
 
 TEST(LabRunner, a_case_that_cannot_run_is_tried_once_and_leaves_the_others) {

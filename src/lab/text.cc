@@ -106,7 +106,10 @@ class Table {
     std::string out = styled(line(0, columns_), kBold);
     for (std::size_t index = 0; index < report_.rows.size(); ++index) {
       const LabRow& row = report_.rows[index];
-      if (index > 0 && row.group != report_.rows[index - 1].group) out += "\n";
+      if (index == 0 || row.group != report_.rows[index - 1].group) {
+        if (index > 0) out += "\n";
+        if (!row.group.empty()) out += row.group + "\n";
+      }
       if (!row.error.empty()) {
         out += styled(line(index + 1, 0) + "  " + row.error, kYellow);
       } else {

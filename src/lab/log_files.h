@@ -1,0 +1,49 @@
+// Files of log lines to measure with, and what of them is in the page cache.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace logflume {
+
+// `count` files of one size, "NAME.0", "NAME.1" ..., open for reading.
+//
+// Threads: one.
+class LogFiles {
+ public:
+  // Writes them, `bytes` in all, lines of some 200 bytes; durable when it returns. `stop`: see LabOptions.
+  // Errors: kIo (ENOSPC and others); kBusy: stopped.
+  static Result<LogFiles> make(const std::string& directory, const std::string& name, std::size_t count,
+                               std::uint64_t bytes, const std::function<bool()>& stop);
+
+  std::uint64_t file_bytes() const { return file_bytes_; }
+  const std::vector<std::string>& paths() const { return paths_; }
+  std::vector<int> fds() const;
+
+  // Opened once more, with O_DIRECT, say; each has its own position. Errors: as open(2).
+  Result<std::vector<UniqueFd>> open_again(int flags) const;
+
+  // Takes all of them out of the page cache. Errors: kUnsupported where more than 1 % stays.
+  Result<void> evict() const;
+  // Reads what is not in the page cache. Errors: kUnsupported where they do not stay there.
+  Result<void> warm() const;
+
+ private:
+  LogFiles() = default;
+  // The share of the bytes that is in the page cache.
+  Result<double> resident() const;
+
+  std::vector<std::string> paths_;
+  std::vector<UniqueFd> fds_;
+  std::uint64_t file_bytes_ = 0;
+};
+
+// One MiB of lines of some 200 bytes; no two calls with different seeds give the same.
+std::string log_text(std::uint64_t seed);
+
+}  // namespace logflume
