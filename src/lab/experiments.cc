@@ -5,6 +5,8 @@ namespace logflume {
 const std::vector<LabEntry>& lab_experiments() {
   static const std::vector<LabEntry> entries{
       {"io", make_io_experiment},
+      {"write", make_write_experiment},
+      {"copy", make_copy_experiment},
   };
   return entries;
 }

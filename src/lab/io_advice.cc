@@ -18,7 +18,7 @@ class IoRows {
 
   std::optional<LabFigure> rate(const std::string& group, const std::string& way, std::size_t block,
                                 const std::string& files = "1") const {
-    const std::vector<std::string> settings{way, io_block_text(block), files};
+    const std::vector<std::string> settings{way, lab_size_text(block), files};
     for (std::size_t index = 0; index < report_.rows.size(); ++index) {
       if (report_.rows[index].group == group && report_.rows[index].settings == settings) {
         return report_.figure(index, "rate");
@@ -79,7 +79,7 @@ void advise_block(const IoRows& rows, std::vector<std::string>& advice) {
   for (const std::size_t block : {64 * 1024, 1024 * 1024}) {
     const auto rate = rows.rate("sequential, warm", "pread", block);
     if (rate && lab_above(*rate, *agent)) {
-      advice.push_back(fmt::format("pread with {} is {}.", io_block_text(block),
+      advice.push_back(fmt::format("pread with {} is {}.", lab_size_text(block),
                                    lab_faster_text(rate->median, agent->median,
                                                    "with 256 KiB, which is what the "
                                                    "agent does")));
@@ -158,10 +158,6 @@ void plot_group(LabReport& report, const std::string& group, const std::string& 
 }
 
 }  // namespace
-
-std::string io_block_text(std::size_t bytes) {
-  return bytes >= 1024 * 1024 ? fmt::format("{} MiB", bytes >> 20) : fmt::format("{} KiB", bytes >> 10);
-}
 
 void conclude_io(LabReport& report) {
   const IoRows rows(report);

@@ -11,8 +11,6 @@ namespace logflume {
 inline constexpr std::size_t kIoAgentBytes = 256 * 1024;  // what the agent reads at once
 inline constexpr const char* kIoFioPrefix = "  fio: ";    // before the way that a row of fio's stands beside
 
-std::string io_block_text(std::size_t bytes);  // "256 KiB"
-
 // Plots and advice.
 void conclude_io(LabReport& report);
 

@@ -126,7 +126,7 @@ void IoExperiment::add(const IoWay& way, std::size_t block, std::size_t files, b
   job.buffers = buffers_.get();
 
   LabCase subject;
-  subject.settings = {way.name, io_block_text(block), std::to_string(files)};
+  subject.settings = {way.name, lab_size_text(block), std::to_string(files)};
   subject.group = group_name(random, cache);
   if (cache != Cache::kDirect) {
     subject.prepare = [&set, cache] { return cache == Cache::kWarm ? set.warm() : set.evict(); };
@@ -217,7 +217,7 @@ void IoExperiment::add_stream(const std::string& way, std::size_t count,
   job.time = time_;
   job.buffers = buffers_.get();
   LabCase subject;
-  subject.settings = {way, io_block_text(kStreamBytes), std::to_string(count)};
+  subject.settings = {way, lab_size_text(kStreamBytes), std::to_string(count)};
   subject.group = "pipes and sockets";
   subject.run = [run = std::move(run), job] { return run(job); };
   cases_.push_back(std::move(subject));

@@ -20,6 +20,7 @@ const char* unit_name(LabUnit unit) {
     case LabUnit::kSecondsPerGB:
       return "s/GB";
     case LabUnit::kPercentOfCore:
+    case LabUnit::kPercent:
       return "%";
     case LabUnit::kBytes:
       return "bytes";

@@ -17,6 +17,7 @@ enum class LabUnit {
   kSeconds,       // shown as ns, us, ms or s
   kSecondsPerGB,  // CPU seconds for 10^9 bytes
   kPercentOfCore,
+  kPercent,
   kBytes,
   kCount,
   kRatio,  // "3.2x"
@@ -90,6 +91,8 @@ struct LabReport {
 double lab_spread(const LabFigure& figure);
 // "7.1 GB/s", "84 ns", "2.1 %".
 std::string lab_value_text(double value, LabUnit unit);
+// "256 KiB": of a block or a buffer. REQUIRES: whole KiB.
+std::string lab_size_text(std::size_t bytes);
 // For a terminal or a file: the machine, the table, the advice. `width`: of the terminal; 0 for no limit.
 // Columns that do not fit are left out, the last ones first, and it says so.
 std::string lab_text(const LabReport& report, std::size_t width, bool colour);

@@ -70,6 +70,11 @@ TEST(LabText, values_have_three_digits_and_a_unit) {
   EXPECT_EQ(lab_value_text(98.2, LabUnit::kPercentOfCore), "98 %");
   EXPECT_EQ(lab_value_text(65536, LabUnit::kBytes), "64.0 KiB");
   EXPECT_EQ(lab_value_text(3.2, LabUnit::kRatio), "3.20x");
+  EXPECT_EQ(lab_value_text(0.047, LabUnit::kRatio), "0.047x");
+  EXPECT_EQ(lab_value_text(0.0047, LabUnit::kCount), "0.0047");
+  EXPECT_EQ(lab_value_text(0.00002, LabUnit::kCount), "2e-05");
+  EXPECT_EQ(lab_size_text(256 * 1024), "256 KiB");
+  EXPECT_EQ(lab_size_text(1024 * 1024), "1 MiB");
 }
 
 TEST(LabText, shows_machine_table_notes_and_advice_in_this_order) {

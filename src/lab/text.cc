@@ -16,11 +16,14 @@ constexpr const char* kYellow = "\x1b[33m";
 constexpr const char* kPlain = "\x1b[0m";
 constexpr std::size_t kGap = 2;
 
-// Three digits: "7.12", "71.2", "712".
+// Three digits: "7.12", "71.2", "712"; two of what is small: "0.047", "0.0047".
 std::string three_digits(double value) {
   const double size = std::abs(value);
   if (size >= 99.95) return fmt::format("{:.0f}", value);
   if (size >= 9.995) return fmt::format("{:.1f}", value);
+  if (size > 0 && size < 0.00095) return fmt::format("{:.1g}", value);
+  if (size > 0 && size < 0.0095) return fmt::format("{:.4f}", value);
+  if (size > 0 && size < 0.095) return fmt::format("{:.3f}", value);
   return fmt::format("{:.2f}", value);
 }
 
@@ -224,6 +227,7 @@ std::string lab_value_text(double value, LabUnit unit) {
     case LabUnit::kSecondsPerGB:
       return three_digits(value) + " s/GB";
     case LabUnit::kPercentOfCore:
+    case LabUnit::kPercent:
       return fmt::format("{:.{}f} %", value, value < 9.95 ? 1 : 0);
     case LabUnit::kBytes:
       return human_bytes(value);
@@ -233,6 +237,11 @@ std::string lab_value_text(double value, LabUnit unit) {
       return three_digits(value) + "x";
   }
   return {};
+}
+
+std::string lab_size_text(std::size_t bytes) {
+  const bool whole = bytes >= 1024 * 1024 && bytes % (1024 * 1024) == 0;
+  return whole ? fmt::format("{} MiB", bytes >> 20) : fmt::format("{} KiB", bytes >> 10);
 }
 
 std::string lab_text(const LabReport& report, std::size_t width, bool colour) {
