@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "lab/report.h"
 #include "lab/usage.h"
@@ -62,6 +63,13 @@ struct LabOptions {
   std::string file;  // the user's own file or glob, where an experiment takes one; may be empty
   double link_bytes_per_second = 0;  // of `lab compress`; 0: not given
 };
+
+// How long a repetition of an experiment without files goes on: as the user says, else by the form.
+inline Duration lab_time(const LabOptions& options, Duration quick, Duration thorough) {
+  if (options.seconds > 0)
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.seconds));
+  return options.thorough ? thorough : quick;
+}
 
 // Lifecycle: make, cases(), (the runner runs them), advise().
 // Threads:   one.

@@ -7,6 +7,9 @@ const std::vector<LabEntry>& lab_experiments() {
       {"io", make_io_experiment},
       {"write", make_write_experiment},
       {"copy", make_copy_experiment},
+      {"concurrency", make_concurrency_experiment},
+      {"ring", make_ring_experiment},
+      {"scan", make_scan_experiment},
   };
   return entries;
 }
