@@ -77,6 +77,37 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   return static_cast<std::uint64_t>(std::llround(value));
 }
 
+Result<std::uint64_t> parse_link_speed(std::string_view text) {
+  const auto refuse = [text](std::string_view why) {
+    return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not the speed of a link: {}", text, why)};
+  };
+  constexpr const char* kExpected = "expected bits as in 1Gbit, or bytes as in 100MB, a second";
+  std::string_view amount = trim(text);
+  for (const std::string_view end : {"/s", "ps"}) {
+    if (amount.ends_with(end)) {
+      amount.remove_suffix(end.size());
+      break;
+    }
+  }
+  const bool abbreviated =
+      amount.ends_with('b') && amount.size() != trim(text).size() && trim(text).ends_with("ps");
+  double bytes = 0;
+  if (amount.ends_with("bit") || abbreviated) {  // "1Gbit", "1Gbps"
+    amount.remove_suffix(abbreviated ? 1 : 3);
+    constexpr std::array kBitUnits{Unit{"", 1},    Unit{"k", 1e3}, Unit{"K", 1e3},
+                                   Unit{"M", 1e6}, Unit{"G", 1e9}, Unit{"T", 1e12}};
+    bytes = scaled(amount, kBitUnits, false) / 8;
+  } else if (amount.ends_with('b')) {
+    return refuse("b may be bits or bytes: write Mbit or MB");
+  } else if (!amount.ends_with('B')) {
+    return refuse(kExpected);
+  } else {
+    bytes = scaled(amount, kByteUnits, false);
+  }
+  if (bytes < 1 || bytes > 1e15) return refuse(kExpected);
+  return static_cast<std::uint64_t>(std::llround(bytes));
+}
+
 Result<Duration> parse_duration(std::string_view text) {
   if (trim(text) == "0") return Duration::zero();
   const double value = scaled(text, kTimeUnits, false);

@@ -14,6 +14,10 @@ namespace logflume {
 // written or lower). Errors: kInvalidArgument, the message saying what is expected.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
+// What a link carries: "1Gbit", "100Mbit/s", "100Mbps", or in bytes "100MB", "12.5MB/s"; bytes a second.
+// "100Mb" may be either and is an error, as is a bare number and none at all. Errors: kInvalidArgument.
+Result<std::uint64_t> parse_link_speed(std::string_view text);
+
 // "500ms", "1.5s", "2m", "1h", "7d", "250us". A bare number has no meaning and is an error, but "0".
 Result<Duration> parse_duration(std::string_view text);
 

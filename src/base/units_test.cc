@@ -40,5 +40,27 @@ TEST(UnitsTest, FormatsTheShortestExactForm) {
   EXPECT_EQ(format_duration(std::chrono::minutes(2)), "2m");
 }
 
+TEST(UnitsTest, TheSpeedOfALinkIsInBitsOrBytesAndSaysWhich) {
+  for (const auto& [text, bytes] : std::vector<std::pair<std::string, std::uint64_t>>{
+           {"1Gbit", 125'000'000},
+           {"1Gbit/s", 125'000'000},
+           {"10Gbps", 1'250'000'000},
+           {" 100 Mbit/s ", 12'500'000},
+           {"8kbit", 1000},
+           {"100MB", 100'000'000},
+           {"12.5MB/s", 12'500'000},
+           {"1GiB/s", 1'073'741'824},
+       }) {
+    const Result<std::uint64_t> parsed = parse_link_speed(text);
+    ASSERT_TRUE(parsed) << text;
+    EXPECT_EQ(*parsed, bytes) << text;
+  }
+  for (const char* wrong : {"", "1", "1000", "fast", "100Mb", "100Mb/s", "Gbit", "-1Gbit", "0Gbit", "1Gbits",
+                            "1Xbit", "1e99Gbit", "bps", "100MBps/s"}) {
+    EXPECT_FALSE(parse_link_speed(wrong)) << wrong;
+  }
+  EXPECT_NE(parse_link_speed("100Mb").error().message.find("write Mbit or MB"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace logflume

@@ -28,6 +28,7 @@ namespace {
 
 constexpr int kQuickRepeats = 5;
 constexpr int kThoroughRepeats = 9;
+constexpr const char* kTakesFile = "compress";
 
 struct Arguments {
   std::vector<std::string> names;
@@ -97,11 +98,11 @@ Result<LabOptions> options_of(const Arguments& arguments) {
   const auto bytes = size(arguments.bytes, "--bytes");
   if (!bytes) return bytes.error();
   options.bytes = *bytes;
-  const bool a_second = arguments.link.ends_with("/s");
-  const auto link =
-      size(a_second ? arguments.link.substr(0, arguments.link.size() - 2) : arguments.link, "--link");
-  if (!link) return link.error();
-  options.link_bytes_per_second = static_cast<double>(*link);
+  if (!arguments.link.empty()) {
+    const auto link = parse_link_speed(arguments.link);
+    if (!link) return Error{Errc::kInvalidArgument, 0, "--link: " + link.error().message};
+    options.link_bytes_per_second = static_cast<double>(*link);
+  }
   return options;
 }
 
@@ -134,8 +135,19 @@ void print_json(const std::vector<LabReport>& reports, bool as_list) {
   fmt::print("{}\n", as_list ? "[" + out + "]" : out);
 }
 
-int run_lab(const Arguments& arguments) {
+// "lab compress app.log": what follows an experiment that takes a file, and is none itself, is that file.
+void take_file(Arguments& arguments) {
+  if (arguments.names.size() != 2 || arguments.names[0] != kTakesFile || !arguments.file.empty()) return;
+  const std::string& second = arguments.names[1];
+  const auto& known = lab_experiments();
+  if (second == "all" || std::ranges::find(known, second, &LabEntry::name) != known.end()) return;
+  arguments.file = second;
+  arguments.names.pop_back();
+}
+
+int run_lab(Arguments arguments) {
   if (arguments.names.empty()) return list_experiments();
+  take_file(arguments);
   Result<std::vector<LabEntry>> entries = chosen_experiments(arguments.names);
   if (!entries) return fail(kExitUsage, entries.error().message);
   Result<LabOptions> options = options_of(arguments);
@@ -185,7 +197,9 @@ void add_lab_command(CLI::App& app, Command& chosen) {
   CLI::App* const command =
       app.add_subcommand("lab", "Measure what this machine does, and say what to configure on it");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("NAME", arguments->names, "Experiments, or all; without one they are listed")
+  command
+      ->add_option("NAME", arguments->names,
+                   "Experiments, or all; without one they are listed. Behind compress: a file of yours")
       ->type_name("");
   command->add_flag("--json", arguments->json, "Results as JSON");
   command->add_option("--html", arguments->html, "Write a page with plots, too")->type_name("FILE");
@@ -208,8 +222,10 @@ void add_lab_command(CLI::App& app, Command& chosen) {
                     "Run fio's equivalent of each case beside, where it is installed");
   command->add_option("--file", arguments->file, "Your own file to work on, where an experiment takes one")
       ->type_name("FILE");
-  command->add_option("--link", arguments->link, "Bytes a second to the receiver, as 12.5MB/s")
-      ->type_name("SIZE/s");
+  command
+      ->add_option("--link", arguments->link,
+                   "What the way to the receiver carries, as 1Gbit or 100MB (a second), for advice")
+      ->type_name("SPEED");
   command->callback([arguments, &chosen] { chosen = [arguments] { return run_lab(*arguments); }; });
 }
 

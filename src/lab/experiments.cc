@@ -10,6 +10,7 @@ const std::vector<LabEntry>& lab_experiments() {
       {"concurrency", make_concurrency_experiment},
       {"ring", make_ring_experiment},
       {"scan", make_scan_experiment},
+      {"compress", make_compress_experiment},
   };
   return entries;
 }

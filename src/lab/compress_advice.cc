@@ -1,0 +1,146 @@
+#include "lab/compress_advice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/units.h"
+#include "lab/compare.h"
+
+namespace logflume {
+namespace {
+
+// A broker takes batches of up to 1 MiB unless it is told otherwise.
+constexpr std::uint64_t kKafkaBlockMax = 1024 * 1024;
+constexpr double kAsGood = 0.97;
+
+std::string rate_text(double rate) { return lab_value_text(rate, LabUnit::kBytesPerSecond); }
+
+std::string advise_family(std::span<const CompressionFigure> figures, SinkFamily family, double link) {
+  const CompressionChoice choice = best_compression(figures, family, link);
+  if (choice.codec == nullptr) {
+    return fmt::format("{} carries {} of lines without compression, which would keep it back",
+                       family_name(family), rate_text(choice.carried));
+  }
+  return fmt::format("{} carries {} of lines with {} (ratio {:.1f})", family_name(family),
+                     rate_text(choice.carried), choice.settings(), choice.ratio);
+}
+
+void advise_gzip(std::span<const CompressionFigure> figures, std::vector<std::string>& advice) {
+  const auto find = [&](std::string_view name) {
+    return std::ranges::find_if(figures, [&](const CompressionFigure& figure) {
+      return figure.codec->name == name && figure.block_bytes == 256 * 1024;
+    });
+  };
+  const auto zstd = find("zstd 3");
+  const auto gzip = find("gzip 6");
+  if (zstd == figures.end() || gzip == figures.end() || zstd->rate <= gzip->rate * 1.1) return;
+  if (zstd->ratio >= gzip->ratio * 0.9) {
+    advice.push_back(
+        fmt::format("Where the receiver understands both, take zstd: {:.1f}x as fast as gzip on these lines, "
+                    "with a ratio of "
+                    "{:.1f} against {:.1f}.",
+                    zstd->rate / gzip->rate, zstd->ratio, gzip->ratio));
+  }
+}
+
+}  // namespace
+
+std::string_view family_name(SinkFamily family) {
+  switch (family) {
+    case SinkFamily::kHttp:
+      return "http";
+    case SinkFamily::kFile:
+      return "file";
+    case SinkFamily::kKafka:
+      return "kafka";
+  }
+  return {};
+}
+
+bool can_configure(SinkFamily family, const CodecKind& codec) {
+  if (!codec.compression) return false;
+  if (family == SinkFamily::kKafka) return true;
+  return !codec.kafka_level &&
+         (*codec.compression == Compression::kGzip || *codec.compression == Compression::kZstd);
+}
+
+std::string CompressionChoice::settings() const {
+  if (codec == nullptr) return "compression: none";
+  std::string text = fmt::format("compression: {}", compression_name(*codec->compression));
+  if (codec->kafka_level)
+    text += fmt::format(", options: {{compression.level: \"{}\"}}", *codec->kafka_level);
+  return text + fmt::format(", batch.max_bytes: {}", format_bytes(block_bytes));
+}
+
+CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family,
+                                   double link) {
+  const CompressionChoice none{.codec = nullptr, .block_bytes = 0, .ratio = 1, .carried = link};
+  std::vector<CompressionFigure> possible;
+  for (const CompressionFigure& figure : figures) {
+    if (!can_configure(family, *figure.codec)) continue;
+    if (family == SinkFamily::kKafka && figure.block_bytes > kKafkaBlockMax) continue;
+    possible.push_back(figure);
+  }
+  const auto carried = [link](const CompressionFigure& figure) {
+    return std::min(figure.rate, link * figure.ratio);
+  };
+  double most = none.carried;
+  for (const CompressionFigure& figure : possible) most = std::max(most, carried(figure));
+  if (none.carried >= most * kAsGood) return none;
+  std::erase_if(possible, [&](const CompressionFigure& figure) { return carried(figure) < most * kAsGood; });
+  const auto fastest = std::ranges::max_element(possible, {}, &CompressionFigure::rate);
+  // Of that codec the smallest block that is nearly as cheap.
+  CompressionFigure best = *fastest;
+  for (const CompressionFigure& figure : possible) {
+    if (figure.codec == best.codec && figure.rate >= fastest->rate * 0.9 &&
+        figure.block_bytes < best.block_bytes) {
+      best = figure;
+    }
+  }
+  return {
+      .codec = best.codec, .block_bytes = best.block_bytes, .ratio = best.ratio, .carried = carried(best)};
+}
+
+std::string link_text(double bytes_a_second) {
+  const double bits = bytes_a_second * 8;
+  if (bits >= 1e9) return fmt::format("{:.3g} Gbit/s", bits / 1e9);
+  if (bits >= 1e6) return fmt::format("{:.3g} Mbit/s", bits / 1e6);
+  return fmt::format("{:.3g} kbit/s", bits / 1e3);
+}
+
+std::vector<CompressionFigure> compression_figures(const LabReport& report) {
+  std::vector<CompressionFigure> figures;
+  for (std::size_t i = 0; i < report.rows.size(); ++i) {
+    const LabRow& row = report.rows[i];
+    const auto rate = report.figure(i, "rate");
+    const auto ratio = report.figure(i, "ratio");
+    const auto codec = std::ranges::find(codec_kinds(), row.settings[0], &CodecKind::name);
+    const Result<std::uint64_t> block = parse_bytes(row.settings[1]);
+    if (!rate || !ratio || !block || codec == codec_kinds().end() || row.settings[2] != "1") continue;
+    figures.push_back(
+        {.codec = &*codec, .block_bytes = *block, .ratio = ratio->median, .rate = rate->median});
+  }
+  return figures;
+}
+
+std::vector<std::string> compress_advice(const LabReport& report, double link) {
+  const std::vector<CompressionFigure> figures = compression_figures(report);
+  std::vector<std::string> advice;
+  if (figures.empty()) return advice;
+  constexpr std::array kLinks = {12.5e6, 125e6, 1250e6};
+  for (const double speed : link > 0 ? std::vector{link} : std::vector(kLinks.begin(), kLinks.end())) {
+    advice.push_back(fmt::format("Over {}, one core compressing: {}; {}.", link_text(speed),
+                                 advise_family(figures, SinkFamily::kHttp, speed),
+                                 advise_family(figures, SinkFamily::kKafka, speed)));
+  }
+  advise_gzip(figures, advice);
+  advice.push_back(
+      "A file sink takes gzip or zstd as http does. A sink compresses on one thread of its own; the levels "
+      "of zstd "
+      "and gzip are set for kafka only, by options: {compression.level: ...}.");
+  return advice;
+}
+
+}  // namespace logflume
