@@ -51,6 +51,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_reload_command(*app, chosen);
   add_validate_command(*app, chosen);
   add_tail_command(*app, chosen);
+  add_tune_command(*app, chosen);
   add_checkpoints_command(*app, chosen);
   add_audit_command(*app, chosen);
   add_buffer_command(*app, chosen);

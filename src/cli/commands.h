@@ -18,6 +18,7 @@ void add_run_command(CLI::App& app, Command& chosen);
 void add_reload_command(CLI::App& app, Command& chosen);
 void add_validate_command(CLI::App& app, Command& chosen);
 void add_tail_command(CLI::App& app, Command& chosen);
+void add_tune_command(CLI::App& app, Command& chosen);
 void add_checkpoints_command(CLI::App& app, Command& chosen);
 void add_audit_command(CLI::App& app, Command& chosen);
 void add_buffer_command(CLI::App& app, Command& chosen);

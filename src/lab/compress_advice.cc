@@ -17,14 +17,16 @@ constexpr double kAsGood = 0.97;
 
 std::string rate_text(double rate) { return lab_value_text(rate, LabUnit::kBytesPerSecond); }
 
-std::string advise_family(std::span<const CompressionFigure> figures, SinkFamily family, double link) {
-  const CompressionChoice choice = best_compression(figures, family, link);
+std::string advise_family(std::span<const CompressionFigure> figures, SinkFamily family, double link,
+                          int cores) {
+  const CompressionChoice choice = best_compression(figures, family, link, cores);
   if (choice.codec == nullptr) {
     return fmt::format("{} carries {} of lines without compression, which would keep it back",
                        family_name(family), rate_text(choice.carried));
   }
-  return fmt::format("{} carries {} of lines with {} (ratio {:.1f})", family_name(family),
-                     rate_text(choice.carried), choice.settings(), choice.ratio);
+  return fmt::format("{} carries {} of lines with {} (ratio {:.1f}{})", family_name(family),
+                     rate_text(choice.carried), choice.settings(), choice.ratio,
+                     choice.cores > 1 ? fmt::format(", {} cores", choice.cores) : "");
 }
 
 void advise_gzip(std::span<const CompressionFigure> figures, std::vector<std::string>& advice) {
@@ -66,6 +68,11 @@ bool can_configure(SinkFamily family, const CodecKind& codec) {
          (*codec.compression == Compression::kGzip || *codec.compression == Compression::kZstd);
 }
 
+int compressing_cores(SinkFamily family, int cores) {
+  constexpr int kProducersMax = 4;
+  return family == SinkFamily::kKafka ? std::clamp(cores, 1, kProducersMax) : 1;
+}
+
 std::string CompressionChoice::settings() const {
   if (codec == nullptr) return "compression: none";
   std::string text = fmt::format("compression: {}", compression_name(*codec->compression));
@@ -74,17 +81,18 @@ std::string CompressionChoice::settings() const {
   return text + fmt::format(", batch.max_bytes: {}", format_bytes(block_bytes));
 }
 
-CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family,
-                                   double link) {
-  const CompressionChoice none{.codec = nullptr, .block_bytes = 0, .ratio = 1, .carried = link};
+CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family, double link,
+                                   int cores) {
+  const CompressionChoice none{.codec = nullptr, .block_bytes = 0, .ratio = 1, .carried = link, .cores = 0};
+  const int compressing = compressing_cores(family, cores);
   std::vector<CompressionFigure> possible;
   for (const CompressionFigure& figure : figures) {
     if (!can_configure(family, *figure.codec)) continue;
     if (family == SinkFamily::kKafka && figure.block_bytes > kKafkaBlockMax) continue;
     possible.push_back(figure);
   }
-  const auto carried = [link](const CompressionFigure& figure) {
-    return std::min(figure.rate, link * figure.ratio);
+  const auto carried = [&](const CompressionFigure& figure) {
+    return std::min(figure.rate * compressing, link * figure.ratio);
   };
   double most = none.carried;
   for (const CompressionFigure& figure : possible) most = std::max(most, carried(figure));
@@ -99,8 +107,11 @@ CompressionChoice best_compression(std::span<const CompressionFigure> figures, S
       best = figure;
     }
   }
-  return {
-      .codec = best.codec, .block_bytes = best.block_bytes, .ratio = best.ratio, .carried = carried(best)};
+  return {.codec = best.codec,
+          .block_bytes = best.block_bytes,
+          .ratio = best.ratio,
+          .carried = carried(best),
+          .cores = compressing};
 }
 
 std::string link_text(double bytes_a_second) {
@@ -131,15 +142,15 @@ std::vector<std::string> compress_advice(const LabReport& report, double link) {
   if (figures.empty()) return advice;
   constexpr std::array kLinks = {12.5e6, 125e6, 1250e6};
   for (const double speed : link > 0 ? std::vector{link} : std::vector(kLinks.begin(), kLinks.end())) {
-    advice.push_back(fmt::format("Over {}, one core compressing: {}; {}.", link_text(speed),
-                                 advise_family(figures, SinkFamily::kHttp, speed),
-                                 advise_family(figures, SinkFamily::kKafka, speed)));
+    advice.push_back(fmt::format("Over {}: {}; {}.", link_text(speed),
+                                 advise_family(figures, SinkFamily::kHttp, speed, report.machine.cores),
+                                 advise_family(figures, SinkFamily::kKafka, speed, report.machine.cores)));
   }
   advise_gzip(figures, advice);
   advice.push_back(
-      "A file sink takes gzip or zstd as http does. A sink compresses on one thread of its own; the levels "
-      "of zstd "
-      "and gzip are set for kafka only, by options: {compression.level: ...}.");
+      "http and file compress on one thread, file with the codecs of http; kafka on as many cores as there "
+      "are, up to "
+      "4. Levels can be set for kafka only, by options: {compression.level: ...}.");
   return advice;
 }
 

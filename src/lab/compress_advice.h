@@ -25,22 +25,25 @@ struct CompressionFigure {
 enum class SinkFamily { kHttp, kFile, kKafka };
 std::string_view family_name(SinkFamily family);
 bool can_configure(SinkFamily family, const CodecKind& codec);
+// That one sink compresses on, of so many: http and file on one thread, kafka by up to four producers.
+int compressing_cores(SinkFamily family, int cores);
 
 struct CompressionChoice {
   const CodecKind* codec = nullptr;  // null: no compression
   std::uint64_t block_bytes = 0;     // 0: it does not matter
   double ratio = 1;
-  double carried =
-      0;  // uncompressed bytes a second: the lesser of what a core compresses and the link carries
+  // Uncompressed bytes a second: the lesser of what the cores compress and what the link carries.
+  double carried = 0;
+  int cores = 1;  // that compress
 
   // "compression: zstd, options: {compression.level: \"1\"}, batch.max_bytes: 256KiB"
   std::string settings() const;
 };
 
-// The most that goes over `link` (bytes a second). Of what comes within 3 % of that, what costs the least
-// CPU, and then the smallest block: it waits the shortest.
-CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family,
-                                   double link);
+// The most that goes over `link` (bytes a second) from a machine with so many cores. Of what comes within 3 %
+// of that, what costs the least CPU, and then the smallest block: it waits the shortest.
+CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family, double link,
+                                   int cores);
 
 // A link that leaves a choice: "1 Gbit/s".
 std::string link_text(double bytes_a_second);

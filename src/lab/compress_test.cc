@@ -42,41 +42,44 @@ TEST(CompressionChoiceTest, ASlowLinkWantsRatioAndAFastOneSpeed) {
                                                   figure("zstd 3", 256, 9, 350),
                                                   figure("gzip 6", 256, 8, 60)};
   // 12.5 MB/s: all but gzip have speed to spare.
-  CompressionChoice choice = best_compression(figures, SinkFamily::kKafka, 12.5e6);
+  CompressionChoice choice = best_compression(figures, SinkFamily::kKafka, 12.5e6, 1);
   EXPECT_EQ(choice.codec->name, "zstd 3");
   EXPECT_DOUBLE_EQ(choice.carried, 112.5e6);
   // 125 MB/s: zstd 1 and lz4 carry 500, of which lz4 costs less.
-  choice = best_compression(figures, SinkFamily::kKafka, 125e6);
+  choice = best_compression(figures, SinkFamily::kKafka, 125e6, 1);
   EXPECT_EQ(choice.codec->name, "lz4");
   EXPECT_EQ(choice.settings(), "compression: lz4, batch.max_bytes: 256KiB");
   // http takes none of these but zstd as it comes.
-  choice = best_compression(figures, SinkFamily::kHttp, 125e6);
+  choice = best_compression(figures, SinkFamily::kHttp, 125e6, 1);
   EXPECT_EQ(choice.codec->name, "zstd 3");
   EXPECT_DOUBLE_EQ(choice.carried, 350e6);
   // No compressor keeps up with 10 Gbit/s.
-  choice = best_compression(figures, SinkFamily::kHttp, 1250e6);
+  choice = best_compression(figures, SinkFamily::kHttp, 1250e6, 1);
   EXPECT_EQ(choice.codec, nullptr);
   EXPECT_EQ(choice.settings(), "compression: none");
 }
 
 TEST(CompressionChoiceTest, ALevelIsAnOptionOfKafka) {
   const std::vector<CompressionFigure> figures = {figure("zstd 1", 64, 8, 500)};
-  EXPECT_EQ(best_compression(figures, SinkFamily::kKafka, 12.5e6).settings(),
+  EXPECT_EQ(best_compression(figures, SinkFamily::kKafka, 12.5e6, 1).settings(),
             "compression: zstd, options: {compression.level: \"1\"}, batch.max_bytes: 64KiB");
-  EXPECT_EQ(best_compression(figures, SinkFamily::kHttp, 12.5e6).codec, nullptr);
-  EXPECT_EQ(best_compression({}, SinkFamily::kHttp, 12.5e6).codec, nullptr);
+  EXPECT_EQ(best_compression(figures, SinkFamily::kHttp, 12.5e6, 1).codec, nullptr);
+  // kafka compresses on several cores.
+  EXPECT_DOUBLE_EQ(best_compression(figures, SinkFamily::kKafka, 1000e6, 3).carried, 1500e6);
+  EXPECT_DOUBLE_EQ(best_compression(figures, SinkFamily::kKafka, 1000e6, 64).carried, 2000e6);
+  EXPECT_EQ(best_compression({}, SinkFamily::kHttp, 12.5e6, 1).codec, nullptr);
 }
 
 TEST(CompressionChoiceTest, OfBlocksThatAreAsGoodTheSmallest) {
   const std::vector<CompressionFigure> figures = {figure("zstd 3", 16, 6, 300), figure("zstd 3", 256, 9, 350),
                                                   figure("zstd 3", 1024, 9.1, 352),
                                                   figure("zstd 3", 4096, 9.15, 300)};
-  EXPECT_EQ(best_compression(figures, SinkFamily::kHttp, 12.5e6).block_bytes, 256U * 1024);
+  EXPECT_EQ(best_compression(figures, SinkFamily::kHttp, 12.5e6, 1).block_bytes, 256U * 1024);
   // A broker takes no batch of 4 MiB.
   const std::vector<CompressionFigure> large = {figure("zstd 3", 4096, 20, 300),
                                                 figure("zstd 3", 1024, 5, 300)};
-  EXPECT_EQ(best_compression(large, SinkFamily::kHttp, 1e6).block_bytes, 4096U * 1024);
-  EXPECT_EQ(best_compression(large, SinkFamily::kKafka, 1e6).block_bytes, 1024U * 1024);
+  EXPECT_EQ(best_compression(large, SinkFamily::kHttp, 1e6, 1).block_bytes, 4096U * 1024);
+  EXPECT_EQ(best_compression(large, SinkFamily::kKafka, 1e6, 1).block_bytes, 1024U * 1024);
 }
 
 TEST(CompressAdviceTest, NamesTheSettingsForALink) {
@@ -96,8 +99,7 @@ TEST(CompressAdviceTest, NamesTheSettingsForALink) {
   row("gzip 6", "1", 50e6, 8);
   row("gzip ISA-L 1", "1", 500e6, 8);  // no sink has it
   const std::vector<std::string> advice = compress_advice(report, 125e6);
-  EXPECT_THAT(advice,
-              Contains(HasSubstr("Over 1 Gbit/s, one core compressing: http carries 350 MB/s of lines")));
+  EXPECT_THAT(advice, Contains(HasSubstr("Over 1 Gbit/s: http carries 350 MB/s of lines")));
   EXPECT_THAT(advice, Contains(HasSubstr("compression: zstd, batch.max_bytes: 256KiB (ratio 9.0); kafka ")));
   EXPECT_THAT(advice, Contains(HasSubstr("7.0x as fast as gzip on these lines")));
   EXPECT_EQ(compress_advice(report, 0).size(), 5U);

@@ -1,10 +1,8 @@
 // A report as JSON. The shape is a promise: docs/lab.md.
 #include <fmt/format.h>
 
-#include <cmath>
-
+#include "lab/json_writer.h"
 #include "lab/report.h"
-#include "telemetry/json_text.h"
 
 namespace logflume {
 namespace {
@@ -32,57 +30,7 @@ const char* unit_name(LabUnit unit) {
   return "";
 }
 
-// Writes objects and lists without counting commas by hand.
-class Writer {
- public:
-  Writer& open(char bracket) {
-    comma();
-    out_ += bracket;
-    first_ = true;
-    return *this;
-  }
-  Writer& close(char bracket) {
-    out_ += bracket;
-    first_ = false;
-    return *this;
-  }
-  Writer& key(const std::string& name) {
-    comma();
-    append_json_string(out_, name);
-    out_ += ':';
-    first_ = true;
-    return *this;
-  }
-  Writer& text(const std::string& value) {
-    comma();
-    append_json_string(out_, value);
-    return *this;
-  }
-  Writer& raw(const std::string& value) {
-    comma();
-    out_ += value;
-    return *this;
-  }
-  // JSON has no infinity and no NaN.
-  Writer& number(std::optional<double> value) {
-    return raw(value && std::isfinite(*value) ? fmt::format("{}", *value) : "null");
-  }
-  Writer& texts(const std::vector<std::string>& values) {
-    open('[');
-    for (const std::string& value : values) text(value);
-    return close(']');
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  void comma() {
-    if (!first_) out_ += ',';
-    first_ = false;
-  }
-
-  std::string out_;
-  bool first_ = true;
-};
+using Writer = JsonWriter;
 
 const char* boolean(bool value) { return value ? "true" : "false"; }
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace logflume {
+
+// `yaml` as to_yaml() writes it, with comments at keys, each a (path, comment) pair:
+// ("sinks.out.compression", "why"). Behind the value where that fits into `width`, else in lines above it.
+// Comments whose key is not there are left out.
+std::string annotate_yaml(const std::string& yaml,
+                          const std::vector<std::pair<std::string, std::string>>& comments,
+                          std::size_t width);
+
+// Lines of at most `width`, each behind `lead`.
+std::string comment_lines(const std::string& text, const std::string& lead, std::size_t width);
+
+}  // namespace logflume
