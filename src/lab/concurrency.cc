@@ -61,7 +61,7 @@ class ConcurrencyExperiment final : public LabExperiment {
                          .prepare = {},
                          .run = [&way, count, wake_ups] { return run(way.kind, count, wake_ups); },
                          .note = way.note,
-                         .group = std::to_string(count)});
+                         .group = fmt::format("{} readers", count)});
       }
     }
     return cases;

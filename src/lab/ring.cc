@@ -48,7 +48,7 @@ class RingExperiment final : public LabExperiment {
       for (const std::size_t batch : {std::size_t{1}, kBatch}) {
         for (const QueueKind& kind : queue_kinds()) {
           if (batch > 1 && !kind.batches) continue;
-          add(cases, kind, pair.name, fmt::format("{} {}", pair.name, batch),
+          add(cases, kind, pair.name, fmt::format("{}, batches of {}", pair.name, batch),
               between(pair, kCapacity, batch));
         }
       }
