@@ -1,8 +1,8 @@
-// Question: how far from the speed of the cache are the loops that touch every byte of a log: finding where
-// lines end, and turning lines into JSON?
+// Question: how far from the speed of the cache are the loops that touch every byte of a log: indexing where
+// lines end, and turning lines into JSON? (`logflume lab scan` compares the newline kernels.)
 //
-// Method: one slab's worth of text, which stays in L2 as it does between a read and its scan. memchr a line,
-// memcpy and the naive loops stand beside them as what one would get for nothing.
+// Method: one slab's worth of text, which stays in L2 as it does between a read and its scan. memcpy stands
+// beside them as what one would get for nothing.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -46,22 +46,6 @@ constexpr std::string_view kLatin1 =
 
 void report(benchmark::State& state, std::size_t bytes) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
-}
-
-void BM_CountNewlines(benchmark::State& state, const NewlineKernel& kernel) {
-  const std::string text = lines_of(200, kAscii);
-  for (auto _ : state) benchmark::DoNotOptimize(kernel.count(text.data(), text.size()));
-  report(state, text.size());
-}
-
-void BM_IndexNewlines(benchmark::State& state, const NewlineKernel& kernel) {
-  const std::string text = lines_of(static_cast<std::size_t>(state.range(0)), kAscii);
-  std::vector<std::uint32_t> positions(text.size());
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(kernel.index(text.data(), text.size(), 0, positions.data()));
-    benchmark::ClobberMemory();
-  }
-  report(state, text.size());
 }
 
 void BM_IndexNewlinesIntoVector(benchmark::State& state) {
@@ -145,15 +129,6 @@ BENCHMARK_CAPTURE(BM_EncodeBatch, raw_strip_cr, Encoding::kRaw, true, kAscii)
     ->Arg(200);
 
 const bool kRegistered = [] {
-  for (const NewlineKernel& kernel : newline_kernels()) {
-    if (!kernel.supported) continue;
-    const std::string name(kernel.name);
-    benchmark::RegisterBenchmark(("BM_CountNewlines/" + name).c_str(), BM_CountNewlines, kernel);
-    benchmark::RegisterBenchmark(("BM_IndexNewlines/" + name).c_str(), BM_IndexNewlines, kernel)
-        ->ArgName("line_bytes")
-        ->Arg(20)
-        ->Arg(200);
-  }
   for (const JsonEscapeKernel& kernel : json_escape_kernels()) {
     if (!kernel.supported) continue;
     const std::string name(kernel.name);
