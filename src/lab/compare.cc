@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 namespace logflume {
@@ -60,9 +59,11 @@ LabPlot plot_of(const LabReport& report, const std::string& key, const std::stri
   LabPlot plot;
   plot.x_title = x_setting;
   plot.labels = rows.values(x_setting, settings);
-  const auto number = [](const std::string& label) { return std::strtod(label.c_str(), nullptr); };
-  if (std::ranges::all_of(plot.labels, [&](const std::string& label) { return number(label) > 0; })) {
-    std::ranges::sort(plot.labels, {}, number);
+  const auto is_number = [](const std::string& label) {
+    return !label.empty() && label.size() < 18 && label.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (std::ranges::all_of(plot.labels, is_number)) {
+    std::ranges::sort(plot.labels, {}, [](const std::string& label) { return std::stoull(label); });
   }
   for (const std::string& name : rows.values(series_setting, settings)) {
     LabPlot::Series series{.name = name, .values = {}};

@@ -49,6 +49,15 @@ TEST(CompareTest, RowsAreFoundByTheirSettings) {
   EXPECT_EQ(rows.values("batch", {{"queue", "mutex"}}), std::vector<std::string>{"1"});
 }
 
+TEST(CompareTest, APlotKeepsTheOrderOfWhatIsNoNumber) {
+  LabReport made = report();
+  made.rows[0].settings[1] = "64KiB";
+  made.rows[1].settings[1] = "1MiB";
+  made.rows[2].settings[1] = "4MiB";
+  EXPECT_EQ(plot_of(made, "rate", "batch", "queue", {}).labels,
+            (std::vector<std::string>{"64KiB", "1MiB", "4MiB"}));
+}
+
 TEST(CompareTest, APlotHasNumbersInTheirOrderAndGapsWhereNothingWasMeasured) {
   const LabPlot plot = plot_of(report(), "rate", "batch", "queue", {});
   EXPECT_EQ(plot.labels, (std::vector<std::string>{"1", "16"}));

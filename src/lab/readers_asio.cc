@@ -1,3 +1,8 @@
+#if defined(__clang__)
+// Boost 1.74 knows clang's coroutines only by the names that they had before C++20.
+#define BOOST_ASIO_HAS_CO_AWAIT 1
+#define BOOST_ASIO_HAS_STD_COROUTINE 1
+#endif
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>

@@ -123,10 +123,10 @@ class RingExperiment final : public LabExperiment {
   void sweep(std::vector<LabCase>& cases, const ProcessorPair& pair) {
     for (const QueueKind& kind : queue_kinds()) {
       if (kind.name != kSpscRing && kind.name != kMpmcRing) continue;
-      for (const std::size_t capacity : {16, 64, 256, 4096, 16384}) {  // 1024 is above
+      for (const std::size_t capacity : {16U, 64U, 256U, 4096U, 16384U}) {  // 1024 is above
         add(cases, kind, pair.name, kind.name + " by capacity", between(pair, capacity, kBatch));
       }
-      for (const std::size_t batch : {4, 64, 256}) {  // 1 and 16 are above
+      for (const std::size_t batch : {4U, 64U, 256U}) {  // 1 and 16 are above
         add(cases, kind, pair.name, kind.name + " by batch", between(pair, kCapacity, batch));
       }
     }
