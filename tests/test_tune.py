@@ -99,6 +99,9 @@ def test_nothing_to_measure_is_said(world):
     done = world.call('tune', pathlib.Path(world.dir) / '*.nothing', *data)
     assert done.returncode == 1 and 'no file matches' in done.stderr and done.stdout == ''
 
+    done = world.call('tune', world.dir, *data)
+    assert done.returncode == 1 and 'it is a directory' in done.stderr
+
     (pathlib.Path(world.dir) / 'empty.log').write_text('')
     done = world.call('tune', pathlib.Path(world.dir) / 'empty.log', *data)
     assert done.returncode == 0 and 'There was nothing to measure: 1 empty' in done.stdout

@@ -164,7 +164,11 @@ Result<void> something_to_read(const UserFiles& files, const std::vector<std::st
   if (files.unreadable > 0) return Error{Errc::kPermission, 0, files.unreadable_why};
   std::string named;
   for (const std::string& pattern : patterns) named += (named.empty() ? "" : ", ") + pattern;
-  return Error{Errc::kNotFound, 0, "no file matches " + printable(named, 200)};
+  std::error_code ignored;
+  const bool is_directory = patterns.size() == 1 && std::filesystem::is_directory(patterns[0], ignored);
+  return Error{Errc::kNotFound, 0,
+               "no file matches " + printable(named, 200) +
+                   (is_directory ? ": it is a directory, whose files a glob like DIR/*.log names" : "")};
 }
 
 int tune(Arguments arguments) {
