@@ -11,11 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/cores.h"
 #include "base/unique_fd.h"
 #include "io/block_reader.h"
 #include "lab/compress_blocks.h"
 #include "lab/figures.h"
-#include "lab/processors.h"
 #include "lab/usage.h"
 
 namespace logflume {
@@ -95,7 +95,7 @@ class Measuring {
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     found_.open_files_max = limit.rlim_max;
-    found_.cores = std::max(static_cast<int>(usable_processors().size()), 1);
+    found_.cores = static_cast<int>(usable_cores());
     tell("lines", 0);
     Result<std::string> sample = sample_lines(files_, kTuneSampleBytes);
     if (!sample) return std::move(sample).error();
