@@ -40,6 +40,7 @@ struct Arguments {
   std::string directory;
   std::string bytes, seconds, link;
   std::string file;
+  std::vector<std::string> only;
 };
 
 int fail(int code, const std::string& message) {
@@ -83,6 +84,7 @@ Result<LabOptions> options_of(const Arguments& arguments) {
   options.directory = arguments.directory;
   options.file = arguments.file;
   options.fio = arguments.fio;
+  options.only = arguments.only;
   options.stop = &StopSignals::stopped;
   if (!arguments.seconds.empty()) {
     const auto time = parse_duration(arguments.seconds);
@@ -218,6 +220,10 @@ void add_lab_command(CLI::App& app, Command& chosen) {
       ->type_name("SIZE");
   command->add_option("--time", arguments->seconds, "How long each repetition goes on, as 200ms")
       ->type_name("TIME");
+  command
+      ->add_option("--case", arguments->only,
+                   "Only cases with this in their name, as \"pread 256 KiB\"; repeatable")
+      ->type_name("TEXT");
   command->add_flag("--fio", arguments->fio,
                     "Run fio's equivalent of each case beside, where it is installed");
   command->add_option("--file", arguments->file, "Your own file to work on, where an experiment takes one")

@@ -49,6 +49,9 @@ struct LabCase {
   std::string group;
 };
 
+// "sequential, warm: pread 256 KiB 1".
+std::string lab_case_name(const LabCase& subject);
+
 struct LabOptions {
   bool thorough = false;  // else the quick form: each experiment under a minute
   // For the files that it makes. What cases() is given is one of its own, removed at the end, and empty for
@@ -57,7 +60,9 @@ struct LabOptions {
   std::string directory;
   double seconds = 0;       // how long one repetition shall go on at least; 0: the experiment chooses
   std::uint64_t bytes = 0;  // of the file that it works on; 0: the experiment chooses
-  bool fio = false;         // run fio beside, where an experiment has equivalents and fio is installed
+  // Only the cases in whose name (lab_case_name()) one of these occurs; empty: all.
+  std::vector<std::string> only;
+  bool fio = false;  // run fio beside, where an experiment has equivalents and fio is installed
   // Asked between repetitions and in long work: the user has had enough. May be empty.
   std::function<bool()> stop;
   std::string file;  // the user's own file or glob, where an experiment takes one; may be empty

@@ -94,24 +94,34 @@ class PosixAio {
 
   template <typename Done>
   Result<void> wait(IoTally& tally, const Done& done) {
-    while (::aio_suspend(waiting_.data(), static_cast<int>(waiting_.size()), nullptr) != 0) {
-      if (errno != EINTR) return errno_error("aio_suspend");
-    }
-    for (std::size_t number = 0; number < waiting_.size(); ++number) {
-      if (waiting_[number] == nullptr) continue;
-      const int state = ::aio_error(waiting_[number]);
-      if (state == EINPROGRESS) continue;
-      waiting_[number] = nullptr;
-      // The C library has a thread that calls pread; how often they wake each other is not to be seen from
-      // here.
-      tally.calls(1);
-      const ssize_t n = ::aio_return(&requests_[number]);
-      done(number, state != 0 ? -state : static_cast<long>(n));
+    while (!reap(tally, done)) {
+      if (::aio_suspend(waiting_.data(), static_cast<int>(waiting_.size()), nullptr) != 0 && errno != EINTR) {
+        return errno_error("aio_suspend");
+      }
     }
     return {};
   }
 
  private:
+  // Whether there was one.
+  template <typename Done>
+  bool reap(IoTally& tally, const Done& done) {
+    bool any = false;
+    for (std::size_t number = 0; number < waiting_.size(); ++number) {
+      if (waiting_[number] == nullptr) continue;
+      const int state = ::aio_error(waiting_[number]);
+      if (state == EINPROGRESS) continue;
+      any = true;
+      waiting_[number] = nullptr;
+      // The C library has threads that call pread; how often they wake each other is not to be seen from
+      // here.
+      tally.calls(1);
+      const ssize_t n = ::aio_return(&requests_[number]);
+      done(number, state != 0 ? -state : static_cast<long>(n));
+    }
+    return any;
+  }
+
   const IoJob& job_;
   std::vector<aiocb> requests_;
   std::vector<const aiocb*> waiting_;
@@ -288,12 +298,6 @@ class Uring {
 }  // namespace
 
 Result<LabWork> read_by_posix_aio(const IoJob& job) {
-  // As many threads as reads: the default would take 20 at most.
-  aioinit init{};
-  init.aio_threads = static_cast<int>(job.in_flight);
-  init.aio_num = static_cast<int>(std::max(job.in_flight, 64U));
-  init.aio_idle_time = 1;
-  ::aio_init(&init);
   PosixAio engine(job);
   return read_in_flight(job, "aio_read", engine);
 }

@@ -39,7 +39,6 @@ std::optional<IoCursor::Place> IoCursor::next() {
   if (!again_ && turn >= blocks_) return std::nullopt;
   ++count_;
   std::uint64_t block = turn % blocks_;
-  const bool first = block == 0;
   if (random_) {
     // Steps that visit each block of a power of two once: multiply by an odd number, mix, multiply again.
     const std::uint64_t mask = blocks_ - 1;
@@ -50,7 +49,7 @@ std::optional<IoCursor::Place> IoCursor::next() {
     block = (block * 0xD6E8FEB86659FD93ULL) & mask;
     block ^= block >> half;
   }
-  return Place{file, block * block_bytes_, first};
+  return Place{file, block * block_bytes_};
 }
 
 IoTally::IoTally(const IoJob& job) : latencies_ns_(job.buffers->latencies_ns()) {

@@ -59,7 +59,6 @@ class IoCursor {
   struct Place {
     std::size_t file = 0;  // index of fds
     std::uint64_t offset = 0;
-    bool begins_pass = false;  // the first block of a file
   };
   explicit IoCursor(const IoJob& job);
   // None: all was read, and the job does not begin again.

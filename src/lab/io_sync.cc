@@ -44,7 +44,7 @@ void keep(const T& value) {
   asm volatile("" : : "r,m"(value) : "memory");
 }
 
-// A map of each file, made anew for each pass, as each file of a collector is new to it once.
+// A map of each file, made when its first block is read.
 class Maps {
  public:
   Maps(const IoJob& job, MapAdvice advice) : job_(job), advice_(advice), maps_(job.fds.size()) {}
@@ -58,30 +58,24 @@ class Maps {
 
   // The block; null: errno.
   const char* at(const IoCursor::Place& place, IoTally& tally) {
-    if (place.begins_pass && !renew(place.file, tally)) return nullptr;
+    if (maps_[place.file] == nullptr && !map(place.file, tally)) return nullptr;
     return maps_[place.file] + place.offset;
   }
 
  private:
-  bool renew(std::size_t file, IoTally& tally) {
-    char*& kept = maps_[file];
-    if (kept != nullptr) {
-      ::munmap(kept, job_.file_bytes);
-      tally.calls(1);
-    }
-    kept = nullptr;
+  bool map(std::size_t file, IoTally& tally) {
     const int populate = advice_ == MapAdvice::kPopulate ? MAP_POPULATE : 0;
-    void* const map = ::mmap(nullptr, job_.file_bytes, PROT_READ, MAP_SHARED | populate, job_.fds[file], 0);
+    void* const made = ::mmap(nullptr, job_.file_bytes, PROT_READ, MAP_SHARED | populate, job_.fds[file], 0);
     tally.calls(1);
-    if (map == MAP_FAILED) return false;
-    kept = static_cast<char*>(map);
+    if (made == MAP_FAILED) return false;
+    maps_[file] = static_cast<char*>(made);
     const int advice = advice_ == MapAdvice::kSequential ? MADV_SEQUENTIAL
                        : advice_ == MapAdvice::kRandom   ? MADV_RANDOM
                        : advice_ == MapAdvice::kWillNeed ? MADV_WILLNEED
                                                          : MADV_NORMAL;
     if (advice == MADV_NORMAL) return true;
     tally.calls(1);
-    return ::madvise(map, job_.file_bytes, advice) == 0;
+    return ::madvise(made, job_.file_bytes, advice) == 0;
   }
 
   const IoJob& job_;

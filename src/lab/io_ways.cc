@@ -17,7 +17,8 @@ auto ring_with(UringMode mode) {
 
 IoWay agent_way(const std::string& read_mode) {
   const auto run = [read_mode](const IoJob& job) { return read_by_block_reader(job, read_mode); };
-  return {.name = agent_way_name(read_mode), .run = run, .fio_engine = "", .fio_options = {}, .maps = true};
+  return {
+      .name = agent_way_name(read_mode), .run = run, .fio_engine = "", .fio_options = {}, .direct = false};
 }
 
 std::vector<IoWay> make_ways() {
@@ -37,7 +38,11 @@ std::vector<IoWay> make_ways() {
        .fio_options = {},
        .everywhere = false},
       {.name = "pread", .run = read_by_pread, .fio_engine = "psync", .fio_options = {}},
-      {.name = "preadv2 NOWAIT", .run = read_by_nowait, .fio_engine = none, .fio_options = {}, .maps = true},
+      {.name = "preadv2 NOWAIT",
+       .run = read_by_nowait,
+       .fio_engine = none,
+       .fio_options = {},
+       .direct = false},
       {.name = "POSIX AIO",
        .run = read_by_posix_aio,
        .fio_engine = "posixaio",
@@ -63,27 +68,32 @@ std::vector<IoWay> make_ways() {
        .run = map_with(MapAdvice::kNone),
        .fio_engine = "mmap",
        .fio_options = {},
-       .maps = true},
+       .maps = true,
+       .direct = false},
       {.name = "mmap populate",
        .run = map_with(MapAdvice::kPopulate),
        .fio_engine = none,
        .fio_options = {},
-       .maps = true},
+       .maps = true,
+       .direct = false},
       {.name = "mmap sequential",
        .run = map_with(MapAdvice::kSequential),
        .fio_engine = "mmap",
        .fio_options = {"--fadvise_hint=sequential"},
-       .maps = true},
+       .maps = true,
+       .direct = false},
       {.name = "mmap random",
        .run = map_with(MapAdvice::kRandom),
        .fio_engine = "mmap",
        .fio_options = {"--fadvise_hint=random"},
-       .maps = true},
+       .maps = true,
+       .direct = false},
       {.name = "mmap willneed",
        .run = map_with(MapAdvice::kWillNeed),
        .fio_engine = none,
        .fio_options = {},
-       .maps = true},
+       .maps = true,
+       .direct = false},
       agent_way("pread"),
       agent_way("mmap"),
       agent_way("io_uring"),
@@ -97,6 +107,7 @@ std::vector<IoWay> make_ways() {
        .fio_engine = none,
        .fio_options = {},
        .maps = true,
+       .direct = false,
        .everywhere = false},
   };
 }

@@ -16,7 +16,8 @@ struct IoWay {
   std::vector<std::string> fio_options;  // of it
   bool several = false;                  // reads in flight
   bool seeks = true;                     // can read at random
-  bool maps = false;                     // so there is no O_DIRECT
+  bool maps = false;                     // the file, of which a second pass would be free of faults
+  bool direct = true;                    // with O_DIRECT, too
   bool everywhere = true;                // part of the full matrix, not only of warm sequential reading
   int open_flags = 0;
 };

@@ -66,7 +66,21 @@ LabRow row_of(const LabCase& subject, const Measured& measured, std::size_t colu
   return row;
 }
 
+void keep_only(std::vector<LabCase>& cases, const std::vector<std::string>& only) {
+  if (only.empty()) return;
+  std::erase_if(cases, [&only](const LabCase& subject) {
+    const std::string name = lab_case_name(subject);
+    return std::none_of(only.begin(), only.end(),
+                        [&name](const std::string& text) { return name.find(text) != std::string::npos; });
+  });
+}
+
 }  // namespace
+
+std::string lab_case_name(const LabCase& subject) {
+  return (subject.group.empty() ? "" : subject.group + ": ") +
+         fmt::format("{}", fmt::join(subject.settings, " "));
+}
 
 Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& options, int repeats,
                                  const std::function<void(double, const std::string&)>& progress) {
@@ -93,6 +107,8 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
   Result<std::vector<LabCase>> cases = experiment.cases(own);
   if (stopped()) return stop_error;
   if (!cases) return std::move(cases).error();
+  keep_only(*cases, options.only);
+  if (cases->empty()) return Error{Errc::kInvalidArgument, 0, "no case has such a name"};
   report.settings = experiment.settings();
   report.columns = experiment.columns();
 
@@ -104,7 +120,7 @@ Result<LabReport> run_experiment(LabExperiment& experiment, const LabOptions& op
       const LabCase& subject = (*cases)[index];
       if (!measured[index].error.empty()) continue;
       if (!options.thorough && !options.fio && steady_now() - begin > kQuickTime) continue;
-      progress(done / all, fmt::format("{}", fmt::join(subject.settings, " ")));
+      progress(done / all, lab_case_name(subject));
       Result<void> once = run_once(subject, report.columns, measured[index]);
       if (stopped()) return stop_error;
       if (!once) measured[index].error = once.error().text();

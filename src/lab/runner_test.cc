@@ -122,6 +122,23 @@ TEST(LabRunner, time_of_helping_threads_is_taken_off) {
   EXPECT_EQ(report->figure(0, "operations")->median, 5);
 }
 
+TEST(LabRunner, can_be_told_to_take_some_of_the_cases) {
+  FakeExperiment experiment;
+  for (const char* name : {"read 4 KiB", "read 64 KiB", "mmap"}) {
+    experiment.add(name, []() -> Result<LabWork> { return ten(1); });
+  }
+  experiment.cases_[2].group = "warm";
+  LabOptions options;
+  options.only = {"4 KiB", "warm: m"};
+  const auto report = run_experiment(experiment, options, 1, kSilent);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->rows.size(), 3) << "64 KiB has the text too";
+  options.only = {"ead 4"};
+  EXPECT_EQ(run_experiment(experiment, options, 1, kSilent)->rows.size(), 1);
+  options.only = {"nothing"};
+  EXPECT_THAT(run_experiment(experiment, options, 1, kSilent).error().text(), HasSubstr("no case"));
+}
+
 TEST(LabRunner, its_directory_goes_with_it) {
   const TempDir parent;
   FakeExperiment experiment;
@@ -141,6 +158,7 @@ TEST(LabRunner, its_directory_goes_with_it) {
 
 TEST(LabRunner, an_experiment_without_files_makes_none) {
   FakeExperiment experiment;
+  experiment.add("a", []() -> Result<LabWork> { return ten(1); });
   LabOptions options;
   options.directory = "/nonexistent";
   ASSERT_TRUE(run_experiment(experiment, options, 1, kSilent));
