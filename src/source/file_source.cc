@@ -18,6 +18,7 @@
 #include "source/line_reader.h"
 #include "source/orphans.h"
 #include "source/path_status.h"
+#include "source/read_ahead.h"
 #include "source/ready_files.h"
 
 namespace logflume {
@@ -50,7 +51,9 @@ class FileSource final : public Source, private DiscoveryListener {
 
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;
-  bool has_input() const override { return !stopped_ && (stop_requested_ || feeder_.room_returned()); }
+  bool has_input() const override {
+    return !stopped_ && (stop_requested_ || feeder_.room_returned() || (ahead_ && ahead_->has_news()));
+  }
   TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
   void stop_reading() override;
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
@@ -86,6 +89,7 @@ class FileSource final : public Source, private DiscoveryListener {
 
   Result<void> make_block_reader();
   std::optional<std::size_t> outlet_of(const std::string& sink) const;
+  void wake_read_ahead();
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
@@ -112,6 +116,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::unique_ptr<HandlePool> handles_;
   std::unique_ptr<FileCatalog> catalog_;
   std::unique_ptr<ArchiveGate> gate_;
+  std::unique_ptr<ReadAhead> ahead_;  // null: nothing is read ahead. Goes before the files that it reads
   std::unique_ptr<LineReader> reader_;
   std::unique_ptr<ReadyFiles> ready_;
   std::unique_ptr<Orphans> orphans_;
@@ -168,6 +173,9 @@ Result<void> FileSource::make_block_reader() {
   }
   // pread won every case that was measured: backlog, live tail, many files (docs/benchmarks.md).
   if (!blocks_) blocks_ = make_pread_reader();
+  if (blocks_->name() == "pread" && context_.read_helpers != nullptr) {
+    ahead_ = std::make_unique<ReadAhead>(*context_.read_helpers, context_.slabs, context_.loop.parker());
+  }
   context_.log.info(context_.name, "reading with {}{}", blocks_->name(),
                     config_.read_mode == ReadMode::kAuto ? " (read_mode: auto)" : "");
   return {};
@@ -175,7 +183,7 @@ Result<void> FileSource::make_block_reader() {
 
 Result<void> FileSource::open() {
   if (auto made = make_block_reader(); !made) return made;
-  handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_);
+  handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_, ahead_.get());
   catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
   gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
   ready_ = std::make_unique<ReadyFiles>(*catalog_);
@@ -188,7 +196,7 @@ Result<void> FileSource::open() {
     start_pattern = std::move(*compiled);
   }
   reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes,
-                                         std::move(start_pattern));
+                                         std::move(start_pattern), ahead_.get());
   feeder_.open();
   catalog_->restore(context_.checkpoint);
 
@@ -358,6 +366,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
   if (now >= losses_.next_due()) losses_.settle(now, false);
   if (feeder_.take_room_returned(now) || now >= ready_->retry_at()) ready_->wake_waiting();
+  if (ahead_) wake_read_ahead();
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
   reserve_for_files();
@@ -372,6 +381,12 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (now >= next_lag_refresh_) refresh_lag(now);
   plan(now);
   return work;
+}
+
+void FileSource::wake_read_ahead() {
+  while (const FileToken token = ahead_->take_news()) {
+    if (TailedFile* file = catalog_->get(token)) ready_->wake(*file);
+  }
 }
 
 std::size_t FileSource::serve_some(TimePoint now) {
@@ -503,6 +518,8 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
   for (const TokenBucket* bucket : buckets(file)) {
     if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
   }
+  request.may_read_ahead = std::ranges::all_of(
+      buckets(file), [](const TokenBucket* bucket) { return bucket == nullptr || bucket->unlimited(); });
   request.flush_partial = file.flush_partial || file.archive || context_.until_eof;
   if (open_event_is_over(file, group, now)) request.quiet_bytes = file.partial_bytes;
   catalog_->about_to_feed(file);
@@ -563,6 +580,9 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       }
       truncated(file);
       return Turn::kMore;
+    case ReadStatus::kPending:
+      ready_->wait(file, kNever);
+      return Turn::kWaiting;
     case ReadStatus::kNoMemory:
       ready_->wait(file, now + kMemoryRetry);
       return Turn::kWaiting;

@@ -63,6 +63,7 @@ void HandlePool::adopt(TailedFile& file, UniqueFd fd) {
 
 void HandlePool::close(TailedFile& file) {
   if (!file.fd.valid()) return;
+  if (ahead_ != nullptr) ahead_->drop(file.fd.get());
   blocks_.forget(file.fd.get());
   file.fd.reset();
   file.drop_origin();

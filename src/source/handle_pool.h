@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "io/block_reader.h"
+#include "source/read_ahead.h"
 #include "source/tailed_file.h"
 
 namespace logflume {
@@ -23,7 +24,9 @@ std::size_t open_files_allowed(std::size_t wanted);
 //            it was when its handle was closed.
 class HandlePool {
  public:
-  HandlePool(std::size_t open_max, BlockReader& blocks) : open_max_(open_max), blocks_(blocks) {}
+  // `ahead`: null, nothing is read ahead.
+  HandlePool(std::size_t open_max, BlockReader& blocks, ReadAhead* ahead = nullptr)
+      : open_max_(open_max), blocks_(blocks), ahead_(ahead) {}
 
   // Opens `file` by one of its names, or where it was moved to, unless it is open. Errors: kNotFound (also
   // when the names lead to another inode by now), kPermission, kIo (also when the process or the system has
@@ -47,6 +50,7 @@ class HandlePool {
 
   std::size_t open_max_;
   BlockReader& blocks_;
+  ReadAhead* const ahead_;
   std::list<TailedFile*> used_;  // most recently used first
   std::atomic<std::size_t> open_count_{0};
 };

@@ -36,12 +36,21 @@ ReadReport status_only(ReadStatus status, std::uint64_t bytes_read = 0) {
 
 }  // namespace
 
+void LineReader::release() {
+  shared_ = {};
+  if (ahead_ != nullptr) ahead_->drop_all();
+}
+
 bool LineReader::find_room(bool behind, Room& room) {
   if (!behind && shared_ && shared_->capacity() - shared_used_ >= kSharedRoomMin) {
     room = {shared_, shared_->data() + shared_used_, shared_->capacity() - shared_used_};
     return true;
   }
   SlabRef slab = slabs_.try_acquire();
+  if (!slab && ahead_ != nullptr) {
+    ahead_->drop_all();
+    slab = slabs_.try_acquire();
+  }
   if (!slab) return false;
   room = {slab, slab->data(), slab->capacity()};
   if (!behind) {
@@ -61,19 +70,15 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     if (file.long_events->current.to <= request.limit) return read_long_event(file, request, out);
     file.end_long_event();
   }
-  Room room;
-  if (!find_room(file.behind, room)) return status_only(ReadStatus::kNoMemory);
   const Start start = start_of(file, request);
-  const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(
-      std::min(request.bytes_max, room.bytes - start.seam.size()), request.limit - start.position));
-  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size(),
-                                                       {room.data, start.seam.size() + want});
-  if (!got) return failed(got.error());
-  if (!std::string_view(room.data, *got).starts_with(start.seam.view())) {
+  Bytes bytes;
+  if (auto none = get_bytes(file, request, start, bytes)) return std::move(*none);
+  const Room& room = bytes.room;
+  if (!std::string_view(room.data, bytes.got).starts_with(start.seam.view())) {
     return status_only(ReadStatus::kTruncated);
   }
-  const std::string_view text(room.data + start.seam.size(), *got - start.seam.size());
-  const bool at_end = text.size() < want;
+  const std::string_view text(room.data + start.seam.size(), bytes.got - start.seam.size());
+  const bool at_end = text.size() < bytes.wanted;
   const bool at_limit = start.position + text.size() == request.limit;
   ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, text.size());
 
@@ -102,6 +107,9 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     if (!at_end || text.size() >= kLongEventBytes) begin_long_event(file, request, start, text);
     return report;
   }
+  if (ahead_ != nullptr && request.may_read_ahead && !at_end && !at_limit && !file.archive) {
+    ahead_->go_on(file, start.position + text.size(), request.limit, {room.slab, room.data, bytes.got, 0, 0});
+  }
   const auto end = static_cast<std::size_t>(text.data() + complete - room.slab->data());
   const std::size_t used = (end + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
   // The next short read goes behind it, also when this one was of a backlog: a slab that is mostly empty
@@ -112,9 +120,41 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     shared_ = room.slab;
     shared_used_ = used;
   }
-  const Text whole{room, request, start.position, text.substr(0, complete), last_unterminated};
+  Text whole{room, request, start.position, text.substr(0, complete), last_unterminated, {}};
+  if (bytes.counted_bytes > 0) {  // and the rest is what was unfinished before it
+    whole.newlines = bytes.newlines + count_newlines(text.substr(0, text.size() - bytes.counted_bytes));
+  }
   if (!(start_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
   return report;
+}
+
+// None: here they are.
+std::optional<ReadReport> LineReader::get_bytes(TailedFile& file, const ReadRequest& request,
+                                                const Start& start, Bytes& bytes) {
+  if (ahead_ != nullptr && request.may_read_ahead && !start.skipping_nuls && !file.archive) {
+    ReadAhead::Text text;
+    switch (ahead_->take(file, start.position, start.seam.size(), request.limit, text)) {
+      case ReadAhead::Answer::kNone:
+        break;
+      case ReadAhead::Answer::kText:
+        bytes = {{std::move(text.slab), text.data, text.bytes},
+                 text.bytes - start.seam.size(),
+                 text.bytes,
+                 text.newlines,
+                 text.block_bytes};
+        return {};
+      case ReadAhead::Answer::kPending:
+        return status_only(ReadStatus::kPending);
+    }
+  }
+  if (!find_room(file.behind, bytes.room)) return status_only(ReadStatus::kNoMemory);
+  bytes.wanted = static_cast<std::size_t>(std::min<std::uint64_t>(
+      std::min(request.bytes_max, bytes.room.bytes - start.seam.size()), request.limit - start.position));
+  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size(),
+                                                       {bytes.room.data, start.seam.size() + bytes.wanted});
+  if (!got) return failed(got.error());
+  bytes.got = *got;
+  return {};
 }
 
 LineReader::Start LineReader::start_of(const TailedFile& file, const ReadRequest& request) {
@@ -169,7 +209,8 @@ bool LineReader::cut_lines(const Text& text, PieceSink& out) const {
     Piece piece;
     if (end > begin) {
       piece = make_piece(text, begin, end - begin, end);
-      piece.events = static_cast<std::uint32_t>(count_newlines(piece_text(piece)));
+      const bool counted = text.newlines && piece.bytes == complete;
+      piece.events = static_cast<std::uint32_t>(counted ? *text.newlines : count_newlines(piece_text(piece)));
       if (end == complete && text.last_unterminated) {
         piece.unterminated = true;
         ++piece.events;
@@ -220,6 +261,7 @@ bool LineReader::cut_events(const Text& text, PieceSink& out) const {
 // `text` holds no end of the event at the request's position.
 void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
                                   std::string_view text) const {
+  if (ahead_ != nullptr) ahead_->drop(file.fd.get());
   const std::size_t lines_end = end_of_last_line(text);
   // The first line begins the event; the one behind the last newline may begin the next.
   const bool in_line = !start_ || lines_end == 0;

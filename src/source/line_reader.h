@@ -10,6 +10,7 @@
 #include "event/batch.h"
 #include "event/slab.h"
 #include "io/block_reader.h"
+#include "source/read_ahead.h"
 #include "source/start_pattern.h"
 #include "source/tailed_file.h"
 
@@ -34,6 +35,7 @@ enum class ReadStatus {
   kMore,       // there is more to read
   kEnd,        // read to its end; `partial_bytes` behind the last whole event stay there
   kTruncated,  // the bytes before the position are no longer those that were read
+  kPending,    // what comes next is being read ahead
   kNoMemory,   // the memory limit is used up; nothing was read
   kError,
 };
@@ -43,6 +45,7 @@ struct ReadRequest {
   Seam seam;                                     // the bytes before `position`
   std::uint64_t limit = UINT64_MAX;              // do not pass it: another sink's cursor, an event's end
   std::size_t bytes_max = SlabPool::kSlabBytes;  // about how much to read
+  bool may_read_ahead = false;                   // blocks behind it, which are wanted next
   bool flush_partial = false;                    // at the end, what is no whole event yet is one
   // The lines behind the last whole event are one if nothing has followed these bytes: it was quiet long
   // enough.
@@ -72,15 +75,20 @@ class PieceSink {
 // hundred bytes a slab and saves every copy and every carry-over state.
 class LineReader {
  public:
+  // `ahead`: null, nothing is read ahead.
   LineReader(BlockReader& blocks, SlabPool& slabs, std::size_t max_line_bytes,
-             std::optional<StartPattern> start = {})
-      : blocks_(blocks), slabs_(slabs), max_line_bytes_(max_line_bytes), start_(std::move(start)) {}
+             std::optional<StartPattern> start = {}, ReadAhead* ahead = nullptr)
+      : blocks_(blocks),
+        slabs_(slabs),
+        ahead_(ahead),
+        max_line_bytes_(max_line_bytes),
+        start_(std::move(start)) {}
 
   // REQUIRES: file.fd is open.
   ReadReport read(TailedFile& file, const ReadRequest& request, PieceSink& out);
 
-  // Lets go of the slab that short reads share.
-  void release() { shared_ = {}; }
+  // Lets go of the slab that short reads share, and of what was read ahead.
+  void release();
   // Lines that the start pattern gave up on since the last call.
   std::uint64_t take_gave_up() { return start_ ? start_->take_gave_up() : 0; }
 
@@ -96,7 +104,18 @@ class LineReader {
     Seam seam;
     bool skipping_nuls = false;
   };
+  // What a read gave: from where the seam begins, in a slab.
+  struct Bytes {
+    Room room;
+    std::size_t wanted = 0;  // of them, behind the seam
+    std::size_t got = 0;     // with the seam
+    // In the last `counted_bytes` of them.
+    std::size_t newlines = 0;
+    std::size_t counted_bytes = 0;
+  };
   bool find_room(bool behind, Room& room);
+  std::optional<ReadReport> get_bytes(TailedFile& file, const ReadRequest& request, const Start& start,
+                                      Bytes& bytes);
   BlockReader& blocks_of(const TailedFile& file) const;
   static Start start_of(const TailedFile& file, const ReadRequest& request);
   std::size_t index_events(std::string_view lines, bool last_too);
@@ -114,6 +133,7 @@ class LineReader {
     std::uint64_t position;  // of its first byte in the file
     std::string_view text;   // whole events
     bool last_unterminated;
+    std::optional<std::size_t> newlines;  // when they were counted
   };
   static Piece make_piece(const Text& text, std::size_t begin, std::size_t bytes, std::size_t end);
   bool cut_lines(const Text& text, PieceSink& out) const;
@@ -121,6 +141,7 @@ class LineReader {
 
   BlockReader& blocks_;
   SlabPool& slabs_;
+  ReadAhead* const ahead_;
   const std::size_t max_line_bytes_;
   std::optional<StartPattern> start_;
   std::vector<std::uint32_t> ends_;  // of multi-line events in the text that was read

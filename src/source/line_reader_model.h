@@ -81,8 +81,9 @@ struct ModelFile {
     file.fd = UniqueFd(::memfd_create("log", MFD_CLOEXEC));
     file.content = std::make_shared<LogContent>();
   }
-  void append(std::string_view text) const {
+  void append(std::string_view text) {
     if (::write(file.fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) std::abort();
+    file.size_known += text.size();
   }
   TailedFile file;
 };
@@ -96,8 +97,10 @@ inline ReadReport read_to_end(LineReader& reader, ModelFile& log, ModelSink& out
     request.seam = out.seam;
     request.bytes_max = bytes_max;
     request.flush_partial = flush;
+    request.may_read_ahead = true;
     out.room = pieces_max;
     ReadReport report = reader.read(log.file, request, out);
+    if (report.status == ReadStatus::kPending) continue;
     log.file.behind = report.status == ReadStatus::kMore;
     if (report.status != ReadStatus::kMore) return report;
   }

@@ -25,6 +25,11 @@ void ReadyFiles::wait(TailedFile& file, TimePoint until) {
   retry_at_ = std::min(retry_at_, until);
 }
 
+void ReadyFiles::wake(TailedFile& file) {
+  if (std::exchange(file.waiting, false)) std::erase(waiting_, file.token);
+  enqueue(file);
+}
+
 void ReadyFiles::wake_waiting() {
   retry_at_ = kNever;
   for (const FileToken token : std::exchange(waiting_, {})) {

@@ -27,6 +27,8 @@ class ReadyFiles {
   void wait(TailedFile& file, TimePoint until);
   bool nobody_waits() const { return waiting_.empty(); }
   TimePoint retry_at() const { return retry_at_; }
+  // It waits no longer.
+  void wake(TailedFile& file);
   // All that wait are ready.
   void wake_waiting();
 

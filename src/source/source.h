@@ -19,6 +19,7 @@
 
 namespace logflume {
 
+class ReadHelpers;
 class TokenBucket;
 struct LogContent;
 
@@ -71,6 +72,7 @@ struct SourceContext {
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
   AuditJournal* journal = nullptr;       // null: nobody keeps one
+  ReadHelpers* read_helpers = nullptr;   // null: there is no processor to spare
   const SourceLegacy* legacy = nullptr;  // of the source that ran until now; read in open() only
 };
 

@@ -26,6 +26,7 @@ class TokenBucket {
     rate_.store(bytes_per_second, std::memory_order_relaxed);
   }
 
+  bool unlimited() const { return rate_.load(std::memory_order_relaxed) == 0; }
   // When the next read is allowed; not later than `now` means at once.
   TimePoint ready_at(TimePoint now) {
     if (unlimited()) return now;
@@ -53,7 +54,6 @@ class TokenBucket {
  private:
   static constexpr double kBurstsPerSecond = 20;
   static double burst(std::uint64_t rate) { return static_cast<double>(rate) / kBurstsPerSecond; }
-  bool unlimited() const { return rate_.load(std::memory_order_relaxed) == 0; }
 
   std::atomic<std::uint64_t> rate_{0};  // bytes a second
   std::mutex mutex_;

@@ -12,6 +12,7 @@
 #include "event/slab.h"
 #include "io/worker_pool.h"
 #include "sink/output_registry.h"
+#include "source/read_helpers.h"
 #include "source/token_bucket.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
@@ -50,6 +51,7 @@ struct Shared {
   OutputRegistry outputs;
   WorkerPool workers;
   SlabPool slabs;
+  ReadHelpers read_helpers;
   TokenBucket global_rate;
   const std::string host;
   const std::string data_dir;

@@ -44,6 +44,7 @@ Result<void> SourceUnit::open(Start start) {
           .checkpoint = start.stored,
           .until_eof = start.until_eof,
           .journal = shared_.services.journal,
+          .read_helpers = shared_.read_helpers.threads() > 0 ? &shared_.read_helpers : nullptr,
           .legacy = start.legacy,
       });
   Result<void> opened;

@@ -1,0 +1,195 @@
+#include "source/read_ahead.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "source/line_reader_model.h"
+
+namespace logflume {
+namespace {
+
+constexpr int kRoom = 1 << 20;  // in pieces: as many as come
+
+class ReadAheadTest : public testing::Test {
+ protected:
+  explicit ReadAheadTest(std::size_t memory = 64 * 1024 * 1024) : budget_(memory) {}
+  LineReader make(std::size_t max_bytes, const std::string& pattern = {}) {
+    std::optional<StartPattern> start;
+    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
+    return LineReader(*blocks_, slabs_, max_bytes, std::move(start), &ahead_);
+  }
+  ReadReport read_some(LineReader& reader, ModelFile& log, ModelSink& out, std::uint64_t limit = UINT64_MAX) {
+    ReadRequest request;
+    request.position = out.position;
+    request.seam = out.seam;
+    request.limit = limit;
+    request.may_read_ahead = true;
+    out.room = kRoom;
+    log.file.behind = true;
+    for (;;) {
+      ReadReport report = reader.read(log.file, request, out);
+      if (report.status != ReadStatus::kPending) return report;
+      while (ahead_.take_news() == 0) {
+      }
+    }
+  }
+
+  MemoryBudget budget_;
+  SlabPool slabs_{budget_};
+  Parker parker_;
+  ReadHelpers helpers_{3};
+  std::unique_ptr<BlockReader> blocks_ = make_pread_reader();
+  ReadAhead ahead_{helpers_, slabs_, parker_};
+};
+
+// Short lines, some longer than what there is room for in front of a block, and a few longer than a block.
+std::string random_backlog(std::mt19937_64& random, std::size_t bytes, bool has_starts) {
+  std::string text;
+  while (text.size() < bytes) {
+    const std::uint64_t kind = random() % 20'000;
+    const std::size_t size = kind == 0    ? random() % 600'000
+                             : kind < 20  ? random() % 60'000
+                             : kind < 500 ? random() % 3000
+                                          : random() % 300;
+    if (has_starts && random() % 4 == 0) text += '#';
+    text.append(size, static_cast<char>('a' + random() % 26));
+    text += '\n';
+  }
+  return text;
+}
+
+// Goal: what is read ahead gives the same events as the whole text. Method: against a split of it, by lines
+// and by a start pattern, with limits that cut and with files that grow meanwhile.
+TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 4; ++round) {
+    SCOPED_TRACE(round);
+    const std::string pattern = round % 4 == 3 ? "^#" : "";
+    const std::size_t max_bytes = round % 2 == 0 ? 1'000'000 : 2000;
+    LineReader reader = make(max_bytes, pattern);
+    const std::string text = random_backlog(random, 12'000'000, !pattern.empty());
+    ModelFile log;
+    log.file.token = static_cast<std::uint64_t>(round) + 1;
+    ModelSink out;
+    const std::size_t first = text.size() / 2;
+    log.append(std::string_view(text).substr(0, first));
+    ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, false).status, ReadStatus::kEnd);
+    log.append(std::string_view(text).substr(first));
+    ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, true).status, ReadStatus::kEnd);
+    ahead_.drop(log.file.fd.get());
+    EXPECT_TRUE(out.intact);
+    EXPECT_EQ(out.position, text.size());
+    std::optional<StartPattern> start;
+    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
+    const auto expected = model_events(text, max_bytes, start ? &*start : nullptr);
+    ASSERT_EQ(out.events.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(out.events[i] == expected[i]) << i;
+  }
+}
+
+// Goal: a truncation and a growth beyond the position are noticed, and nothing of what stands there now is
+// taken for what followed. Method: lines that say where they stand, with blocks read before and after it.
+TEST_F(ReadAheadTest, ATruncationInTheMidstIsNoticed) {
+  const auto numbered = [](char kind) {
+    std::string text;
+    for (int i = 0; text.size() < 6'000'000; ++i) text += kind + std::to_string(i) + '\n';
+    return text;
+  };
+  const std::string old_text = numbered('a');
+  const std::string new_text = numbered('b');
+  for (int reads = 1; reads < 9; ++reads) {
+    SCOPED_TRACE(reads);
+    LineReader reader = make(1000);
+    ModelFile log;
+    log.append(old_text);
+    ModelSink out;
+    for (int i = 0; i < reads; ++i) ASSERT_EQ(read_some(reader, log, out).status, ReadStatus::kMore);
+    ASSERT_EQ(::ftruncate(log.file.fd.get(), 0), 0);
+    ASSERT_EQ(::lseek(log.file.fd.get(), 0, SEEK_SET), 0);
+    if (reads % 3 > 0) log.append(new_text);
+    ReadReport report;
+    do {
+      report = read_some(reader, log, out);
+    } while (report.status == ReadStatus::kMore);
+    EXPECT_EQ(report.status, ReadStatus::kTruncated);
+    EXPECT_TRUE(out.intact);
+    std::string got;
+    for (const ModelEvent& event : out.events) got += event.text + '\n';
+    EXPECT_TRUE(old_text.starts_with(got));
+    ahead_.drop(log.file.fd.get());
+  }
+}
+
+// Goal: sinks at different positions of a file each get all of it, and the one behind does not pass the
+// other.
+TEST_F(ReadAheadTest, SinksAtDifferentPositionsShareAFile) {
+  std::mt19937_64 random(5);
+  const std::string text = random_backlog(random, 24'000'000, false);
+  LineReader reader = make(1'000'000);
+  ModelFile log;
+  log.append(text);
+  log.file.content->cursors.resize(2);
+  ModelSink behind, ahead;
+  while (ahead.position < 8'000'000) read_some(reader, log, ahead);
+  while (behind.position < text.size()) {
+    if (ahead.position < text.size()) read_some(reader, log, ahead);
+    for (int i = 0; i < 2 && behind.position < ahead.position; ++i) {
+      const std::uint64_t limit = ahead.position;
+      read_some(reader, log, behind, limit);
+      ASSERT_LE(behind.position, limit);
+    }
+  }
+  EXPECT_TRUE(behind.intact);
+  EXPECT_TRUE(ahead.intact);
+  EXPECT_EQ(ahead.position, text.size());
+  EXPECT_TRUE(behind.events == ahead.events);
+}
+
+// Goal: who waits for a block is told when its window has ended, too.
+TEST_F(ReadAheadTest, AWindowThatEndsWakesWhoWaitsForIt) {
+  LineReader reader = make(1000);
+  ModelFile log;
+  log.file.token = 7;
+  const std::string line(999, 'x');
+  std::string text;
+  while (text.size() < 12'000'000) text += line + '\n';
+  log.append(text);
+  ModelSink out;
+  for (int told = 0, tries = 0; told < 10 && tries < 3000; ++tries) {
+    ReadRequest request;
+    request.position = out.position;
+    request.seam = out.seam;
+    request.may_read_ahead = true;
+    out.room = kRoom;
+    const ReadStatus status = reader.read(log.file, request, out).status;
+    out.events.clear();
+    if (status == ReadStatus::kEnd) out = {};
+    if (status != ReadStatus::kPending) continue;
+    ++told;
+    reader.release();
+    EXPECT_TRUE(ahead_.has_news());
+    EXPECT_EQ(ahead_.take_news(), 7u);
+    EXPECT_FALSE(ahead_.has_news());
+  }
+}
+
+class ScarceMemoryTest : public ReadAheadTest {
+ protected:
+  ScarceMemoryTest() : ReadAheadTest(2 * 1024 * 1024) {}
+};
+
+TEST_F(ScarceMemoryTest, ABacklogIsReadWithTheMemoryThatThereIs) {
+  std::mt19937_64 random(3);
+  const std::string text = random_backlog(random, 12'000'000, false);
+  LineReader reader = make(100'000);
+  ModelFile log;
+  log.append(text);
+  ModelSink out;
+  ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, true).status, ReadStatus::kEnd);
+  EXPECT_TRUE(out.intact);
+  EXPECT_EQ(out.position, text.size());
+}
+
+}  // namespace
+}  // namespace logflume

@@ -1,0 +1,119 @@
+#include "source/read_helpers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "event/newlines.h"
+
+namespace logflume {
+namespace {
+
+constexpr unsigned kThreadsMax = 8;  // a few cores read as fast as memory is
+
+}  // namespace
+
+void ReadBlock::run() {
+  got_bytes = 0;
+  while (got_bytes < bytes) {
+    const ssize_t n = ::pread(fd, to + got_bytes, bytes - got_bytes, static_cast<off_t>(offset + got_bytes));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;  // whoever reads it again, by itself, finds out why
+    got_bytes += static_cast<std::size_t>(n);
+  }
+  newlines = got_bytes > lead_bytes ? count_newlines({to + lead_bytes, got_bytes - lead_bytes}) : 0;
+  is_done.store(true, std::memory_order_release);
+}
+
+unsigned ReadHelpers::threads_for_this_machine() {
+  return std::min(std::max(std::thread::hardware_concurrency(), 1u) - 1, kThreadsMax);
+}
+
+ReadHelpers::~ReadHelpers() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  submitted_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool ReadHelpers::try_place(std::size_t memory_bytes) {
+  const std::size_t places_max = std::min(kBlocksMax, memory_bytes / SlabPool::kSlabBytes);
+  if (places_.fetch_add(1, std::memory_order_relaxed) < places_max) return true;
+  release_place();
+  return false;
+}
+
+void ReadHelpers::submit(ReadBlock& block) {
+  block.is_done.store(false, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!started_) start();
+    waiting_.push_back(&block);
+  }
+  submitted_.notify_one();
+}
+
+bool ReadHelpers::take_back(ReadBlock& block) {
+  const std::lock_guard lock(mutex_);
+  return std::erase(waiting_, &block) > 0;
+}
+
+void ReadHelpers::reclaim(ReadBlock& block) {
+  std::unique_lock lock(mutex_);
+  if (std::erase(waiting_, &block) > 0) return;
+  finished_.wait(lock, [&] {
+    return std::none_of(running_.begin(), running_.end(),
+                        [&](const Running& running) { return running.block == &block; });
+  });
+}
+
+void ReadHelpers::leave(const Parker& reader) {
+  std::unique_lock lock(mutex_);
+  finished_.wait(lock, [&] {
+    return std::none_of(running_.begin(), running_.end(),
+                        [&](const Running& running) { return running.reader == &reader; });
+  });
+}
+
+// Without threads, where the system has none left, what is submitted is taken back by who wants it.
+void ReadHelpers::start() {
+  started_ = true;
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before);
+  try {
+    while (threads_.size() < threads_max_)
+      threads_.emplace_back([this, index = threads_.size()] { run(index); });
+  } catch (const std::system_error&) {
+    // As many as there are.
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void ReadHelpers::run(std::size_t index) {
+  ::pthread_setname_np(::pthread_self(), "read-ahead");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    submitted_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    if (stopping_) return;
+    ReadBlock& block = *waiting_.front();
+    waiting_.pop_front();
+    Parker* const reader = block.reader;
+    running_[index] = {&block, reader};
+    lock.unlock();
+    block.run();  // once it is done it may be gone, or be another one
+    reader->wake();
+    lock.lock();
+    running_[index] = {};
+    finished_.notify_all();
+  }
+}
+
+}  // namespace logflume
