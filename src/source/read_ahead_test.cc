@@ -144,6 +144,7 @@ TEST_F(ReadAheadTest, SinksAtDifferentPositionsShareAFile) {
   EXPECT_TRUE(ahead.intact);
   EXPECT_EQ(ahead.position, text.size());
   EXPECT_TRUE(behind.events == ahead.events);
+  reader.release();
 }
 
 // Goal: who waits for a block is told when its window has ended, too.
@@ -156,7 +157,7 @@ TEST_F(ReadAheadTest, AWindowThatEndsWakesWhoWaitsForIt) {
   while (text.size() < 12'000'000) text += line + '\n';
   log.append(text);
   ModelSink out;
-  for (int told = 0, tries = 0; told < 10 && tries < 3000; ++tries) {
+  for (int told = 0, tries = 0; told < 10 && tries < 1000; ++tries) {
     ReadRequest request;
     request.position = out.position;
     request.seam = out.seam;
@@ -172,6 +173,7 @@ TEST_F(ReadAheadTest, AWindowThatEndsWakesWhoWaitsForIt) {
     EXPECT_EQ(ahead_.take_news(), 7u);
     EXPECT_FALSE(ahead_.has_news());
   }
+  reader.release();
 }
 
 class ScarceMemoryTest : public ReadAheadTest {
@@ -189,6 +191,7 @@ TEST_F(ScarceMemoryTest, ABacklogIsReadWithTheMemoryThatThereIs) {
   ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, true).status, ReadStatus::kEnd);
   EXPECT_TRUE(out.intact);
   EXPECT_EQ(out.position, text.size());
+  reader.release();
 }
 
 }  // namespace
