@@ -15,6 +15,7 @@
 
 #include "api/api_server.h"
 #include "api/control_client.h"
+#include "base/start_pages.h"
 #include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpointer.h"
 #include "cli/audit_service.h"
@@ -329,6 +330,7 @@ int AgentProcess::run() {
   if (options_.until_eof) progress.emplace("reading");
   start_control();
   if (options_.watch_config) watch_ = std::make_unique<ConfigWatch>(options_.config_paths);
+  if (!options_.until_eof) release_start_pages();
   for (;;) {
     const int signal = wait();
     if (signal == SIGHUP && !options_.config) {
