@@ -136,6 +136,17 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   return file;
 }
 
+bool FileCatalog::looks_settled(const TailedFile& file) const {
+  if (file.content) return false;
+  const Remembered* const remembered = placeless_.remembered_in(file.key);
+  if (remembered == nullptr) return false;
+  return std::ranges::all_of(context_.outlets, [&](const Outlet& outlet) {
+    return std::ranges::any_of(remembered->cursors, [&](const CursorRecord& cursor) {
+      return cursor.sink == outlet.sink && cursor.offset == file.found_bytes;
+    });
+  });
+}
+
 void FileCatalog::renamed(TailedFile& file, const std::string& old_path, const std::string& new_path) {
   file.names.remove(old_path);
   file.names.add(new_path);

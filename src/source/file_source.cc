@@ -281,7 +281,11 @@ void FileSource::set_limits(std::size_t max_open_files, std::size_t max_held_fil
 FileToken FileSource::on_found(const FoundFile& found) {
   TailedFile& file = catalog_->found(found, first_scan_, now_);
   file.ignored = !file.content && is_old(found.modified_ns) && !catalog_->is_remembered(file);
-  if (!file.ignored) ready_->enqueue(file);
+  if (!file.ignored && catalog_->looks_settled(file)) {
+    ready_->enqueue_settled(file);
+  } else if (!file.ignored) {
+    ready_->enqueue(file);
+  }
   return file.token;
 }
 

@@ -116,6 +116,7 @@ struct TailedFile {
   bool cut_seen = false;       // it was truncated; what the kernel told until then is looked at first
   bool behind = false;         // the last read filled the slab: there is a backlog
   bool queued = false;         // in the ready queue
+  bool settled = false;        // ... behind all others: nothing new is expected in it
   bool waiting = false;        // among those that wait for room or time
   bool orphan = false;         // among those whose end is watched by time
   bool followed = false;       // discovery watches the inode itself
