@@ -146,6 +146,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::uint64_t refusals_seen_ = 0;
   bool events_pending_ = false;
   bool first_scan_ = true;
+  bool starting_ = true;  // not every file that was there has been looked at
   std::atomic<bool> stopped_{false};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> all_fed_{false};
@@ -756,6 +757,8 @@ void FileSource::tell_who_waits(std::size_t waiting) {
 void FileSource::plan(TimePoint now) {
   const bool reading = !ready_->empty();
   const bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty();
+  if (all_fed && std::exchange(starting_, false))
+    trim_at_ = now + kTrimAfter;  // what the last run left is gone
   if (all_fed && context_.until_eof) losses_.settle(now, true);
   TimePoint at = std::min(
       {discovery_.next_rescan(), ready_->retry_at(), trim_at_, losses_.next_due(), orphans_->next_check()});
