@@ -361,7 +361,7 @@ std::shared_ptr<LogContent> FileCatalog::revive(TailedFile& file, Remembered& re
   content->prefix = prefix;
   content->gone_ns = 0;
   content->recorded = content->revived = true;
-  if (!content->recorded_as && context_.journal != nullptr)
+  if (!content->recorded_as && keeps_names())
     content->recorded_as = std::make_unique<std::string>(remembered.record.path);
   content->nuls_may_lead = remembered.offset_max() == 0 && began_by_truncation(file);
   for (std::size_t i = 0; i < content->cursors.size(); ++i) {
@@ -732,9 +732,14 @@ FileRecord FileCatalog::record_of(const TailedFile& file, const LogContent& cont
   return record;
 }
 
+// A hundred bytes a file, for an audit that is off by default.
+bool FileCatalog::keeps_names() const { return context_.journal != nullptr && context_.journal->enabled(); }
+
 void FileCatalog::record(const TailedFile& file, LogContent& content, bool gone) {
   content.recorded = true;
-  if (context_.journal != nullptr && (!content.recorded_as || *content.recorded_as != file.path())) {
+  if (!keeps_names()) {
+    content.recorded_as.reset();
+  } else if (!content.recorded_as || *content.recorded_as != file.path()) {
     if (content.recorded_as) context_.journal->note_name({content.id, *content.recorded_as, wall_now_ns()});
     content.recorded_as = std::make_unique<std::string>(file.path());
   }

@@ -150,6 +150,7 @@ class FileCatalog {
   void bury(std::shared_ptr<LogContent> content, const TailedFile& place, std::int64_t gone_ns);
   void pass_to_copy(TailedFile& original, const std::shared_ptr<LogContent>& content);
   FileRecord record_of(const TailedFile& file, const LogContent& content, bool gone) const;
+  bool keeps_names() const;
   void record(const TailedFile& file, LogContent& content, bool gone);
 
   const FileSourceConfig& config_;
