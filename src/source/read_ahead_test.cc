@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "source/line_reader_model.h"
 
@@ -30,8 +31,8 @@ class ReadAheadTest : public testing::Test {
     for (;;) {
       ReadReport report = reader.read(log.file, request, out);
       if (report.status != ReadStatus::kPending) return report;
-      while (ahead_.take_news() == 0) {
-      }
+      while (!ahead_.has_news()) std::this_thread::yield();
+      EXPECT_EQ(ahead_.take_news(), log.file.token);
     }
   }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/cores.h"
 #include "event/newlines.h"
 
 namespace logflume {
@@ -30,7 +31,7 @@ void ReadBlock::run() {
 }
 
 unsigned ReadHelpers::threads_for_this_machine() {
-  return std::min(std::max(std::thread::hardware_concurrency(), 1u) - 1, kThreadsMax);
+  return std::min(static_cast<unsigned>(usable_cores()) - 1, kThreadsMax);
 }
 
 ReadHelpers::~ReadHelpers() {
