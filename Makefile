@@ -1,6 +1,6 @@
 # The front door. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test torture simulate bench nightly format format-check lint docs install clean
+.PHONY: help deps build demo test torture simulate bench bench-check nightly format format-check lint docs install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -37,6 +37,10 @@ simulate: ## the agent on a simulated disk through random crashes, for MINUTES (
 bench: ## the benchmarks, against the limit of this machine, into docs/benchmarks.md
 	@tools/deps.sh test bench
 	@bench/run --write
+
+bench-check: ## instructions a line of the hot paths, against those recorded in bench/instructions.json
+	@tools/deps.sh test bench
+	@bench/check
 
 nightly: ## what takes long: 100,000 files, a 10 GB backlog, a sink that hangs for 5 minutes
 	@tools/deps.sh test bench

@@ -247,8 +247,8 @@ def table(head, rows):
     return ['| ' + ' | '.join(row) + ' |' for row in [head, ['---'] * len(head), *rows]]
 
 
-def write_between_marks(name, lines):
-    """Puts lines into docs/benchmarks.md between the marks of `name`."""
-    page = TOP / 'docs' / 'benchmarks.md'
+def write_between_marks(name, lines, page='benchmarks.md'):
+    """Puts lines into a page of docs between the marks of `name`."""
+    page = TOP / 'docs' / page
     head, rest = page.read_text().split(f'<!-- {name} -->\n', 1)
     page.write_text(f'{head}<!-- {name} -->\n' + '\n'.join(lines) + '\n' + rest[rest.index('<!-- end -->'):])

@@ -142,6 +142,17 @@ def integration(s):
     return s.integration_tests('release')
 
 
+@stage('instructions a line of the hot paths, against those recorded')
+def bench_check(s):
+    code = s.call('bench/check', '--binary', BUILD / 'release' / 'logflume', check=False)
+    text = s.log_path.read_text(errors='replace')
+    slower = re.findall(r'^(\w+) .* SLOWER$', text, re.MULTILINE)
+    passed = len(re.findall(r' instructions a line, .* (?:ok|faster: .*)$', text, re.MULTILINE))
+    if code != 0:
+        raise Failed(f'slower: {", ".join(slower)}' if slower else f'bench/check exited with {code}', passed, max(len(slower), 1))
+    return passed
+
+
 @stage('the torture suite, some seconds of each scenario')
 def torture(s):
     code = s.call(python(), 'tools/torture.py', '--short', check=False, env={'LOGFLUME': str(BUILD / 'release' / 'logflume')})
@@ -201,7 +212,7 @@ def culprits(path, most=8):
     text = path.read_text(errors='replace').splitlines()
     lines = []
     for n, line in enumerate(text):
-        if re.search(r'^(FAILED|ERROR|FAIL) |  FAILED$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line):
+        if re.search(r'^(FAILED|ERROR|FAIL) |  (?:FAILED|SLOWER)$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line):
             lines.append(line)
         elif n > 0 and text[n - 1].endswith('  FAILED'):  # of a scenario: why
             lines.append(line)
