@@ -32,7 +32,7 @@ def stage(profile, function):
     """The folder of src/ that a function belongs to; of a template of the standard library, or of a function in
     another library, the folder of whoever calls it most."""
     for _ in range(6):
-        if found := re.findall(r'/src/(\w+)/', profile.files.get(function, '')):
+        if found := re.findall(r'(?<=/)src/(\w+)/', profile.files.get(function, '')):
             return found[-1]
         if not profile.callers.get(function):
             break
