@@ -4,7 +4,7 @@
 //   limits read-count FILE             read 256 KiB, count newlines
 //   limits read-write FILE PORT        read 256 KiB, count, write to 127.0.0.1:PORT
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
-//   limits receive PORT                one connection: count newlines until its end
+//   limits receive PORT [LINES]        one connection: count newlines until its end; with LINES, until there are so many
 //   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
 //   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
 //   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
@@ -26,6 +26,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -166,19 +167,24 @@ int listen_on(const char* port) {
   return listener;
 }
 
-int receive(const char* port) {
-  const int peer = ::accept(listen_on(port), nullptr, nullptr);
-  if (peer < 0) fail("accept");
+// Some collectors make a connection for each batch: the next one is taken until there are `lines_expected`.
+int receive(const char* port, std::optional<std::uint64_t> lines_expected) {
+  const int listener = listen_on(port);
   const Block block;
   Report report;
-  for (;;) {
-    const ssize_t n = ::recv(peer, block.data, kBlockBytes, 0);
-    if (n <= 0) break;
-    report.last_ns = now_ns();
-    if (report.first_ns == 0) report.first_ns = report.last_ns;
-    report.bytes += static_cast<std::uint64_t>(n);
-    report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
-  }
+  do {
+    const int peer = ::accept(listener, nullptr, nullptr);
+    if (peer < 0) fail("accept");
+    while (!lines_expected || report.lines < *lines_expected) {
+      const ssize_t n = ::recv(peer, block.data, kBlockBytes, 0);
+      if (n <= 0) break;
+      report.last_ns = now_ns();
+      if (report.first_ns == 0) report.first_ns = report.last_ns;
+      report.bytes += static_cast<std::uint64_t>(n);
+      report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
+    }
+    ::close(peer);
+  } while (lines_expected && report.lines < *lines_expected);
   report.print();
   return 0;
 }
@@ -289,7 +295,8 @@ int main(int argc, char** argv) {
   if (what == "read-count" && argc == 3) return read_count(argv[2], nullptr);
   if (what == "read-write" && argc == 4) return read_count(argv[2], argv[3]);
   if (what == "tail-write" && argc == 4) return tail_write(argv[2], argv[3]);
-  if (what == "receive" && argc == 3) return receive(argv[2]);
+  if (what == "receive" && argc == 3) return receive(argv[2], std::nullopt);
+  if (what == "receive" && argc == 4) return receive(argv[2], std::strtoull(argv[3], nullptr, 10));
   if (what == "receive-stamped" && argc == 4)
     return receive_stamped(argv[2], std::strtoull(argv[3], nullptr, 10));
   if (what == "receive-marked" && argc == 3) return receive_marked(argv[2]);

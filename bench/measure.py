@@ -81,20 +81,56 @@ class Receiver:
         if self.process.stdout.readline() != 'ready\n':
             raise RuntimeError('the receiver did not start')
 
-    def result(self):
-        text = self.process.stdout.read()
-        self.process.wait()
+    def result(self, timeout=None):
+        """What it counted, when it is done; after `timeout` seconds, an error."""
+        try:
+            text, _ = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         return json.loads(text)
 
 
-class Running:
+class Process:
+    """Any process that runs until stop()."""
+
+    def __init__(self, command, output=subprocess.DEVNULL, environment=None):
+        self.started_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                        env={**os.environ, **(environment or {})})
+        self.pid = self.process.pid
+
+    def age(self):
+        return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - self.started_ns) / 1e9
+
+    def cpu(self):
+        """CPU seconds so far, by nanoseconds (schedstat of its threads)."""
+        return sum(int((task / 'schedstat').read_text().split()[0]) for task in self.tasks()) / 1e9
+
+    def switches(self, kind=''):
+        """Context switches so far; of one `kind` only: voluntary_, which are sleeps, or nonvoluntary_."""
+        return sum(int(line.split()[1]) for task in self.tasks()
+                   for line in (task / 'status').read_text().splitlines()
+                   if 'ctxt_switches' in line and line.startswith(kind))
+
+    def tasks(self):
+        return pathlib.Path(f'/proc/{self.pid}/task').iterdir()
+
+    def rss_mb(self, peak=False):
+        status = pathlib.Path(f'/proc/{self.pid}/status').read_text()
+        return int(status.split('VmHWM:' if peak else 'VmRSS:')[1].split()[0]) * 1024 / 1e6
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
+
+
+class Running(Process):
     """An agent that runs until stop()."""
 
     def __init__(self, config, port=None):
-        self.port, self.started_ns = port, time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        self.process = subprocess.Popen([str(AGENT), 'run', '--config', str(config)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.pid = self.process.pid
+        self.port = port
+        super().__init__([AGENT, 'run', '--config', config])
 
     def get(self, path):
         """The body of a 200 answer, or None."""
@@ -109,29 +145,11 @@ class Running:
             time.sleep(0.002)
         return self.age()
 
-    def age(self):
-        return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - self.started_ns) / 1e9
-
     def metric(self, name, **labels):
         """The sum over its samples with these labels."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(float(line.rsplit(' ', 1)[1]) for line in (self.get('/metrics') or '').splitlines()
                    if re.match(name + r'[{ ]', line) and all(label in line for label in wanted))
-
-    def cpu(self):
-        """CPU seconds so far, by nanoseconds (schedstat of its threads)."""
-        return sum(int((task / 'schedstat').read_text().split()[0]) for task in self._tasks()) / 1e9
-
-    def switches(self):
-        return sum(int(line.split()[1]) for task in self._tasks()
-                   for line in (task / 'status').read_text().splitlines() if 'ctxt_switches' in line)
-
-    def _tasks(self):
-        return pathlib.Path(f'/proc/{self.pid}/task').iterdir()
-
-    def rss_mb(self, peak=False):
-        status = pathlib.Path(f'/proc/{self.pid}/status').read_text()
-        return int(status.split('VmHWM:' if peak else 'VmRSS:')[1].split()[0]) * 1024 / 1e6
 
     def open_files(self, below):
         """How many log files are open."""
@@ -141,10 +159,6 @@ class Running:
                 with contextlib.suppress(OSError):
                     links.append(os.readlink(fd.path))
         return sum(link.startswith(str(below)) and '.log' in link for link in links)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait()
 
 
 def mark():
