@@ -3,11 +3,12 @@
 //
 //   limits read-count FILE             read 256 KiB, count newlines
 //   limits read-write FILE PORT        read 256 KiB, count, write to 127.0.0.1:PORT
+//   limits write-sync FILE TO BYTES    read, write to the end of TO, fdatasync after each BYTES
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
-//   limits receive PORT [LINES]        one connection: count newlines until its end; with LINES, until there are so many
-//   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
-//   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
-//   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
+//   limits receive PORT [LINES]        one connection: count newlines until its end; with LINES, until there
+//   are so many limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of
+//   each line limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and
+//   its delay limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
 //
 // Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
 #include <arpa/inet.h>
@@ -120,6 +121,31 @@ int read_count(const char* path, const char* port) {
     report.bytes += static_cast<std::uint64_t>(n);
     report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
     if (peer >= 0 && !write_all(peer, block.data, static_cast<std::size_t>(n))) fail("send");
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+// The least that a durable copy can do: what is on the way is bounded, and safe before more is taken.
+int write_sync(const char* path, const char* to, std::uint64_t group_bytes) {
+  const int fd = open_file(path);
+  const int out = ::open(to, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  if (out < 0) fail(to);
+  const Block block;
+  Report report;
+  report.first_ns = now_ns();
+  std::uint64_t synced = 0;
+  for (;;) {
+    const ssize_t n = ::read(fd, block.data, kBlockBytes);
+    if (n < 0) fail("read");
+    if (n > 0 && ::write(out, block.data, static_cast<std::size_t>(n)) != n) fail("write");
+    report.bytes += static_cast<std::uint64_t>(n);
+    if (n == 0 || report.bytes - synced >= group_bytes) {
+      if (::fdatasync(out) != 0) fail("fdatasync");
+      synced = report.bytes;
+    }
+    if (n == 0) break;
   }
   report.last_ns = now_ns();
   report.print();
@@ -294,6 +320,8 @@ int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "read-count" && argc == 3) return read_count(argv[2], nullptr);
   if (what == "read-write" && argc == 4) return read_count(argv[2], argv[3]);
+  if (what == "write-sync" && argc == 5)
+    return write_sync(argv[2], argv[3], std::strtoull(argv[4], nullptr, 10));
   if (what == "tail-write" && argc == 4) return tail_write(argv[2], argv[3]);
   if (what == "receive" && argc == 3) return receive(argv[2], std::nullopt);
   if (what == "receive" && argc == 4) return receive(argv[2], std::strtoull(argv[3], nullptr, 10));

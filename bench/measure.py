@@ -20,6 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / 'build' / 'bench'
 AGENT, LIMITS, KAFKA_LIMIT = BUILD / 'logflume', BUILD / 'bench' / 'limits', BUILD / 'bench' / 'kafka_limit'
 BUFFER_BENCH = BUILD / 'bench' / 'buffer_bench'
+COMPRESS_LIMIT, HTTP_RECEIVER = BUILD / 'bench' / 'compress_limit', BUILD / 'bench' / 'http_receiver'
 sys.path.insert(0, str(TOP / 'tests'))
 
 
@@ -52,6 +53,7 @@ class Used:
         self.seconds = seconds
         self.cpu = usage.ru_utime + usage.ru_stime
         self.rss_mib = usage.ru_maxrss / 1024
+        self.written = usage.ru_oublock * 512  # bytes, to the disk or its cache
 
 
 def run(*command):
@@ -89,6 +91,20 @@ class Receiver:
             self.process.kill()
             raise
         return json.loads(text)
+
+
+class HttpReceiver:
+    """bench/http_receiver: the peer of the http sink."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.process = subprocess.Popen([str(HTTP_RECEIVER), str(self.port)], stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != 'ready\n':
+            raise RuntimeError('the receiver did not start')
+
+    def result(self):
+        self.process.terminate()
+        return json.loads(self.process.communicate()[0])
 
 
 class Process:
