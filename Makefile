@@ -1,6 +1,6 @@
 # The front door. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test torture simulate bench bench-check nightly format format-check lint docs install clean
+.PHONY: help deps build demo test torture simulate bench bench-check scaling peers nightly format format-check lint docs install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -37,6 +37,15 @@ simulate: ## the agent on a simulated disk through random crashes, for MINUTES (
 bench: ## the benchmarks, against the limit of this machine, into docs/benchmarks.md
 	@tools/deps.sh test bench
 	@bench/run --write
+
+scaling: ## throughput by cores and quotas beside a model's prediction, into docs/performance.md
+	@tools/deps.sh test bench
+	@bench/scaling --write
+
+peers: ## the same workloads through other collectors, into docs/benchmarks.md
+	@tools/deps.sh test bench
+	@bench/peers/fetch rsyslog syslog-ng
+	@bench/peers/run --write
 
 bench-check: ## instructions a line of the hot paths, against those recorded in bench/instructions.json
 	@tools/deps.sh test bench
