@@ -19,6 +19,13 @@ namespace {
 constexpr int kTcpEstablished = 1;
 constexpr int kTcpCloseWait = 8;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
+// TCP_INFO costs a small write a seventh of its time: lines that come each millisecond share it.
+constexpr Duration kLookEvery = 5ms;
+constexpr std::uint64_t kLookBytes = 64 * 1024;
+// A peer this near needs no large buffer to keep the link busy. Bytes that wait in one leave the processor's
+// cache, and both ends copy from and to memory: 1.7 GB/s instead of 2.7 to a peer on this machine.
+constexpr std::uint32_t kNearRttUs = 200;
+constexpr int kNearBufferBytes = 384 * 1024;  // twice as many to the kernel, which counts what it adds
 constexpr Duration kRefusalWait = 1s;  // a peer that sends no session tickets says nothing when it accepts
 
 struct AddressInfo {
@@ -237,8 +244,14 @@ bool TcpConnection::look() {
   if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
   if (info.tcpi_bytes_acked > base_) wire_acked_ = info.tcpi_bytes_acked - base_;
   peer_is_full_ = info.tcpi_snd_wnd < info.tcpi_snd_mss;
+  if (!buffer_is_small_ && info.tcpi_min_rtt > 0 && info.tcpi_min_rtt <= kNearRttUs) keep_buffer_small();
   if (info.tcpi_state == kTcpCloseWait && state_ == State::kOpen) peer_closed();
   return info.tcpi_state == kTcpEstablished;
+}
+
+void TcpConnection::keep_buffer_small() {
+  buffer_is_small_ = true;
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &kNearBufferBytes, sizeof kNearBufferBytes);
 }
 
 bool TcpConnection::accepted() {
@@ -264,18 +277,25 @@ std::uint64_t TcpConnection::acknowledged() {
   return tls_acked_;
 }
 
-std::size_t TcpConnection::send(std::span<const iovec> parts) {
+std::size_t TcpConnection::send(std::span<const iovec> parts, TimePoint now) {
   if (state_ != State::kOpen || parts.empty()) return 0;
-  if (!look()) {
-    progress();
-    if (state_ == State::kOpen) broken("the connection is closed");
-    return 0;
+  if (now - looked_at_ >= kLookEvery || sent_ - sent_at_look_ >= kLookBytes) {
+    looked_at_ = now;
+    sent_at_look_ = sent_;
+    if (!look()) {
+      progress();
+      if (state_ == State::kOpen) broken("the connection is closed");
+      return 0;
+    }
   }
   if (ssl_ != nullptr) return send_tls(parts);
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
-  const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t n = parts.size() == 1
+                        ? ::send(fd_.get(), parts.front().iov_base, parts.front().iov_len, kFlags)
+                        : ::sendmsg(fd_.get(), &message, kFlags);
   if (n < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) broken(errno_error("send").text());
     return 0;

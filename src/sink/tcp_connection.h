@@ -84,9 +84,10 @@ class TcpConnection {
   // seen.
   void progress();
   // Sends what fits; returns the bytes taken, counted by the caller's stream, 0 when the kernel's buffer is
-  // full. Looks for the peer's FIN before it writes.
-  std::size_t send(std::span<const iovec> parts);
-  // Asks the kernel what was acknowledged; send() has asked already.
+  // full. Asks the kernel first (refresh()), and looks for the peer's FIN, unless it was asked a moment ago
+  // and little was sent since: then a FIN is known by progress(), which whoever watches fd() calls.
+  std::size_t send(std::span<const iovec> parts, TimePoint now);
+  // Asks the kernel what was acknowledged.
   void refresh();
   // Of the caller's stream: bytes that the peer's kernel had acknowledged when it was last asked. Works after
   // the connection broke. 0 until accepted(): a peer that refuses us has read nothing of it.
@@ -98,6 +99,7 @@ class TcpConnection {
  private:
   TcpConnection() = default;
   bool look();  // TCP_INFO; false when the peer is gone
+  void keep_buffer_small();
   void broken(std::string why);
   void peer_closed();
   std::size_t send_tls(std::span<const iovec> parts);
@@ -114,6 +116,9 @@ class TcpConnection {
   std::uint64_t wire_acked_ = 0;  // since then
   bool peer_is_full_ = false;
   std::uint64_t sent_ = 0;  // of the caller's stream
+  std::uint64_t sent_at_look_ = 0;
+  TimePoint looked_at_{};  // by send()
+  bool buffer_is_small_ = false;
   // TLS adds bytes: the stream's position at each record's end, beside the wire's.
   struct Mark {
     std::uint64_t stream;

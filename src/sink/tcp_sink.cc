@@ -257,7 +257,7 @@ std::size_t TcpSink::send_some(TimePoint now) {
       if (pending.adds_newline()) parts[count++] = {&newline, 1};
       offered += pending.size() - from;
     }
-    std::size_t taken = connection_->send({parts.data(), count});
+    std::size_t taken = connection_->send({parts.data(), count}, now);
     const bool all = taken == offered;
     stream_ += taken;
     unsent_bytes_ -= taken;
