@@ -23,6 +23,8 @@ class RefCounted {
       static_cast<Derived*>(const_cast<RefCounted*>(this))->destroy();
     }
   }
+  // One reference is left, the caller's: what others did with the object has happened.
+  bool unique() const { return count_.load(std::memory_order_acquire) == 1; }
   std::uint32_t use_count() const { return count_.load(std::memory_order_relaxed); }
 
  protected:

@@ -23,6 +23,11 @@ class BlockReader {
   // Errors: kIo, kNoMemory, kPermission. A mode that fails for this file (a map that is refused) falls back
   // to pread by itself.
   virtual Result<std::size_t> read(int fd, std::uint64_t offset, std::span<char> to) = 0;
+  // The same of a file that has just grown and lies on a local file system: a call of the system that returns
+  // less than it was asked for has read to the end, and need not be asked again.
+  virtual Result<std::size_t> read_tail(int fd, std::uint64_t offset, std::span<char> to) {
+    return read(fd, offset, to);
+  }
   // `fd` is about to be closed: drops what is kept for it.
   virtual void forget(int fd) = 0;
   // "pread", "mmap", "io_uring": what it really does.

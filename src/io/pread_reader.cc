@@ -24,6 +24,15 @@ class PreadReader final : public BlockReader {
     return done;
   }
 
+  Result<std::size_t> read_tail(int fd, std::uint64_t offset, std::span<char> to) override {
+    ssize_t n = 0;
+    do {
+      n = ::pread(fd, to.data(), to.size(), static_cast<off_t>(offset));
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) return errno_error("pread at offset " + std::to_string(offset));
+    return static_cast<std::size_t>(n);
+  }
+
   void forget(int) override {}
   std::string_view name() const override { return "pread"; }
 };

@@ -42,7 +42,11 @@ Result<FileStatus> file_status(int fd) {
 }
 
 Result<UniqueFd> open_regular(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  // Each read of a file that grows would write its access time: that is a change of the inode on disk. Only
+  // the owner and root may leave it as it is.
+  UniqueFd fd(::open(path.c_str(), kFlags | O_NOATIME));
+  if (!fd.valid() && errno == EPERM) fd = UniqueFd(::open(path.c_str(), kFlags));
   if (!fd.valid()) return errno_error("open " + path);
   const Result<FileStatus> status = file_status(fd.get());
   if (!status) return status.error();

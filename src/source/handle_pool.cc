@@ -56,6 +56,7 @@ bool HandlePool::open_by(TailedFile& file, const std::string& path, std::optiona
 
 void HandlePool::adopt(TailedFile& file, UniqueFd fd) {
   file.fd = std::move(fd);
+  file.is_local = file_system_of(file.fd.get()) == FileSystemKind::kLocal;
   used_.push_front(&file);
   file.lru = used_.begin();
   open_count_.store(used_.size(), std::memory_order_relaxed);

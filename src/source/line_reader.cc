@@ -42,6 +42,8 @@ void LineReader::release() {
 }
 
 bool LineReader::find_room(bool behind, Room& room) {
+  // Nobody views anything in it any more: its beginning is still in the processor's cache.
+  if (shared_ && shared_->unique()) shared_used_ = 0;
   if (!behind && shared_ && shared_->capacity() - shared_used_ >= kSharedRoomMin) {
     room = {shared_, shared_->data() + shared_used_, shared_->capacity() - shared_used_};
     return true;
@@ -150,8 +152,11 @@ std::optional<ReadReport> LineReader::get_bytes(TailedFile& file, const ReadRequ
   if (!find_room(file.behind, bytes.room)) return status_only(ReadStatus::kNoMemory);
   bytes.wanted = static_cast<std::size_t>(std::min<std::uint64_t>(
       std::min(request.bytes_max, bytes.room.bytes - start.seam.size()), request.limit - start.position));
-  const Result<std::size_t> got = blocks_of(file).read(file.fd.get(), start.position - start.seam.size(),
-                                                       {bytes.room.data, start.seam.size() + bytes.wanted});
+  const std::uint64_t from = start.position - start.seam.size();
+  const std::span<char> to(bytes.room.data, start.seam.size() + bytes.wanted);
+  const bool is_tail = file.caught_up_at != TimePoint{} && file.is_local && !file.behind && !file.archive;
+  const Result<std::size_t> got =
+      is_tail ? blocks_.read_tail(file.fd.get(), from, to) : blocks_of(file).read(file.fd.get(), from, to);
   if (!got) return failed(got.error());
   bytes.got = *got;
   return {};

@@ -123,6 +123,7 @@ struct TailedFile {
   bool ignored = false;        // ignore_older: until it changes
   bool flush_partial = false;  // what stands behind the last whole event is one now
   bool open_event = false;     // among those whose multi-line event may be over by time
+  bool is_local = false;       // valid while fd is open: on a file system whose short reads end at the end
   bool finished_copy = false;  // a copy that holds less than was read of the original: nothing to read in it
 
   std::list<TailedFile*>::iterator lru;  // valid while fd is open
