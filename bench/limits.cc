@@ -3,12 +3,15 @@
 //
 //   limits read-count FILE             read 256 KiB, count newlines
 //   limits read-write FILE PORT        read 256 KiB, count, write to 127.0.0.1:PORT
+//   limits sendfile FILE PORT          sendfile 256 KiB at a time to 127.0.0.1:PORT; nothing is looked at
 //   limits write-sync FILE TO BYTES    read, write to the end of TO, fdatasync after each BYTES
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
-//   limits receive PORT [LINES]        one connection: count newlines until its end; with LINES, until there
-//   are so many limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of
-//   each line limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and
-//   its delay limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
+//   limits receive PORT [LINES]        one connection: count newlines until its end, or until so many
+//   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
+//   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
+//   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
+//   limits write-many DIRECTORY FILES BYTES_A_SECOND SECONDS LINE_BYTES LINES   the same to 00000.log and on
+//                                      by turns, LINES an append, as many appends a millisecond as it takes
 //
 // Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
 #include <arpa/inet.h>
@@ -17,6 +20,7 @@
 #include <netinet/tcp.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,6 +150,22 @@ int write_sync(const char* path, const char* to, std::uint64_t group_bytes) {
       synced = report.bytes;
     }
     if (n == 0) break;
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+int send_file(const char* path, const char* port) {
+  const int fd = open_file(path);
+  const int peer = connect_to(port);
+  Report report;
+  report.first_ns = now_ns();
+  for (;;) {
+    const ssize_t n = ::sendfile(peer, fd, nullptr, kBlockBytes);
+    if (n < 0) fail("sendfile");
+    if (n == 0) break;
+    report.bytes += static_cast<std::uint64_t>(n);
   }
   report.last_ns = now_ns();
   report.print();
@@ -286,28 +306,75 @@ int receive_marked(const char* port) {
   return 0;
 }
 
-int write_stamped(const char* path, double bytes_a_second, double seconds, std::size_t line_bytes) {
+// Lines of one size, of which each begins with the time of its append.
+class StampedLines {
+ public:
+  StampedLines(std::size_t lines, std::size_t line_bytes) : line_bytes_(line_bytes) {
+    for (std::size_t i = 0; i < lines; ++i) text_ += std::string(line_bytes - 1, 'x') + '\n';
+  }
+  void append_to(int fd, Report& report) {
+    char stamp[kStampBytes + 1];
+    std::snprintf(stamp, sizeof stamp, "%020llu", static_cast<unsigned long long>(now_ns()));
+    for (std::size_t at = 0; at < text_.size(); at += line_bytes_)
+      std::memcpy(&text_[at], stamp, kStampBytes);
+    if (::write(fd, text_.data(), text_.size()) != static_cast<ssize_t>(text_.size())) fail("write");
+    report.bytes += text_.size();
+    report.lines += text_.size() / line_bytes_;
+  }
+
+ private:
+  const std::size_t line_bytes_;
+  std::string text_;
+};
+
+void sleep_until(std::uint64_t due) {
+  timespec until{static_cast<time_t>(due / 1'000'000'000), static_cast<long>(due % 1'000'000'000)};
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+  }
+}
+
+int open_to_append(const char* path) {
   const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) fail(path);
-  const std::size_t lines_a_write = std::max<std::size_t>(
-      1, static_cast<std::size_t>(bytes_a_second / 1000 / static_cast<double>(line_bytes)));
+  return fd;
+}
+
+int write_stamped(const char* path, double bytes_a_second, double seconds, std::size_t line_bytes) {
+  const int fd = open_to_append(path);
+  StampedLines lines(std::max<std::size_t>(1, static_cast<std::size_t>(bytes_a_second / 1000 /
+                                                                       static_cast<double>(line_bytes))),
+                     line_bytes);
   const auto writes = static_cast<std::uint64_t>(seconds * 1000);
-  std::string text;
-  for (std::size_t i = 0; i < lines_a_write; ++i) text += std::string(line_bytes - 1, 'x') + '\n';
   Report report;
   report.first_ns = now_ns();
   for (std::uint64_t i = 0; i < writes; ++i) {
-    const std::uint64_t due = report.first_ns + i * 1'000'000;
-    timespec until{static_cast<time_t>(due / 1'000'000'000), static_cast<long>(due % 1'000'000'000)};
-    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    sleep_until(report.first_ns + i * 1'000'000);
+    lines.append_to(fd, report);
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
+int write_many(const std::string& directory, std::size_t files, double bytes_a_second, double seconds,
+               std::size_t line_bytes, std::size_t lines_an_append) {
+  std::vector<int> fds;
+  for (std::size_t i = 0; i < files; ++i) {
+    char name[32];
+    std::snprintf(name, sizeof name, "/%05zu.log", i);
+    fds.push_back(open_to_append((directory + name).c_str()));
+  }
+  StampedLines lines(lines_an_append, line_bytes);
+  Report report;
+  report.first_ns = now_ns();
+  const auto milliseconds = static_cast<std::uint64_t>(seconds * 1000);
+  std::size_t next = 0;
+  for (std::uint64_t i = 1; i <= milliseconds; ++i) {
+    sleep_until(report.first_ns + i * 1'000'000);
+    while (static_cast<double>(report.bytes) < bytes_a_second / 1000 * static_cast<double>(i)) {
+      lines.append_to(fds[next], report);
+      next = (next + 1) % files;
     }
-    char stamp[kStampBytes + 1];
-    std::snprintf(stamp, sizeof stamp, "%020llu", static_cast<unsigned long long>(now_ns()));
-    for (std::size_t line = 0; line < lines_a_write; ++line)
-      std::memcpy(&text[line * line_bytes], stamp, kStampBytes);
-    if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("write");
-    report.bytes += text.size();
-    report.lines += lines_a_write;
   }
   report.last_ns = now_ns();
   report.print();
@@ -322,6 +389,7 @@ int main(int argc, char** argv) {
   if (what == "read-write" && argc == 4) return read_count(argv[2], argv[3]);
   if (what == "write-sync" && argc == 5)
     return write_sync(argv[2], argv[3], std::strtoull(argv[4], nullptr, 10));
+  if (what == "sendfile" && argc == 4) return send_file(argv[2], argv[3]);
   if (what == "tail-write" && argc == 4) return tail_write(argv[2], argv[3]);
   if (what == "receive" && argc == 3) return receive(argv[2], std::nullopt);
   if (what == "receive" && argc == 4) return receive(argv[2], std::strtoull(argv[3], nullptr, 10));
@@ -331,6 +399,11 @@ int main(int argc, char** argv) {
   if (what == "write" && argc == 6) {
     return write_stamped(argv[2], std::atof(argv[3]), std::atof(argv[4]),
                          static_cast<std::size_t>(std::atol(argv[5])));
+  }
+  if (what == "write-many" && argc == 8) {
+    return write_many(argv[2], static_cast<std::size_t>(std::atol(argv[3])), std::atof(argv[4]),
+                      std::atof(argv[5]), static_cast<std::size_t>(std::atol(argv[6])),
+                      static_cast<std::size_t>(std::atol(argv[7])));
   }
   std::fprintf(stderr, "limits: see the head of bench/limits.cc for the calls\n");
   return 2;
