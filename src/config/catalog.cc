@@ -81,6 +81,13 @@ ObjectDescription describe_top_level() {
       .at_least(1)
       .absent_is("unlimited")
       .example_is("200MiB");
+  top.field("latency", &Config::latency,
+            "How long a line may take from the write to the send, where sources and sinks say nothing of it: "
+            "the longer, the less CPU.")
+      .at_least(1ms)
+      .at_most(10s)
+      .absent_is("as soon as possible")
+      .example_is("5ms");
   top.group("log", describe_log(), "The agent's own log, on stderr.");
   top.object("api", &Config::api, describe_api(), "HTTP endpoints for health and metrics.");
   top.object("audit", &Config::audit, describe_audit(), "The journal of what became of which batch when.");
@@ -196,6 +203,13 @@ ObjectDescription describe_file_source() {
              "CPU and "
              "adds as much latency.")
       .at_most(10s);
+  file.field("latency", &FileSourceConfig::latency,
+             "How long a line may take from the write to the send. The agent uses it to read many lines at "
+             "once, which costs less CPU than to read each when it comes. It takes the place of `coalesce`.")
+      .at_least(1ms)
+      .at_most(10s)
+      .absent_is("that of its sinks or of all, else as soon as possible")
+      .example_is("5ms");
   file.object("deleted_files", &FileSourceConfig::deleted_files, describe_deleted_files(),
               "What deleted files may hold back.");
   file.object(

@@ -176,6 +176,14 @@ void describe_common(Describe<T>& sink) {
   sink.object("retry", &SinkConfig::retry, describe_retry(), "Waits between attempts.");
   sink.field("request_timeout", &SinkConfig::request_timeout, "An attempt that takes longer has failed.")
       .at_least(1ms);
+  sink.field(
+          "latency", &SinkConfig::latency,
+          "How long a line may take from the write to the send, before `batch.linger`. A source uses it to "
+          "read many lines at once: the shortest that its sinks allow.")
+      .at_least(1ms)
+      .at_most(10s)
+      .absent_is("that of all, else as soon as possible")
+      .example_is("5ms");
   sink.check([](const T& config, Findings& findings) {
     const bool overflows = config.buffer.on_disk() && config.buffer.overflow;
     const std::uint64_t waiting = overflows ? *config.buffer.overflow : config.buffer.bytes();

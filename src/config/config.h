@@ -33,6 +33,7 @@ struct Config {
   Duration shutdown_timeout = std::chrono::seconds(30);
   std::uint64_t max_open_files = 1024;
   std::optional<std::uint64_t> rate_limit;  // bytes a second, all sources together
+  std::optional<Duration> latency;          // of sinks that say nothing of it
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   ApiConfig api;

@@ -37,7 +37,10 @@ class Loader {
     for (auto& [name, text] : files) add_file(std::move(name), std::move(text));
     if (!sources_read_.empty()) build();
     LoadedConfig out;
-    if (diagnostics_.errors() == 0) out.config = std::move(config_);
+    if (diagnostics_.errors() == 0) {
+      set_latencies();
+      out.config = std::move(config_);
+    }
     out.diagnostics = diagnostics_.take();
     return out;
   }
@@ -49,6 +52,25 @@ class Loader {
     std::vector<YamlEntry> entries;
     std::unordered_map<std::string, Position> names;
   };
+
+  // A source that says nothing of it has the shortest that its sinks allow.
+  void set_latencies() {
+    for (auto& [name, any] : config_.sources) {
+      auto* file = std::get_if<FileSourceConfig>(&any);
+      if (file == nullptr || file->latency) continue;
+      std::optional<Duration> shortest;
+      bool at_once = false;
+      for (const auto& [sink_name, any_sink] : config_.sinks) {
+        const SinkConfig& sink =
+            std::visit([](const SinkConfig& one) -> const SinkConfig& { return one; }, any_sink);
+        if (std::find(sink.inputs.begin(), sink.inputs.end(), name) == sink.inputs.end()) continue;
+        const std::optional<Duration> allowed = sink.latency ? sink.latency : config_.latency;
+        at_once |= !allowed;
+        if (allowed) shortest = shortest ? std::min(*shortest, *allowed) : *allowed;
+      }
+      if (!at_once) file->latency = shortest;
+    }
+  }
 
   void add_file(std::string name, std::string text) {
     const SourceText& source = sources_read_.emplace_back(std::move(name), std::move(text));

@@ -154,6 +154,40 @@ struct Mistake {
   const char* said;    // how the only diagnostic begins
 };
 
+TEST(LoadTest, ASourceHasTheShortestLatencyThatItsSinksAllow) {
+  const LoadedConfig loaded = load_text(R"(version: 1
+data_dir: /d
+latency: 50ms
+sources:
+  both: {type: file, include: /a}
+  own: {type: file, include: /b, latency: 7ms}
+  usual: {type: file, include: /c}
+sinks:
+  fast: {type: blackhole, inputs: [both, own], latency: 5ms}
+  slow: {type: blackhole, inputs: [both, own, usual]}
+)");
+  ASSERT_TRUE(loaded.config) << render(loaded.diagnostics);
+  const auto latency = [&](const char* name) {
+    return std::get<FileSourceConfig>(loaded.config->sources.at(name)).latency;
+  };
+  EXPECT_EQ(latency("both"), 5ms);
+  EXPECT_EQ(latency("own"), 7ms);
+  EXPECT_EQ(latency("usual"), 50ms);
+}
+
+TEST(LoadTest, ASinkThatWantsLinesAtOnceIsNotMadeToWait) {
+  const LoadedConfig loaded = load_text(R"(version: 1
+data_dir: /d
+sources:
+  app: {type: file, include: /a}
+sinks:
+  fast: {type: blackhole, inputs: [app]}
+  slow: {type: blackhole, inputs: [app], latency: 5ms}
+)");
+  ASSERT_TRUE(loaded.config) << render(loaded.diagnostics);
+  EXPECT_EQ(source(loaded).latency, std::nullopt);
+}
+
 TEST(LoadTest, EachMistakeInASourceIsPlacedAndNamed) {
   const Mistake mistakes[] = {
       {"inclde: [x]",

@@ -68,6 +68,7 @@ struct SinkConfig {
   BufferConfig buffer;
   RetryConfig retry;
   Duration request_timeout = 30s;
+  std::optional<Duration> latency;  // that its lines may have; its sources make use of it
   bool operator==(const SinkConfig&) const = default;
 };
 

@@ -27,6 +27,10 @@ namespace {
 constexpr std::int64_t kQuantumBytes = SlabPool::kSlabBytes;  // of deficit round robin
 constexpr std::size_t kPassBytesMax = 1024 * 1024;            // then the loop looks at its descriptors again
 constexpr std::size_t kPassFilesMax = 256;
+// What is left of `latency` for reading and sending.
+constexpr Duration kSendTime = 200us;
+// After so many looks in a row that were put off, the next ones are made by the clock.
+constexpr unsigned kHeldLooks = 2;
 constexpr Duration kMemoryRetry = 2ms;
 constexpr Duration kErrorRetry = 1s;
 constexpr Duration kLagRefresh = 1s;
@@ -47,6 +51,7 @@ class FileSource final : public Source, private DiscoveryListener {
         records_(context_.mark_dirty),
         losses_(context_, metrics_, records_) {
     if (config_.rate_limit) rate_ = std::make_unique<TokenBucket>(*config_.rate_limit);
+    if (config_.latency) between_looks_ = *config_.latency - std::min(kSendTime, *config_.latency / 4);
   }
 
   Result<void> open() override;
@@ -90,6 +95,7 @@ class FileSource final : public Source, private DiscoveryListener {
   Result<void> make_block_reader();
   std::optional<std::size_t> outlet_of(const std::string& sink) const;
   void wake_read_ahead();
+  std::size_t look_at_events(TimePoint now);
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
@@ -138,7 +144,13 @@ class FileSource final : public Source, private DiscoveryListener {
   std::deque<OpenEvent> open_events_;
   TimePoint now_{};
   TimePoint deadline_ = kNever;
-  TimePoint next_poll_{};  // coalescing: kernel events are not looked at before
+  // Kernel events are not looked at more often, so that one look takes many.
+  Duration between_looks_ = config_.coalesce;
+  TimePoint next_poll_{};    // not before
+  bool told_ = false;        // that there are some, since do_work()
+  unsigned held_looks_ = 0;  // looks in a row that were put off
+  bool look_is_held_ = false;
+  bool by_clock_ = false;  // the next look comes by itself: the kernel need not wake anybody
   TimePoint next_lag_refresh_{};
   TimePoint next_close_ = kNever;
   TimePoint trim_at_ = kNever;
@@ -211,7 +223,7 @@ Result<void> FileSource::open() {
   for (TailedFile* file : catalog_->find_rotated(now_)) orphans_->add(*file, now_);
   if (discovery_.fd() >= 0) {
     auto watched = context_.loop.watch(discovery_.fd(), EPOLLIN | EPOLLET,
-                                       [this](std::uint32_t) { events_pending_ = true; });
+                                       [this](std::uint32_t) { events_pending_ = told_ = true; });
     if (!watched) return watched;
   }
   events_pending_ = true;  // what came between the scan and the watch
@@ -356,11 +368,7 @@ std::size_t FileSource::do_work(TimePoint now) {
     return 1;
   }
   std::size_t work = 0;
-  if (events_pending_ && now >= next_poll_) {
-    events_pending_ = false;
-    work += discovery_.poll();
-    next_poll_ = now + config_.coalesce;
-  }
+  if (events_pending_) work += look_at_events(now);
   if (now >= discovery_.next_rescan()) {
     discovery_.rescan(now);
     ++work;
@@ -392,6 +400,26 @@ void FileSource::wake_read_ahead() {
   while (const FileToken token = ahead_->take_news()) {
     if (TailedFile* file = catalog_->get(token)) ready_->wake(*file);
   }
+}
+
+// Events that come while a look is put off wake the loop for nothing. So when looks are put off again and
+// again, the kernel is asked not to tell, and a look follows each `between_looks_` until one finds nothing.
+std::size_t FileSource::look_at_events(TimePoint now) {
+  if (std::exchange(told_, false) && config_.latency) next_poll_ = std::max(next_poll_, now + between_looks_);
+  if (now < next_poll_) {
+    look_is_held_ = true;
+    return 0;
+  }
+  events_pending_ = false;
+  const std::size_t count = discovery_.poll();
+  next_poll_ = now + between_looks_;
+  held_looks_ = std::exchange(look_is_held_, false) && count > 0 ? held_looks_ + 1 : 0;
+  const bool by_clock = held_looks_ >= kHeldLooks;
+  if (by_clock != by_clock_ && context_.loop.rewatch(discovery_.fd(), by_clock ? 0 : EPOLLIN | EPOLLET)) {
+    by_clock_ = by_clock;
+  }
+  if (by_clock_) events_pending_ = look_is_held_ = true;
+  return count;
 }
 
 std::size_t FileSource::serve_some(TimePoint now) {

@@ -42,6 +42,7 @@ struct FileSourceConfig {
   Duration rotate_wait = std::chrono::seconds(60);
   Duration rescan_interval = std::chrono::seconds(10);
   Duration coalesce = std::chrono::microseconds(250);  // least time between two reads of a busy source
+  std::optional<Duration> latency;  // a line may wait so long before it is sent, in place of `coalesce`
   DeletedFilesConfig deleted_files;
   bool operator==(const FileSourceConfig&) const = default;
 };
