@@ -5,10 +5,11 @@ import ssl
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 
-from harness import TcpReceiver, free_port, make_certificate, numbered, until
+from harness import MarkReceiver, MarkWriter, TcpReceiver, free_port, make_certificate, numbered, until
 
 pytestmark = pytest.mark.sanitizer
 LINES = 300_000
@@ -171,5 +172,23 @@ def test_tls_is_verified_and_delivers(world, tmp_path):
         receiver.port, tls={'enabled': True, 'ca_file': certificate})}))
     until(lambda: any(c == numbered(1, LINES) for c in receiver.connections), 'all lines over TLS', 60)
     until(lambda: agent.metrics().get('logflume_component_sent_events_total', component='out') == LINES, 'acknowledged')
+    assert agent.stop() == 0
+    receiver.close()
+
+
+@pytest.mark.parametrize('where', ['source', 'sink', 'top'])
+def test_latency_is_used_to_send_many_lines_at_once_and_kept(world, where):
+    receiver = MarkReceiver()
+    given = {'latency': '300ms'}
+    world.write('a.log', b'')
+    agent = world.start(world.config(sinks={'out': {**receiver.sink, 'inputs': ['app'], **(given if where == 'sink' else {})}},
+                                     top=given if where == 'top' else {}, **(given if where == 'source' else {})))
+    writer = MarkWriter(world.log('a.log'), 0.01)
+    time.sleep(3)
+    writer.stop()
+    until(lambda: len(receiver.delays()) == writer.count, 'all lines arrive')
+    delays = sorted(receiver.delays())
+    assert delays[len(delays) // 2] > 0.03, 'lines wait for others'
+    assert delays[len(delays) // 2] < 0.4, delays[-5:]
     assert agent.stop() == 0
     receiver.close()
