@@ -48,6 +48,7 @@ SinkContext SimulatedAgent::SinkUnit::context(SimulatedAgent& agent, const Check
                      health,
                      agent.log_,
                      agent.loop_,
+                     agent.workers_,
                      agent.budget_,
                      agent.outputs_,
                      agent.world_.disk,

@@ -102,6 +102,7 @@ class SimulatedAgent {
   SlabPool slabs_;
   OutputRegistry outputs_;
   EventLoop loop_;
+  WorkerPool workers_{1};
   std::unique_ptr<CheckpointStore> store_;
   std::unique_ptr<Checkpointer> checkpointer_;
   bool dirty_ = false;
