@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,9 @@ std::string fio_command(const FioJob& job);
 // Runs it on the files NAME.0, NAME.1 ... of `directory`. Usage and quantiles ("p50", "p99", "p999") are what
 // fio says of its run. Errors: it cannot be run, it failed, or what it printed is not understood.
 Result<LabWork> run_fio(const FioJob& job, const std::string& directory, const std::string& name);
+
+// Reads a second beside fio's, as a ratio, when fio takes `overhead_seconds` for each read itself. None where
+// nothing would be left.
+std::optional<LabFigure> fio_ratio(const LabFigure& own, const LabFigure& other, double overhead_seconds);
 
 }  // namespace logflume

@@ -110,10 +110,9 @@ void advise_depth(const IoRows& rows, std::vector<std::string>& advice) {
   const auto one = rows.rate("random, O_DIRECT", "pread", 4096);
   const auto many = rows.rate("random, O_DIRECT", "io_uring", 4096, "64");
   if (!one || !many || !lab_above(*many, *one)) return;
-  advice.push_back(
-      fmt::format("With 64 random reads in flight this disk is {}: a backlog in many files is read "
-                  "faster by several sources, each with a thread of its own, than by one.",
-                  lab_faster_text(many->median, one->median, "with one")));
+  advice.push_back(fmt::format(
+      "With 64 random reads in flight this disk is {}: a backlog is worth several readers at a time.",
+      lab_faster_text(many->median, one->median, "with one")));
 }
 
 void advise_streams(const LabReport& report, std::vector<std::string>& advice) {

@@ -273,8 +273,10 @@ class Uring {
     if (const int submitted = ::io_uring_submit(&ring_); submitted < 0 && submitted != -EINTR) {
       return errno_error(-submitted, "io_uring_enter");
     }
-    for (int look = 0; look < kPollLooks; ++look) {
-      if (::io_uring_cq_ready(&ring_) > 0) return {};
+    for (const TimePoint end = steady_now() + kPollTime; steady_now() < end;) {
+      for (int look = 0; look < 64; ++look) {
+        if (::io_uring_cq_ready(&ring_) > 0) return {};
+      }
     }
     io_uring_cqe* entry = nullptr;
     int waited = 0;
@@ -287,7 +289,7 @@ class Uring {
   }
 
   static constexpr unsigned kPollIdleMs = 50;
-  static constexpr int kPollLooks = 1000;  // some microseconds; then it sleeps
+  static constexpr Duration kPollTime = 200us;  // then it sleeps, to leave a busy machine to others
 
   const IoJob& job_;
   UringMode mode_;

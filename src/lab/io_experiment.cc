@@ -71,6 +71,7 @@ class IoExperiment final : public LabExperiment {
     return std::bit_floor(std::max(options.bytes > 0 ? options.bytes : chosen, kBytesMin));
   }
 
+  Result<void> measure_fio();
   void add_quick();
   void add_all();
   void add_streams(bool thorough);
@@ -82,6 +83,7 @@ class IoExperiment final : public LabExperiment {
 
   std::string directory_;
   bool beside_fio_ = false;
+  std::map<bool, double> fio_overhead_seconds_;  // of one of its reads, by whether it is random
   Duration time_{};
   std::map<std::size_t, LogFiles> sets_;  // by the number of files
   std::unique_ptr<IoBuffers> buffers_;
@@ -105,6 +107,9 @@ Result<std::vector<LabCase>> IoExperiment::cases(const LabOptions& options) {
   Result<std::unique_ptr<IoBuffers>> buffers = IoBuffers::make(kBlocks.back(), kBufferBytes);
   if (!buffers) return std::move(buffers).error();
   buffers_ = std::move(*buffers);
+  if (beside_fio_) {
+    if (Result<void> known = measure_fio(); !known) return std::move(known).error();
+  }
   if (options.thorough) {
     add_all();
   } else {
@@ -114,8 +119,21 @@ Result<std::vector<LabCase>> IoExperiment::cases(const LabOptions& options) {
   return std::move(cases_);
 }
 
+// What fio takes for a read beside the reading: some 200 ns, which is much where 4 KiB come from the cache.
+Result<void> IoExperiment::measure_fio() {
+  for (const bool random : {false, true}) {
+    const FioJob nothing{"null", {}, 1,    sets_.at(1).file_bytes(), kRandomBytes, random, false,
+                         true,   1,  time_};
+    const Result<LabWork> work = run_fio(nothing, directory_, "files1");
+    if (!work) return work.error();
+    if (work->operations == 0) return Error{Errc::kCorrupt, 0, "fio's null engine read nothing"};
+    fio_overhead_seconds_[random] = work->usage->seconds / static_cast<double>(work->operations);
+  }
+  return {};
+}
+
 void IoExperiment::add(const IoWay& way, std::size_t block, std::size_t files, bool random, Cache cache) {
-  const LogFiles& set = sets_.at(files);
+  LogFiles& set = sets_.at(files);
   IoJob job;
   job.file_bytes = set.file_bytes();
   job.block_bytes = block;
@@ -237,16 +255,19 @@ void IoExperiment::add_streams(bool thorough) {
 }
 
 void IoExperiment::compare_with_fio(LabReport& report) const {
+  const auto to_fio = std::find_if(report.columns.begin(), report.columns.end(),
+                                   [](const LabColumn& column) { return column.key == "to_fio"; });
+  const auto column = static_cast<std::size_t>(to_fio - report.columns.begin());
   for (std::size_t index = 0; index + 1 < report.rows.size(); ++index) {
+    LabRow& row = report.rows[index];
     if (!report.rows[index + 1].settings[0].starts_with(kIoFioPrefix)) continue;
-    const auto own = report.figure(index, "rate");
-    const auto other = report.figure(index + 1, "rate");
-    if (!own || !other || !(other->low > 0)) continue;
-    for (std::size_t column = 0; column < report.columns.size(); ++column) {
-      if (report.columns[column].key != "to_fio") continue;
-      report.rows[index].figures[column] =
-          LabFigure{own->median / other->median, own->low / other->high, own->high / other->low};
-    }
+    const auto own = report.figure(index, "operations");
+    const auto other = report.figure(index + 1, "operations");
+    if (!own || !other) continue;
+    // With several reads in flight its overhead is no time that the disk would wait.
+    const bool alone = row.settings[2] == "1";
+    const double overhead = alone ? fio_overhead_seconds_.at(row.group.starts_with("random")) : 0;
+    row.figures[column] = fio_ratio(*own, *other, overhead);
   }
 }
 

@@ -10,9 +10,12 @@ namespace logflume {
 
 Result<std::unique_ptr<IoBuffers>> IoBuffers::make(std::size_t block_bytes_max, std::size_t bytes) {
   const std::size_t size = std::max(block_bytes_max, bytes);
-  void* const data =
-      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* const data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return errno_error("memory to read into");
+  // Pages of 4 KiB, whatever the machine would choose: an agent's slabs and fio's buffers are too small for
+  // others.
+  ::madvise(data, size, MADV_NOHUGEPAGE);
+  std::fill_n(static_cast<char*>(data), size, '\1');
   // A child would share it until it is written to, which then costs a fault.
   ::madvise(data, size, MADV_DONTFORK);
   return std::unique_ptr<IoBuffers>(new IoBuffers(static_cast<char*>(data), size));

@@ -117,16 +117,22 @@ Result<double> LogFiles::resident() const {
   return static_cast<double>(present) / static_cast<double>(all);
 }
 
-Result<void> LogFiles::evict() const {
+Result<void> LogFiles::drop() const {
+  for (const UniqueFd& fd : fds_) {
+    if (const int refused = ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); refused != 0) {
+      return errno_error(refused, "posix_fadvise");
+    }
+  }
+  return {};
+}
+
+Result<void> LogFiles::evict() {
+  uniform_ = false;
   double left = 1;
   // What is being read ahead when it is asked for stays once.
   for (int tries = 0; tries < kEvictTries; ++tries) {
     if (tries > 0) std::this_thread::sleep_for(kEvictPause);
-    for (const UniqueFd& fd : fds_) {
-      if (const int refused = ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); refused != 0) {
-        return errno_error(refused, "posix_fadvise");
-      }
-    }
+    if (Result<void> dropped = drop(); !dropped) return dropped;
     const Result<double> share = resident();
     if (!share) return share.error();
     left = *share;
@@ -136,25 +142,34 @@ Result<void> LogFiles::evict() const {
                fmt::format("cannot be made cold here: {:.0f} % stay in memory", left * 100)};
 }
 
-Result<void> LogFiles::warm() const {
-  const Result<double> share = resident();
-  if (!share) return share.error();
-  if (*share == 1) return {};
+Result<void> LogFiles::read_through() const {
   std::string buffer(kTextBytes, '\0');
   for (const UniqueFd& fd : fds_) {
     for (std::uint64_t offset = 0; offset < file_bytes_;) {
       const ssize_t n = ::pread(fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return errno_error("read");
+      if (n <= 0) return errno_error(n < 0 ? errno : EIO, "read");
       offset += static_cast<std::uint64_t>(n);
     }
   }
-  const Result<double> now = resident();
-  if (!now) return now.error();
-  if (*now < 0.99) {
-    return Error{
-        Errc::kUnsupported, 0,
-        fmt::format("{:.0f} % do not stay in the page cache: --bytes makes smaller files", (1 - *now) * 100)};
+  return {};
+}
+
+Result<void> LogFiles::warm() {
+  if (uniform_) {
+    const Result<double> share = resident();
+    if (!share) return share.error();
+    if (*share == 1) return {};
+  }
+  if (Result<void> dropped = drop(); !dropped) return dropped;
+  if (Result<void> done = read_through(); !done) return done;
+  uniform_ = true;
+  const Result<double> share = resident();
+  if (!share) return share.error();
+  if (*share < 1 - kResidentMax) {
+    return Error{Errc::kUnsupported, 0,
+                 fmt::format("{:.0f} % do not stay in the page cache: --bytes makes smaller files",
+                             (1 - *share) * 100)};
   }
   return {};
 }
