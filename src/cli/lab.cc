@@ -1,5 +1,6 @@
 // `logflume lab`: what this machine does, measured, and what to configure on it.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/nearest_name.h"
+#include "base/unique_fd.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
@@ -131,6 +133,15 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   return {};
 }
 
+// Sees that it can be written to, before minutes of work and not after; whether it is a new file now.
+Result<bool> claim_file(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (fd.valid()) return true;
+  if (errno == EEXIST) fd = UniqueFd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid()) return errno_error("open " + path);
+  return false;
+}
+
 void print_json(const std::vector<LabReport>& reports, bool as_list) {
   std::string out;
   for (const LabReport& report : reports) out += (out.empty() ? "" : ",\n") + lab_json(report);
@@ -157,10 +168,11 @@ int run_lab(Arguments arguments) {
   const int repeats = arguments.repeats > 0 ? arguments.repeats
                       : arguments.thorough  ? kThoroughRepeats
                                             : kQuickRepeats;
-  if (!arguments.html.empty()) {  // before minutes of work, not after
-    if (Result<void> writable = write_file(arguments.html, ""); !writable) {
-      return fail(kExitFailure, writable.error().text());
-    }
+  bool new_page = false;
+  if (!arguments.html.empty()) {
+    const Result<bool> claimed = claim_file(arguments.html);
+    if (!claimed) return fail(kExitFailure, claimed.error().text());
+    new_page = *claimed;
   }
   const StopSignals signals;
   const bool as_list = entries->size() > 1;
@@ -174,7 +186,7 @@ int run_lab(Arguments arguments) {
                        [&progress](double done, const std::string& what) { progress.step(what, done); });
     progress.finish();
     if (!report) {
-      if (!arguments.html.empty() && reports.empty()) ::unlink(arguments.html.c_str());
+      if (new_page && reports.empty()) ::unlink(arguments.html.c_str());
       return fail(kExitFailure, entry.name + ": " + report.error().text());
     }
     measured = measured || std::any_of(report->rows.begin(), report->rows.end(),

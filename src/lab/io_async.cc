@@ -289,7 +289,7 @@ class Uring {
   }
 
   static constexpr unsigned kPollIdleMs = 50;
-  static constexpr Duration kPollTime = 200us;  // then it sleeps, to leave a busy machine to others
+  static constexpr Duration kPollTime = 50us;  // then it sleeps, to leave a busy machine to others
 
   const IoJob& job_;
   UringMode mode_;

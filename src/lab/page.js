@@ -29,7 +29,7 @@
       data: {
         labels: plot.labels,
         datasets: plot.series.map((series, index) => ({
-          label: series.name, data: series.values, spanGaps: true, borderWidth: plot.lines ? 2 : 0,
+          label: series.name, data: series.values, spanGaps: true, skipNull: true, maxBarThickness: 40, borderWidth: plot.lines ? 2 : 0,
           borderColor: colours[index % colours.length], backgroundColor: colours[index % colours.length],
         })),
       },

@@ -148,12 +148,12 @@ void advise_buffer(LabReport& report) {
   if (slow_cpu && fast_cpu && lab_above(*slow_cpu, *fast_cpu)) {
     saved = fmt::format(" and {:.2f} instead of {:.2f} CPU seconds a GB", fast_cpu->median, slow_cpu->median);
   }
-  report.advice.push_back(
-      fmt::format("What writes logs should gather them: a buffer of {} is {}{}; more does not help. What is "
-                  "in the buffer when "
-                  "the program crashes is lost, so flush it with each error and each second.",
-                  report.rows[*best].settings[1],
-                  lab_faster_text(fast->median, slow->median, "one write() for each line"), saved));
+  report.advice.push_back(fmt::format(
+      "What writes logs should gather them: a buffer of {} is {}{}; more is not measurably faster. What is "
+      "in the buffer when "
+      "the program crashes is lost, so flush it with each error and each second.",
+      report.rows[*best].settings[1],
+      lab_faster_text(fast->median, slow->median, "one write() for each line"), saved));
 }
 
 void advise_commit(LabReport& report) {
@@ -167,13 +167,13 @@ void advise_commit(LabReport& report) {
   if (!sync || !slow || !fast || !rate || !lab_above(*fast, *slow)) return;
   const auto linger_ms = static_cast<std::uint64_t>(std::max(sync->median * 10 * 1000, 1.0) + 0.5);
   report.advice.push_back(fmt::format(
-      "A line that must be durable costs {} by itself, {} of them at most; {} for each fdatasync reach {}. "
-      "The file "
-      "sink syncs once a batch: give it a batch.linger of {}ms or more, so that it waits for the disk a "
-      "tenth of the "
-      "time at most.",
-      lab_value_text(sync->median, LabUnit::kSeconds), lab_value_text(slow->median, LabUnit::kPerSecond),
-      report.rows[*group].settings[1], lab_value_text(fast->median, LabUnit::kPerSecond), linger_ms));
+      "A line that must be durable takes {} by itself, so {} a second at most; with an fdatasync for each {} "
+      "it is {}. "
+      "The file sink syncs once a batch: give it a batch.linger of {}ms or more, so that it waits for the "
+      "disk a tenth "
+      "of the time at most.",
+      lab_value_text(sync->median, LabUnit::kSeconds), lab_value_text(slow->median, LabUnit::kCount),
+      report.rows[*group].settings[1], lab_value_text(fast->median, LabUnit::kCount), linger_ms));
   report.advice.push_back(
       fmt::format("A buffer of type: disk takes no more than {} here; buffer.overflow: 64MiB keeps short "
                   "outages in memory, "
