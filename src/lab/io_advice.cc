@@ -76,7 +76,7 @@ void advise_block(const IoRows& rows, std::vector<std::string>& advice) {
     advice.push_back(fmt::format("pread with 256 KiB, as the agent does it, is {}.",
                                  lab_faster_text(agent->median, small->median, "with 4 KiB")));
   }
-  for (const std::size_t block : {64 * 1024, 1024 * 1024}) {
+  for (const std::size_t block : {std::size_t{64} << 10, std::size_t{1} << 20}) {
     const auto rate = rows.rate("sequential, warm", "pread", block);
     if (rate && lab_above(*rate, *agent)) {
       advice.push_back(fmt::format("pread with {} is {}.", lab_size_text(block),

@@ -79,7 +79,7 @@ TEST(IoCursor, BeginsAgainWhereItIsToldTo) {
 TEST(IoWays, EachReadsAllThereIsOnce) {
   for (const IoWay& way : io_ways()) {
     if (way.name.starts_with("epoll")) continue;
-    for (const std::size_t count : {1, 4}) {
+    for (const std::size_t count : {1UL, 4UL}) {
       for (const bool random : {false, true}) {
         if (random && !way.seeks) continue;
         SCOPED_TRACE(way.name + (random ? ", random" : ", sequential"));

@@ -92,7 +92,7 @@ Result<std::vector<LabCase>> WriteExperiment::cases(const LabOptions& options) {
     add(kCached, "buffer, write", lab_size_text(bytes),
         [bytes](const WriteJob& job) { return write_buffered(job, bytes, false); });
   }
-  for (const std::size_t lines : {16, 128, 1024}) {
+  for (const std::size_t lines : {16UL, 128UL, 1024UL}) {
     add(kCached, "writev", fmt::format("{} lines", lines),
         [lines](const WriteJob& job) { return write_vectors(job, lines); });
   }
