@@ -4,6 +4,7 @@ Instructions and cache misses are callgrind's (callgrind.py), nanoseconds those 
 by the CPU clock, over the same lines repeated. System calls are stages of their own.
 """
 import collections
+import pathlib
 import re
 import subprocess
 
@@ -40,28 +41,69 @@ def stage(profile, function):
     return 'other'
 
 
+Sample = collections.namedtuple('Sample', 'thread frames')  # frames, the innermost first, are (function, address, object)
+
+
 class Perf:
     """The agent under perf record."""
 
     def __init__(self, directory, binary, arguments):
-        self.out = directory / 'perf.data'
-        self.process = subprocess.Popen(['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-e', 'cpu-clock', '-g',
-                                         '-o', str(self.out), '--', binary, *arguments], stdin=subprocess.DEVNULL,
+        self.out = pathlib.Path(directory) / 'perf.data'
+        self.process = subprocess.Popen([*self.command(self.out), binary, *arguments], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
+    @staticmethod
+    def command(out):
+        return ['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-e', 'cpu-clock', '-g', '-o', str(out), '--']
+
     def finish(self):
-        """Samples: a list of call chains, the innermost function first."""
+        """Its samples, when it has ended."""
         _, errors = self.process.communicate(timeout=300)
         if self.process.returncode != 0:
             raise RuntimeError(errors[-2000:])
-        text = subprocess.run(['perf', 'script', '-i', str(self.out), '-F', 'ip,sym'], capture_output=True, text=True).stdout
-        return [[line.split(maxsplit=1)[1].strip() for line in chain.splitlines() if ' ' in line.strip()]
-                for chain in text.split('\n\n') if chain.strip()]
+        return samples(self.out)
 
 
-def where(chain, stages):
-    """The stage that one sample belongs to: a system call, or the innermost function that is known."""
-    user = next((stages[bare(symbol)] for symbol in chain if bare(symbol) in stages), 'other')
+def samples(path):
+    """The samples in a file of perf record."""
+    text = subprocess.run(['perf', 'script', '-i', str(path), '-F', 'comm,ip,sym,dso'], capture_output=True, text=True).stdout
+    result = []
+    for entry in text.split('\n\n'):
+        thread, *lines = entry.strip('\n').splitlines() or ['']
+        frames = [(found[2], found[1], found[3]) for line in lines
+                  if (found := re.match(r'\s*([0-9a-f]+) (.*) \((.*)\)$', line))]
+        if frames:
+            result.append(Sample(thread.strip(), frames))
+    return result
+
+
+def stages_by_source(seen, binary):
+    """{frame: stage} of what samples show, by the debug information of the binary: the folder below src/, or the
+    library whose work is not ours."""
+    headers = subprocess.run(['readelf', '-lW', binary], capture_output=True, text=True).stdout
+    offset, address = re.search(r'LOAD +(0x\w+) (0x\w+) .* R E ', headers).groups()
+    shift = int(address, 16) - int(offset, 16)  # perf counts from the beginning of the file
+    result, ours = {}, {}
+    for frame in {frame for sample in seen for frame in sample.frames}:
+        _, address, file = frame
+        if file == binary:
+            ours[int(address, 16) + shift] = frame
+        elif library := callgrind.FOREIGN.search(file):
+            result[frame] = f'lib{library[1]}'
+    places = subprocess.run(['addr2line', '-e', binary, '-a', '-i', *map(hex, ours)], capture_output=True, text=True).stdout if ours else ''
+    frame = None
+    for line in places.splitlines():
+        if line.startswith('0x'):
+            frame = ours[int(line, 16)]
+        elif folders := re.findall(r'(?<=/)src/(\w+)/', line):
+            result[frame] = folders[-1]  # the outermost of inlined calls comes last
+    return result
+
+
+def where(chain, known):
+    """The stage that one sample belongs to: a system call, or that of the innermost function that is known. `known`
+    has the stage of each function in the chain, or None."""
+    user = next(filter(None, known), 'other')
     for inner, outer in zip(chain, chain[1:]):
         if outer in ('do_syscall_64', 'x64_sys_call'):
             return f'kernel: {re.sub(r"^_*(x64_|se_|do_)?(k?sys_)?", "", inner)}'
@@ -72,6 +114,12 @@ def where(chain, stages):
     return user
 
 
+def stage_of(sample, stages):
+    """By the frames of `stages`, or by their functions' bare names."""
+    chain = [frame[0] for frame in sample.frames]
+    return where(chain, [stages.get(frame) or stages.get(bare(frame[0])) for frame in sample.frames])
+
+
 def nanoseconds(path, binary, profile):
     """CPU nanoseconds a line by stage, or nothing: a live tail waits more than it works."""
     if path.live:
@@ -80,7 +128,7 @@ def nanoseconds(path, binary, profile):
     start = lambda directory, arguments: Perf(directory, binary, arguments)
     size = sum(map(len, path.lines(path.many)))
     repeated = max(1, min(PERF_BYTES, int(PERF_BYTES * 100 * path.many / max(1, profile.total()))) // size)
-    few, many = (collections.Counter(where(chain, stages) for chain in paths.run(path, path.many, start, repeated=times))
+    few, many = (collections.Counter(stage_of(sample, stages) for sample in paths.run(path, path.many, start, repeated=times))
                  for times in (1, 1 + repeated))
     many.subtract(few)
     lines = repeated * path.many

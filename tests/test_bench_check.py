@@ -118,4 +118,5 @@ def test_both_tools_name_a_function_alike(name, same):
     (['strlen', 'unknown'], 'other'),
 ])
 def test_a_sample_belongs_to_a_stage(chain, where):
-    assert budget.where(chain, {'work': 'event', 'main': 'sink'}) == where
+    sample = budget.Sample('app', [(function, '1', '/bin/agent') for function in chain])
+    assert budget.stage_of(sample, {'work': 'event', 'main': 'sink'}) == where
