@@ -5,6 +5,7 @@ processor, a Haswell with AVX2 and without AVX-512, whatever is below, so that t
 and of glibc takes the same ways everywhere.
 """
 import collections
+import itertools
 import os
 import pathlib
 import re
@@ -99,13 +100,17 @@ def parse(lines, binary):
     return profile
 
 
+CORES = itertools.cycle(sorted(os.sched_getaffinity(0)))
+
+
 class Run:
-    """`command`, a program with its arguments, under callgrind, which writes below `directory`."""
+    """`command`, a program with its arguments, under callgrind, which writes below `directory`. It has one core, so
+    that the counts do not depend on how many there are: the agent starts threads for those that it may use."""
 
     def __init__(self, directory, command, cache=False):
         self.out, self.binary = pathlib.Path(directory) / 'callgrind.out', str(command[0])
         self.process = subprocess.Popen(
-            ['valgrind', '--tool=callgrind', f'--callgrind-out-file={self.out}',
+            ['taskset', '-c', str(next(CORES)), 'valgrind', '--tool=callgrind', f'--callgrind-out-file={self.out}',
              *(['--cache-sim=yes'] if cache else []), *map(str, command)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **ENVIRONMENT})
 
