@@ -233,7 +233,7 @@ TEST_F(RequestBuilderTest, ReservesWhatItHoldsAndGivesItBack) {
 // Goal: an event that becomes six times as long costs no more than the body that it is in.
 TEST_F(RequestBuilderTest, AGiantEventHasNoCopyBesideItsBody) {
   const std::string giant(1 << 20, '\x01');
-  for (const std::size_t bodies : {1, 2}) {
+  for (const std::size_t bodies : {1u, 2u}) {
     MemoryBudget budget(100 << 20);
     RequestBuilder builder(BatchEncoder(Encoding::kJson, "host", {}), Framing::json_array(), bodies,
                            {1 << 20, 100, 0s}, budget);
