@@ -76,9 +76,19 @@ TEST(IoCursor, BeginsAgainWhereItIsToldTo) {
   }
 }
 
+// The threads that glibc makes for POSIX AIO are unknown to ThreadSanitizer, which crashes on them.
+bool sanitizer_knows(const IoWay& way) {
+#ifdef __SANITIZE_THREAD__
+  return !way.name.starts_with("POSIX AIO");
+#else
+  static_cast<void>(way);
+  return true;
+#endif
+}
+
 TEST(IoWays, EachReadsAllThereIsOnce) {
   for (const IoWay& way : io_ways()) {
-    if (way.name.starts_with("epoll")) continue;
+    if (way.name.starts_with("epoll") || !sanitizer_knows(way)) continue;
     for (const std::size_t count : {1UL, 4UL}) {
       for (const bool random : {false, true}) {
         if (random && !way.seeks) continue;
@@ -102,7 +112,7 @@ TEST(IoWays, EachReadsAllThereIsOnce) {
 
 TEST(IoWays, WhatIsReadIsWhatIsThere) {
   for (const IoWay& way : io_ways()) {
-    if (way.name.starts_with("epoll") || way.name == "mmap, counted") continue;
+    if (way.name.starts_with("epoll") || way.name == "mmap, counted" || !sanitizer_knows(way)) continue;
     SCOPED_TRACE(way.name);
     Fixture fixture(1);
     // The last block of the file is what is left in the buffer.
@@ -118,7 +128,7 @@ TEST(IoWays, WhatIsReadIsWhatIsThere) {
 
 TEST(IoWays, EachEndsWhenItsTimeIsOver) {
   for (const IoWay& way : io_ways()) {
-    if (way.name.starts_with("epoll") || way.maps) continue;
+    if (way.name.starts_with("epoll") || way.maps || !sanitizer_knows(way)) continue;
     SCOPED_TRACE(way.name);
     Fixture fixture(1);
     fixture.job.again = true;
