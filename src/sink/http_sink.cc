@@ -205,7 +205,7 @@ Lane& HttpSink::lane_for(const Delivery& delivery) {
 
 // Requests that are full are compressed while the one before them is under way.
 std::size_t HttpSink::queue(Lane& lane, TimePoint now) {
-  const std::size_t ahead = compressor_ ? compressor_->parallel() : 0;
+  const std::size_t ahead = compressor_ ? 2 * compressor_->parallel() : 0;
   std::size_t count = 0;
   while (lane.builder.ready(now) &&
          (lane.requests.empty() || (lane.builder.full() && lane.requests.size() <= ahead))) {

@@ -50,7 +50,7 @@ Request RequestBuilder::take(TimePoint now) {
   complete(open_);
   Request request = std::move(open_);
   open_ = Request(budget_);
-  full_ = false;
+  another_full_one_ = std::exchange(full_, false);
   due_ = kNever;
   fill(now);
   return request;
@@ -121,13 +121,13 @@ bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forc
 bool RequestBuilder::make_room(Request& request, std::size_t bytes, bool forced) {
   const auto room = [&] { return request.reserved.bytes() / bodies_; };
   if (bytes <= std::max(kFloorBytes, room())) return true;
-  // Doubling, but not beyond what a body may have; if that is refused, some more. No less, but for the first
-  // event: the body moves each time.
+  // All that a body may have where the last one needed it, else twice what it has; if that is refused, some
+  // more. No less, but for the first event: the body moves each time.
   const std::size_t most = std::max<std::size_t>(limits_.max_bytes, bytes);
-  const std::size_t doubled = std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
+  const std::size_t wished = another_full_one_ ? most : std::min(std::max(2 * bytes, 2 * kFloorBytes), most);
   const std::size_t some_more = std::min(bytes + std::max(bytes / 8, kFloorBytes), most);
   const auto try_grow = [&](std::size_t to) { return request.reserved.try_grow(bodies_ * to); };
-  if (!try_grow(doubled) && !try_grow(some_more) && (request.events != 0 || !try_grow(bytes))) {
+  if (!try_grow(wished) && !try_grow(some_more) && (request.events != 0 || !try_grow(bytes))) {
     if (!forced) return false;
     request.reserved.grow(bodies_ * some_more);
   }

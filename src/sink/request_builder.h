@@ -127,7 +127,8 @@ class RequestBuilder {
   std::uint32_t next_event_ = 0;                         // of the first one
   Request open_;
   bool full_ = false;
-  bool starved_ = false;  // the next event, the first of its request, waits for memory
+  bool another_full_one_ = false;  // most likely, as the last one was
+  bool starved_ = false;           // the next event, the first of its request, waits for memory
   bool draining_ = false;
   TimePoint due_ = kNever;
   std::string event_;  // encoded, not placed yet; never a giant
