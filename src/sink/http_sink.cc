@@ -49,11 +49,15 @@ struct Lane {
   Lane(RequestBuilder request_builder, const RetryConfig& retry)
       : builder(std::move(request_builder)), backoff(retry) {}
 
-  // A request, and its body while that is compressed.
+  // A request, and its body while that is compressed; take_body() puts it in its place.
   struct Queued {
     Request request;
     std::shared_ptr<CompressedBody> compressed;
   };
+  // The first one's body is there, and was not taken.
+  bool has_compressed() const {
+    return !requests.empty() && requests.front().compressed && requests.front().compressed->done();
+  }
 
   RequestBuilder builder;
   std::deque<Queued> requests;  // the first one is on its way or waits for its retry
@@ -91,6 +95,7 @@ class HttpSink final : public Sink {
   Lane& lane_for(const Delivery& delivery);
   std::size_t queue(Lane& lane, TimePoint now);
   Lane::Queued prepare_body(Request request);
+  static void take_body(Lane::Queued& queued);
   bool due(const Lane& lane, TimePoint now) const;
   void send(Lane& lane);
 
@@ -166,6 +171,10 @@ std::size_t HttpSink::do_work(TimePoint now) {
   count += collect(now);
   for (const auto& lane : lanes_) {
     count += queue(*lane, now);
+    if (lane->has_compressed()) {
+      take_body(lane->requests.front());
+      ++count;
+    }
     if (!due(*lane, now)) continue;
     send(*lane);
     ++count;
@@ -221,41 +230,35 @@ Lane::Queued HttpSink::prepare_body(Request request) {
   return {std::move(request), std::move(compressed)};
 }
 
+void HttpSink::take_body(Lane::Queued& queued) {
+  queued.request.body = queued.compressed->take();
+  queued.request.reserved.shrink(queued.request.body.size());
+  queued.compressed = nullptr;
+}
+
 bool HttpSink::due(const Lane& lane, TimePoint now) const {
-  if (lane.in_flight || lane.requests.empty() || now < std::max(paused_until_, lane.retry_at)) return false;
-  const auto& compressed = lane.requests.front().compressed;
-  return compressed == nullptr || compressed->done();
+  return !lane.in_flight && !lane.requests.empty() && !lane.requests.front().compressed &&
+         now >= std::max(paused_until_, lane.retry_at);
 }
 
 bool HttpSink::has_input() const {
-  if (!held_ && !context_.inbox.empty()) return true;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return !lane->in_flight && !lane->requests.empty() && lane->requests.front().compressed &&
-           lane->requests.front().compressed->done();
-  });
+  return (!held_ && !context_.inbox.empty()) ||
+         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->has_compressed(); });
 }
 
 TimePoint HttpSink::deadline() const {
   TimePoint earliest = kNever;
   for (const auto& lane : lanes_) {
     if (lane->in_flight) continue;
-    TimePoint at = lane->builder.deadline();
-    if (!lane->requests.empty()) {
-      const auto& compressed = lane->requests.front().compressed;
-      if (compressed && !compressed->done()) continue;  // wakes the loop
-      at = lane->retry_at;
-    }
+    TimePoint at = lane->requests.empty() ? lane->builder.deadline() : lane->retry_at;
+    if (!lane->requests.empty() && lane->requests.front().compressed) at = kNever;  // it wakes the loop
     if (at != kNever) earliest = std::min(earliest, std::max(at, paused_until_));
   }
   return std::min(earliest, client_.deadline());
 }
 
 void HttpSink::send(Lane& lane) {
-  Request& request = lane.requests.front().request;
-  if (auto compressed = std::exchange(lane.requests.front().compressed, nullptr)) {
-    request.body = compressed->take();
-    request.reserved.shrink(request.body.size());
-  }
+  const Request& request = lane.requests.front().request;
   lane.answer = {};
   lane.curl_error[0] = '\0';
   CURL* const easy = lane.easy.get();

@@ -199,6 +199,26 @@ TEST_F(HttpSinkTest, CompressesLargeBodiesOnWorkersInTheOrderOfTheFile) {
   EXPECT_EQ(arrived, sent);
 }
 
+// Goal: bodies that are compressed while the server wants to be left alone cost nothing until then. Method:
+// large bodies for every lane after a refusal that says so; the processor's time over a part of the pause.
+TEST_F(HttpSinkTest, SleepsWhileCompressedBodiesWaitForTheServersPause) {
+  serve({HttpReply::status("503 Service Unavailable", "", "Retry-After: 2\r\n"), HttpReply::ok()});
+  HttpSinkConfig config = raw_config();
+  config.compression = Compression::kZstd;
+  start(config);
+  harness_.send("first\n", 1);
+  ASSERT_TRUE(soon([&] { return harness_.health().status == HealthStatus::kDegraded; }));
+  const std::string large = std::string(200'000, 'x') + "\n";
+  for (std::uint64_t file = 2; file < 12; ++file) harness_.send(large, file);
+  ASSERT_TRUE(soon([&] { return harness_.metrics.received_events.value() == 11; }));
+  std::this_thread::sleep_for(200ms);  // compressed by now
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(1s);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 2);
+  EXPECT_EQ(request_count(), 1u);
+  ASSERT_TRUE(all_acked());
+}
+
 // Goal: a sink may go while workers have its bodies.
 TEST_F(HttpSinkTest, EndsWhileBodiesAreCompressed) {
   serve({HttpReply::hang()});
