@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "base/read_at.h"
 #include "base/unique_fd.h"
 #include "disk/disk.h"
 
@@ -38,16 +39,9 @@ class PosixFile final : public DiskFile {
   PosixFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
   Result<std::size_t> read(std::uint64_t offset, std::span<char> into) const override {
-    std::size_t done = 0;
-    while (done < into.size()) {
-      const ssize_t got =
-          ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return errno_error("read " + path_);
-      if (got == 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    return done;
+    const Result<std::size_t> got = read_at(fd_.get(), offset, into);
+    if (!got) return errno_error(got.error().os_errno, "read " + path_);
+    return got;
   }
 
   Result<std::size_t> write(std::uint64_t offset, std::span<const iovec> pieces) override {

@@ -1,8 +1,8 @@
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
+#include "base/read_at.h"
 #include "io/block_reader.h"
 
 namespace logflume {
@@ -11,17 +11,7 @@ namespace {
 class PreadReader final : public BlockReader {
  public:
   Result<std::size_t> read(int fd, std::uint64_t offset, std::span<char> to) override {
-    std::size_t done = 0;
-    while (done < to.size()) {
-      const ssize_t n = ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0) {
-        if (errno == EINTR) continue;
-        return errno_error("pread at offset " + std::to_string(offset + done));
-      }
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    return done;
+    return read_at(fd, offset, to);
   }
 
   Result<std::size_t> read_tail(int fd, std::uint64_t offset, std::span<char> to) override {

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/read_at.h"
 #include "base/unique_fd.h"
 #include "source/archive.h"
 #include "source/glob.h"
@@ -96,15 +97,9 @@ class Walk {
 // Whole lines out of [offset, offset + bytes), appended. Where there is no end of a line, all of it.
 Result<void> read_lines(int fd, std::uint64_t offset, std::size_t bytes, std::string& to) {
   std::string piece(bytes, '\0');
-  std::size_t got = 0;
-  while (got < bytes) {
-    const ssize_t count = ::pread(fd, piece.data() + got, bytes - got, static_cast<off_t>(offset + got));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno_error("read");
-    if (count == 0) break;
-    got += static_cast<std::size_t>(count);
-  }
-  piece.resize(got);
+  const Result<std::size_t> got = read_at(fd, offset, piece);
+  if (!got) return got.error();
+  piece.resize(*got);
   const std::size_t first = offset == 0 ? 0 : piece.find('\n') + 1;  // npos + 1 is 0
   const std::size_t end = piece.rfind('\n') + 1;
   to.append(piece, first, (end > first ? end : piece.size()) - first);

@@ -6,26 +6,11 @@
 
 #include <memory>
 
+#include "base/read_at.h"
 #include "event/batch.h"
 #include "source/path_status.h"
 
 namespace logflume {
-namespace {
-
-// As many bytes as there are, at most `size`; negative on an error.
-ssize_t read_at(int fd, char* to, std::size_t size, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t n = ::pread(fd, to + done, size - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return n;
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return static_cast<ssize_t>(done);
-}
-
-}  // namespace
 
 std::uint64_t hash_bytes(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -56,17 +41,17 @@ Result<UniqueFd> open_regular(const std::string& path) {
 
 Result<std::string> read_head(int fd, std::size_t bytes_max) {
   std::string head(bytes_max, '\0');
-  const ssize_t n = read_at(fd, head.data(), head.size(), 0);
-  if (n < 0) return errno_error("read the first bytes");
-  head.resize(static_cast<std::size_t>(n));
+  const Result<std::size_t> got = read_at(fd, 0, head);
+  if (!got) return errno_error(got.error().os_errno, "read the first bytes");
+  head.resize(*got);
   return head;
 }
 
 bool matches_before(int fd, std::uint64_t offset, std::uint32_t bytes, std::uint64_t hash) {
   char buffer[Seam::kBytesMax];
   if (bytes > sizeof buffer || bytes > offset) return false;
-  const ssize_t n = read_at(fd, buffer, bytes, offset - bytes);
-  return n == static_cast<ssize_t>(bytes) && hash_bytes({buffer, bytes}) == hash;
+  const Result<std::size_t> got = read_at(fd, offset - bytes, {buffer, bytes});
+  return got && *got == bytes && hash_bytes({buffer, bytes}) == hash;
 }
 
 std::optional<std::string> find_by_inode(const std::string& directory, FileKey key) {

@@ -2,13 +2,12 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 
 #include "base/cores.h"
+#include "base/read_at.h"
 #include "event/newlines.h"
 
 namespace logflume {
@@ -19,13 +18,8 @@ constexpr unsigned kThreadsMax = 8;  // a few cores read as fast as memory is
 }  // namespace
 
 void ReadBlock::run() {
-  got_bytes = 0;
-  while (got_bytes < bytes) {
-    const ssize_t n = ::pread(fd, to + got_bytes, bytes - got_bytes, static_cast<off_t>(offset + got_bytes));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;  // whoever reads it again, by itself, finds out why
-    got_bytes += static_cast<std::size_t>(n);
-  }
+  const Result<std::size_t> got = read_at(fd, offset, {to, bytes});
+  got_bytes = got ? *got : 0;  // whoever reads it again, by itself, finds out why
   newlines = got_bytes > lead_bytes ? count_newlines({to + lead_bytes, got_bytes - lead_bytes}) : 0;
   is_done.store(true, std::memory_order_release);
 }
