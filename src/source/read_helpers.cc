@@ -1,12 +1,10 @@
 #include "source/read_helpers.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <system_error>
 
-#include "base/cores.h"
 #include "base/read_at.h"
 #include "event/newlines.h"
 
@@ -24,8 +22,8 @@ void ReadBlock::run() {
   is_done.store(true, std::memory_order_release);
 }
 
-unsigned ReadHelpers::threads_for_this_machine() {
-  return std::min(static_cast<unsigned>(usable_cores()) - 1, kThreadsMax);
+unsigned ReadHelpers::threads_for(std::size_t cores) {
+  return std::min(static_cast<unsigned>(cores) - 1, kThreadsMax);
 }
 
 ReadHelpers::~ReadHelpers() {
@@ -76,20 +74,16 @@ void ReadHelpers::leave(const Parker& reader) {
   });
 }
 
-// Without threads, where the system has none left, what is submitted is taken back by who wants it.
+// They take no signals, as the loop that submits the first block does not: its mask is theirs. Without
+// threads, where the system has none left, what is submitted is taken back by who wants it.
 void ReadHelpers::start() {
   started_ = true;
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, &before);
   try {
     while (threads_.size() < threads_max_)
       threads_.emplace_back([this, index = threads_.size()] { run(index); });
   } catch (const std::system_error&) {
     // As many as there are.
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void ReadHelpers::run(std::size_t index) {

@@ -54,8 +54,8 @@ class ReadHelpers {
   ReadHelpers(const ReadHelpers&) = delete;
   ReadHelpers& operator=(const ReadHelpers&) = delete;
 
-  // As many as there are processors beside the source's own.
-  static unsigned threads_for_this_machine();
+  // As many as there are cores beside the source's own. REQUIRES: cores > 0.
+  static unsigned threads_for(std::size_t cores);
 
   unsigned threads() const { return threads_max_; }
   // A place for a block among those that `memory_bytes` allow; release_place() when it was used.

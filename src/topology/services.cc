@@ -21,7 +21,7 @@ Shared::Shared(const Config& config, Services s)
       files(config.memory_limit / 2, &budget),
       workers(usable_cores()),
       slabs(budget),
-      read_helpers(ReadHelpers::threads_for_this_machine()),
+      read_helpers(ReadHelpers::threads_for(workers.threads_max())),
       global_rate(config.rate_limit.value_or(0)),
       host(host_name()),
       data_dir(config.data_dir) {}
