@@ -42,11 +42,11 @@ class FileCatalog {
   // -- Names ----------------------------------------------------------------------------------------------
   // The inode that a matching name leads to; made when it is new.
   TailedFile& found(const FoundFile& found, bool first_scan, TimePoint now);
-  // One of its names is another now.
   // The last run has read in this inode.
   bool is_remembered(const TailedFile& file) const { return placeless_.was_in(file.key); }
   // It is as long as it was when the last run ended, and every sink had all of it.
   bool looks_settled(const TailedFile& file) const;
+  // One of its names is another now.
   void renamed(TailedFile& file, const std::string& old_path, const std::string& new_path);
   // False when the file has no name left: `place` says why.
   bool lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure, TimePoint now);

@@ -548,11 +548,12 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
   request.position = group.position;
   request.seam = group.seam;
   request.limit = group.limit;
+  request.may_read_ahead = true;
   for (const TokenBucket* bucket : buckets(file)) {
-    if (bucket != nullptr) request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
+    if (bucket == nullptr || bucket->unlimited()) continue;
+    request.bytes_max = std::min(request.bytes_max, bucket->read_bytes_max());
+    request.may_read_ahead = false;
   }
-  request.may_read_ahead = std::ranges::all_of(
-      buckets(file), [](const TokenBucket* bucket) { return bucket == nullptr || bucket->unlimited(); });
   request.flush_partial = file.flush_partial || file.archive || context_.until_eof;
   if (open_event_is_over(file, group, now)) request.quiet_bytes = file.partial_bytes;
   catalog_->about_to_feed(file);
