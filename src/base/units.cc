@@ -82,26 +82,21 @@ Result<std::uint64_t> parse_link_speed(std::string_view text) {
     return Error{Errc::kInvalidArgument, 0, fmt::format("\"{}\" is not the speed of a link: {}", text, why)};
   };
   constexpr const char* kExpected = "expected bits as in 1Gbit, or bytes as in 100MB, a second";
+  constexpr std::array kBitUnits{Unit{"", 1},    Unit{"k", 1e3}, Unit{"K", 1e3},
+                                 Unit{"M", 1e6}, Unit{"G", 1e9}, Unit{"T", 1e12}};
   std::string_view amount = trim(text);
-  for (const std::string_view end : {"/s", "ps"}) {
-    if (amount.ends_with(end)) {
-      amount.remove_suffix(end.size());
-      break;
-    }
-  }
-  const bool abbreviated =
-      amount.ends_with('b') && amount.size() != trim(text).size() && trim(text).ends_with("ps");
+  const auto take = [&amount](std::string_view end) {
+    if (!amount.ends_with(end)) return false;
+    amount.remove_suffix(end.size());
+    return true;
+  };
   double bytes = 0;
-  if (amount.ends_with("bit") || abbreviated) {  // "1Gbit", "1Gbps"
-    amount.remove_suffix(abbreviated ? 1 : 3);
-    constexpr std::array kBitUnits{Unit{"", 1},    Unit{"k", 1e3}, Unit{"K", 1e3},
-                                   Unit{"M", 1e6}, Unit{"G", 1e9}, Unit{"T", 1e12}};
+  if (take("bit/s") || take("bitps") || take("bit") || take("bps")) {
     bytes = scaled(amount, kBitUnits, false) / 8;
-  } else if (amount.ends_with('b')) {
-    return refuse("b may be bits or bytes: write Mbit or MB");
-  } else if (!amount.ends_with('B')) {
-    return refuse(kExpected);
   } else {
+    static_cast<void>(take("/s") || take("ps"));
+    if (amount.ends_with('b')) return refuse("b may be bits or bytes: write Mbit or MB");
+    if (!amount.ends_with('B')) return refuse(kExpected);
     bytes = scaled(amount, kByteUnits, false);
   }
   if (bytes < 1 || bytes > 1e15) return refuse(kExpected);
