@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::uint64_t kFileBytes = 64ULL * 1024 * 1024;
 constexpr std::uint64_t kBytesMin = 1024ULL * 1024;
-constexpr double kQuickSeconds = 0.3;
-constexpr double kThoroughSeconds = 1;
+constexpr Duration kQuickTime = 300ms;
+constexpr Duration kThoroughTime = 1s;
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kAgentBytes = 256 * kKiB;
 constexpr const char* kTcp = "TCP, 127.0.0.1";
@@ -84,10 +84,7 @@ void CopyExperiment::add_all(bool unix_socket, bool thorough) {
 }
 
 Result<std::vector<LabCase>> CopyExperiment::cases(const LabOptions& options) {
-  const double seconds = options.seconds > 0 ? options.seconds
-                         : options.thorough  ? kThoroughSeconds
-                                             : kQuickSeconds;
-  time_ = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  time_ = lab_time(options, kQuickTime, kThoroughTime);
   Result<LogFiles> file = LogFiles::make(options.directory, "file", 1, file_bytes(options), options.stop);
   if (!file) return std::move(file).error();
   file_.emplace(std::move(*file));

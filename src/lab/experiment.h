@@ -69,7 +69,7 @@ struct LabOptions {
   double link_bytes_per_second = 0;  // of `lab compress`; 0: not given
 };
 
-// How long a repetition of an experiment without files goes on: as the user says, else by the form.
+// How long a repetition goes on: as the user says, else by the form.
 inline Duration lab_time(const LabOptions& options, Duration quick, Duration thorough) {
   if (options.seconds > 0)
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.seconds));

@@ -23,8 +23,8 @@ namespace {
 constexpr std::uint64_t kQuickBytes = 128ULL * 1024 * 1024;
 constexpr std::uint64_t kThoroughBytes = 512ULL * 1024 * 1024;
 constexpr std::uint64_t kBytesMin = 16ULL * 1024 * 1024;
-constexpr double kQuickSeconds = 0.08;
-constexpr double kThoroughSeconds = 0.25;
+constexpr Duration kQuickTime = 80ms;
+constexpr Duration kThoroughTime = 250ms;
 constexpr int kFioTurns = 3;  // of what it takes for itself
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kRandomBytes = 4 * kKiB;
@@ -97,9 +97,7 @@ Result<std::vector<LabCase>> IoExperiment::cases(const LabOptions& options) {
   if (options.fio && !beside_fio_) return Error{Errc::kNotFound, 0, "fio is not installed"};
   directory_ = options.directory;
   // fio counts milliseconds: its runs are long enough for that.
-  const bool longer = options.thorough || beside_fio_;
-  const double seconds = options.seconds > 0 ? options.seconds : longer ? kThoroughSeconds : kQuickSeconds;
-  time_ = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  time_ = lab_time(options, beside_fio_ ? kThoroughTime : kQuickTime, kThoroughTime);
   for (const std::size_t count : kFileCounts) {
     Result<LogFiles> set =
         LogFiles::make(directory_, fmt::format("files{}", count), count, set_bytes(options), options.stop);

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "lab/compare.h"
 #include "lab/figures.h"
 #include "lab/log_files.h"
 #include "lab/write_job.h"
@@ -17,8 +18,8 @@ namespace {
 constexpr std::uint64_t kQuickBytes = 256ULL * 1024 * 1024;
 constexpr std::uint64_t kThoroughBytes = 1024ULL * 1024 * 1024;
 constexpr std::uint64_t kBytesMin = 4ULL * 1024 * 1024;
-constexpr double kQuickSeconds = 0.15;
-constexpr double kThoroughSeconds = 0.5;
+constexpr Duration kQuickTime = 150ms;
+constexpr Duration kThoroughTime = 500ms;
 constexpr std::size_t kKiB = 1024;
 constexpr const char* kCached = "into the page cache";
 constexpr const char* kDurable = "durable";
@@ -72,14 +73,11 @@ void WriteExperiment::add(const char* group, const std::string& way, const std::
 }
 
 Result<std::vector<LabCase>> WriteExperiment::cases(const LabOptions& options) {
-  const double seconds = options.seconds > 0 ? options.seconds
-                         : options.thorough  ? kThoroughSeconds
-                                             : kQuickSeconds;
   text_ = log_text(1);
   latencies_ns_.reserve(256 * kKiB);
   job_.path = options.directory + "/lines";
   job_.bytes_max = file_bytes(options);
-  job_.time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  job_.time = lab_time(options, kQuickTime, kThoroughTime);
   job_.latencies_ns = &latencies_ns_;
   for (std::size_t at = 0; at < text_.size();) {
     const std::size_t end = text_.find('\n', at) + 1;
@@ -114,16 +112,6 @@ Result<std::vector<LabCase>> WriteExperiment::cases(const LabOptions& options) {
   return std::move(cases_);
 }
 
-// The row of a way, or none.
-std::optional<std::size_t> row_of(const LabReport& report, const std::string& way,
-                                  const std::string& at_once) {
-  for (std::size_t index = 0; index < report.rows.size(); ++index) {
-    const LabRow& row = report.rows[index];
-    if (row.settings[0] == way && row.settings[1] == at_once && row.error.empty()) return index;
-  }
-  return std::nullopt;
-}
-
 // The smallest buffer that no larger one beats, beyond what chance does.
 std::optional<std::size_t> enough(const LabReport& report, const std::string& way) {
   std::optional<std::size_t> found;
@@ -136,14 +124,17 @@ std::optional<std::size_t> enough(const LabReport& report, const std::string& wa
 }
 
 void advise_buffer(LabReport& report) {
-  const auto line = row_of(report, "write", "1 line");
+  const LabRows rows(report);
+  const auto line = [&rows](const char* key) {
+    return rows.figure({{"way", "write"}, {"at once", "1 line"}}, key);
+  };
   const auto best = enough(report, "buffer, write");
-  if (!line || !best) return;
-  const auto slow = report.figure(*line, "rate");
+  if (!best) return;
+  const auto slow = line("rate");
   const auto fast = report.figure(*best, "rate");
   if (!slow || !fast || !lab_above(*fast, *slow)) return;
   std::string saved;
-  const auto slow_cpu = report.figure(*line, "cpu");
+  const auto slow_cpu = line("cpu");
   const auto fast_cpu = report.figure(*best, "cpu");
   if (slow_cpu && fast_cpu && lab_above(*slow_cpu, *fast_cpu)) {
     saved = fmt::format(" and {:.2f} instead of {:.2f} CPU seconds a GB", fast_cpu->median, slow_cpu->median);
@@ -157,11 +148,14 @@ void advise_buffer(LabReport& report) {
 }
 
 void advise_commit(LabReport& report) {
-  const auto each = row_of(report, "write, fdatasync", "1 line");
+  const LabRows rows(report);
+  const auto each = [&rows](const char* key) {
+    return rows.figure({{"way", "write, fdatasync"}, {"at once", "1 line"}}, key);
+  };
   const auto group = enough(report, "buffer, fdatasync");
-  if (!each || !group) return;
-  const auto sync = report.figure(*each, "p50");
-  const auto slow = report.figure(*each, "operations");
+  if (!group) return;
+  const auto sync = each("p50");
+  const auto slow = each("operations");
   const auto fast = report.figure(*group, "operations");
   const auto rate = report.figure(*group, "rate");
   if (!sync || !slow || !fast || !rate || !lab_above(*fast, *slow)) return;
