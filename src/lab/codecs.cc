@@ -206,20 +206,4 @@ std::span<const CodecKind> codec_kinds() {
   return kinds;
 }
 
-std::string_view compression_name(Compression compression) {
-  switch (compression) {
-    case Compression::kNone:
-      return "none";
-    case Compression::kGzip:
-      return "gzip";
-    case Compression::kSnappy:
-      return "snappy";
-    case Compression::kLz4:
-      return "lz4";
-    case Compression::kZstd:
-      return "zstd";
-  }
-  return {};
-}
-
 }  // namespace logflume

@@ -39,7 +39,4 @@ struct CodecKind {
 
 std::span<const CodecKind> codec_kinds();
 
-// "gzip", as the configuration writes it.
-std::string_view compression_name(Compression compression);
-
 }  // namespace logflume

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "lab/compare.h"
+#include "sink/compress.h"
 
 namespace logflume {
 namespace {
@@ -69,7 +70,7 @@ bool can_configure(SinkFamily family, const CodecKind& codec) {
 }
 
 int compressing_cores(SinkFamily family, int cores) {
-  constexpr int kProducersMax = 4;
+  constexpr int kProducersMax = KafkaSinkConfig::kProducersByItself;
   return family == SinkFamily::kKafka ? std::clamp(cores, 1, kProducersMax) : 1;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "lab/compare.h"
+#include "sink/compress.h"
 
 namespace logflume {
 namespace {
@@ -231,8 +232,7 @@ class Recommender {
   void linger(const Sink& sink) {
     const double rate = findings_.growth.rate();
     if (rate <= 0) return;
-    const Duration usual = std::is_same_v<Sink, KafkaSinkConfig> ? Duration(50ms) : Duration(500ms);
-    const Duration linger = sink.batch.linger.value_or(usual);
+    const Duration linger = sink.batch.linger.value_or(Sink::kDefaultLinger);
     const double waits = std::chrono::duration<double>(linger).count() * rate;
     if (waits < static_cast<double>(sink.batch.max_bytes) / 2) {
       remark(fmt::format(

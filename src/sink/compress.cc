@@ -144,6 +144,22 @@ std::unique_ptr<Compressor> Compressor::make(Compression compression, std::optio
   return nullptr;
 }
 
+std::string_view compression_name(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return "none";
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kSnappy:
+      return "snappy";
+    case Compression::kLz4:
+      return "lz4";
+    case Compression::kZstd:
+      return "zstd";
+  }
+  return {};
+}
+
 std::string_view content_encoding(Compression compression) {
   switch (compression) {
     case Compression::kGzip:

@@ -30,6 +30,8 @@ class Compressor {
   virtual void reset() = 0;
 };
 
+// "gzip", as the configuration and librdkafka call it.
+std::string_view compression_name(Compression compression);
 // The token of HTTP's Content-Encoding; empty for kNone.
 std::string_view content_encoding(Compression compression);
 

@@ -21,7 +21,6 @@
 namespace logflume {
 namespace {
 
-constexpr Duration kDefaultLinger = 500ms;
 constexpr Duration kRetryAfterMax = 60s;
 // What is read of an answer, and what is shown of it.
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
@@ -137,7 +136,7 @@ Result<void> HttpSink::open() {
                                                    context_.loop.parker());
   }
   const RequestLimits limits{config_.batch.max_bytes, config_.batch.max_events,
-                             config_.batch.linger.value_or(kDefaultLinger)};
+                             config_.batch.linger.value_or(HttpSinkConfig::kDefaultLinger)};
   for (std::uint32_t i = 0; i < std::max(config_.parallel_requests, 1u); ++i) {
     RequestBuilder builder(BatchEncoder(config_.encoding, context_.host, config_.labels), framing,
                            compressor_ ? 2 : 1, limits, context_.budget);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/cores.h"
+#include "sink/compress.h"
 #include "sink/kafka_client.h"
 
 namespace logflume {
@@ -14,26 +15,9 @@ namespace {
 // connection above that; so larger messages are refused here. Below that the broker decides.
 constexpr std::uint64_t kMessageBytesMax = 100'000'000;
 constexpr std::uint64_t kBrokerBatchBytes =
-    1'048'588 - 512;                       // max.message.bytes, less what is counted beside messages
-constexpr Duration kDefaultLinger = 50ms;  // semantics, 23
+    1'048'588 - 512;  // max.message.bytes, less what is counted beside messages
 constexpr std::uint64_t kQueueMessagesMin = 1'000;
 constexpr std::uint64_t kQueueMessagesMax = 1'000'000;
-
-const char* codec(Compression compression) {
-  switch (compression) {
-    case Compression::kNone:
-      return "none";
-    case Compression::kGzip:
-      return "gzip";
-    case Compression::kSnappy:
-      return "snappy";
-    case Compression::kLz4:
-      return "lz4";
-    case Compression::kZstd:
-      return "zstd";
-  }
-  return "none";
-}
 
 const std::string* option(const KafkaSinkConfig& config, std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -90,7 +74,7 @@ void add_security(const KafkaSinkConfig& config, KafkaProperties& properties) {
 
 KafkaBatching kafka_batching(const KafkaSinkConfig& config) {
   KafkaBatching batching{config.batch.max_bytes, config.batch.max_events,
-                         config.batch.linger.value_or(kDefaultLinger)};
+                         config.batch.linger.value_or(KafkaSinkConfig::kDefaultLinger)};
   // 1 MiB of messages is a batch just above what a broker accepts by default: finding that out would cost the
   // client a restart.
   if (batching.bytes_max > kBrokerBatchBytes && batching.bytes_max <= 1024 * 1024)
@@ -106,9 +90,8 @@ std::uint64_t kafka_queue_messages(const KafkaSinkConfig& config) {
 }
 
 std::size_t kafka_producers_max(const KafkaSinkConfig& config) {
-  constexpr std::size_t kByItself = 4;
   if (config.parallel_producers) return *config.parallel_producers;
-  return std::clamp<std::size_t>(usable_cores(), 1, kByItself);
+  return std::clamp<std::size_t>(usable_cores(), 1, KafkaSinkConfig::kProducersByItself);
 }
 
 KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatching& batching) {
@@ -126,7 +109,7 @@ KafkaProperties kafka_properties(const KafkaSinkConfig& config, const KafkaBatch
       {"enable.idempotence", idempotent ? "true" : "false"},
       // A message waits for its broker without limit: what to give up is not the client's to decide.
       {"message.timeout.ms", "0"},
-      {"compression.codec", codec(config.compression)},
+      {"compression.codec", std::string(compression_name(config.compression))},
       {"partitioner", config.partitioner},
       {"batch.size", std::to_string(std::clamp<std::uint64_t>(batching.bytes_max, 1, kMessageBytesMax))},
       {"batch.num.messages", std::to_string(std::clamp<std::uint64_t>(batching.messages_max, 1, 1'000'000))},

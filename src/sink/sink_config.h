@@ -96,6 +96,8 @@ struct TcpSinkConfig : SinkConfig {
 
 enum class HttpBody { kNdjson, kJsonArray };
 struct HttpSinkConfig : SinkConfig {
+  static constexpr Duration kDefaultLinger = 500ms;
+
   std::string uri;
   std::string method = "POST";
   std::map<std::string, std::string> headers;
@@ -110,6 +112,9 @@ struct HttpSinkConfig : SinkConfig {
 };
 
 struct KafkaSinkConfig : SinkConfig {
+  static constexpr Duration kDefaultLinger = 50ms;
+  static constexpr std::size_t kProducersByItself = 4;  // at most, where `parallel_producers` is absent
+
   std::string bootstrap_servers;
   std::string topic;                              // template
   std::string key;                                // template; empty: no key
