@@ -443,9 +443,20 @@ class TcpReceiver:
         self.listener.close()
 
 
+def has_gone(connection):
+    """Whether the peer of a socket has closed it, with nothing left to read."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as plain:  # one of TLS cannot peek
+        try:
+            return plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b''
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
 class HttpReceiver:
     """Answers POST. `status` is a number, or None to leave requests without an answer; bodies answered with
-    2xx are kept in `path`."""
+    2xx are kept in `path`, unless their client has gone while it waited for one."""
 
     def __init__(self, path, status=200, tls=None):
         self.status, self.posts, self.path, outer = status, 0, path, self
@@ -465,8 +476,11 @@ class HttpReceiver:
                 else:
                     body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
                 outer.posts += 1
+                hung = outer.status is None
                 while outer.status is None and not outer.closing.wait(0.05):
                     pass
+                if hung and has_gone(self.connection):
+                    return
                 status = outer.status or 503
                 if status < 300:
                     with outer.lock:

@@ -116,24 +116,31 @@ TEST_F(KafkaSinkTest, KeepsEmptyLinesOddBytesAndTheUnterminatedLast) {
   EXPECT_THAT(values(cluster.read("logs", 1)), ElementsAre("", odd, "end"));
 }
 
-// More than one producer can send at the pace at which the test hands over: the mock cluster takes its time.
+// More than one producer can send at the pace at which the test hands over: the mock cluster takes its time
+// until they share the backlog.
 class KafkaSinkBacklogTest : public KafkaSinkTest {
  protected:
   static constexpr int kBatches = 120;
   static constexpr int kLinesEach = 500;
 
-  // Sends a backlog; returns what was sent.
+  // Sends a backlog until three producers share it, and as much again; returns what was sent.
   std::vector<std::string> send_backlog(KafkaSinkConfig config) {
     config.batch.max_bytes = 16 * 1024;
     config.parallel_producers = 3;
     rd_kafka_mock_broker_set_rtt(cluster.handle(), -1, 20);
     start(std::move(config));
     std::vector<std::string> sent;
-    for (int i = 0; i < kBatches; ++i) {
-      const auto lines = numbered(i * kLinesEach, kLinesEach);
-      harness->send(text_of(lines));
-      sent.insert(sent.end(), lines.begin(), lines.end());
-    }
+    const auto send_some = [&] {
+      for (int i = 0; i < kBatches; ++i) {
+        const auto lines = numbered(static_cast<int>(sent.size()), kLinesEach);
+        harness->send(text_of(lines));
+        sent.insert(sent.end(), lines.begin(), lines.end());
+      }
+    };
+    send_some();
+    EXPECT_TRUE(eventually([&] { return producers() == 3; }));
+    rd_kafka_mock_broker_set_rtt(cluster.handle(), -1, 0);
+    send_some();
     return sent;
   }
   double producers() {
