@@ -41,8 +41,18 @@ std::optional<double> parse_cpu_max(std::string_view text) {
   return quota / period;
 }
 
+std::size_t affinity_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int cores = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return static_cast<std::size_t>(std::max(cores, 1));
+}
+
 std::optional<double> cpu_quota() {
-  std::optional<double> smallest;
+  std::string version_1 = first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  version_1 += ' ';
+  version_1 += first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  std::optional<double> smallest = parse_cpu_max(version_1);
   // In a container its own group may be mounted as the root: then the path from outside is not there.
   for (std::string group = control_group();; group.resize(group.rfind('/'))) {
     if (group == "/") group.clear();
@@ -53,13 +63,10 @@ std::optional<double> cpu_quota() {
 }
 
 std::size_t usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int cores = 1;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(CPU_COUNT(&set), 1);
+  const std::size_t cores = affinity_cores();
   const auto quota = cpu_quota();
-  if (quota) cores = std::min(cores, static_cast<int>(std::ceil(std::min(*quota, 1e6))));
-  return static_cast<std::size_t>(std::max(cores, 1));
+  if (!quota) return cores;
+  return std::min(cores, static_cast<std::size_t>(std::ceil(std::min(*quota, 1e6))));
 }
 
 }  // namespace logflume

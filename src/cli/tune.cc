@@ -22,6 +22,7 @@
 #include "config/load.h"
 #include "lab/annotate.h"
 #include "lab/json_writer.h"
+#include "lab/words.h"
 
 namespace logflume {
 namespace {
@@ -82,12 +83,13 @@ std::string with_comments(const std::string& yaml, const std::vector<std::string
                           const TuneAdvice& advice) {
   std::string out =
       "# Recommended by logflume tune, from what was measured on these files on this machine.\n";
-  for (const std::string& line : head) out += comment_lines(line, "# ", kCommentWidth);
+  for (const std::string& line : head) out += wrap_words(line, kCommentWidth, "# ", "# ");
   std::vector<std::pair<std::string, std::string>> comments;
   for (const Recommendation& one : advice.changes) comments.emplace_back(one.key, one.why);
   out += annotate_yaml(yaml, comments, kCommentWidth);
   if (!advice.remarks.empty()) out += "\n# Left as it is:\n";
-  for (const std::string& remark : advice.remarks) out += comment_lines("* " + remark, "#   ", kCommentWidth);
+  for (const std::string& remark : advice.remarks)
+    out += wrap_words("* " + remark, kCommentWidth, "#   ", "#   ");
   return out;
 }
 

@@ -3,21 +3,9 @@
 #include <algorithm>
 #include <sstream>
 
-namespace logflume {
+#include "lab/words.h"
 
-std::string comment_lines(const std::string& text, const std::string& lead, std::size_t width) {
-  std::istringstream words(text);
-  std::string out;
-  std::string line = lead;
-  for (std::string word; words >> word;) {
-    if (line.size() > lead.size() && line.size() + 1 + word.size() > width) {
-      out += line + "\n";
-      line = lead;
-    }
-    line += (line.size() > lead.size() ? " " : "") + word;
-  }
-  return out + line + "\n";
-}
+namespace logflume {
 
 std::string annotate_yaml(const std::string& yaml,
                           const std::vector<std::pair<std::string, std::string>>& comments,
@@ -42,7 +30,8 @@ std::string annotate_yaml(const std::string& yaml,
     } else if (line.size() + 4 + comment->second.size() <= width) {
       out += line + "  # " + comment->second + "\n";
     } else {
-      out += comment_lines(comment->second, std::string(indent, ' ') + "# ", width) + line + "\n";
+      const std::string lead = std::string(indent, ' ') + "# ";
+      out += wrap_words(comment->second, width, lead, lead) + line + "\n";
     }
   }
   return out;

@@ -13,7 +13,4 @@ std::string annotate_yaml(const std::string& yaml,
                           const std::vector<std::pair<std::string, std::string>>& comments,
                           std::size_t width);
 
-// Lines of at most `width`, each behind `lead`.
-std::string comment_lines(const std::string& text, const std::string& lead, std::size_t width);
-
 }  // namespace logflume

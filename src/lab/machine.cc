@@ -1,7 +1,6 @@
 #include "lab/machine.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -13,6 +12,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/cores.h"
 #include "base/units.h"
 
 namespace logflume {
@@ -35,12 +35,6 @@ std::string cpu_info(std::string_view key) {
     return value == line.npos ? std::string() : line.substr(value);
   }
   return {};
-}
-
-int usable_cores() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 std::string instruction_sets() {
@@ -88,29 +82,12 @@ void find_mount(dev_t device, LabMachine& machine) {
   }
 }
 
-// A quota of the control group, in cores; cgroup v2, else v1 where it is mounted as usual.
-std::string cpu_quota() {
-  std::string quota, period;
-  std::string group;
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::")) group = line.substr(3);
-  }
-  std::istringstream v2(first_line("/sys/fs/cgroup" + group + "/cpu.max"));
-  if (!(v2 >> quota >> period)) {
-    quota = first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    period = first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  }
-  const double cores = std::strtod(quota.c_str(), nullptr) / std::strtod(period.c_str(), nullptr);
-  return cores > 0 ? fmt::format("{:.3g} cores", cores) : std::string();
-}
-
 }  // namespace
 
 LabMachine this_machine(const std::string& directory) {
   LabMachine machine;
   machine.cpu = cpu_info("model name");
-  machine.cores = usable_cores();
+  machine.cores = static_cast<int>(affinity_cores());
   machine.instruction_sets = instruction_sets();
   machine.caches = caches();
   machine.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -123,7 +100,7 @@ LabMachine this_machine(const std::string& directory) {
   if (!directory.empty() && ::stat(directory.c_str(), &where) == 0) find_mount(where.st_dev, machine);
   machine.virtualised = cpu_info("flags").find(" hypervisor") != std::string::npos;
   machine.load = std::strtod(first_line("/proc/loadavg").c_str(), nullptr);
-  machine.cpu_quota = cpu_quota();
+  if (const auto quota = cpu_quota()) machine.cpu_quota = fmt::format("{:.3g} cores", *quota);
   return machine;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "lab/report.h"
+#include "lab/words.h"
 
 namespace logflume {
 namespace {
@@ -48,14 +49,8 @@ std::string count_text(double value) {
   return scaled(value, kScales);
 }
 
-// Characters, not bytes: titles and figures hold a "±" at most beside ASCII.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::string space(width - std::min(width, width_of(text)), ' ');
+  const std::string space(width - std::min(width, characters(text)), ' ');
   return right ? space + text : text + space;
 }
 
@@ -63,29 +58,6 @@ std::string cell_text(const LabFigure& figure, LabUnit unit, bool with_spread) {
   std::string text = lab_value_text(figure.median, unit);
   if (with_spread) text += fmt::format(" ±{:.0f}%", std::min(lab_spread(figure) * 100, 999.0));
   return text;
-}
-
-// Words that fill lines of `width`, each after the first indented as `indent`.
-std::string wrapped(const std::string& text, std::size_t width, const std::string& first,
-                    const std::string& indent) {
-  std::string out = first;
-  std::size_t column = width_of(first);
-  bool line_empty = true;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, end - at);
-    if (!line_empty && width > 0 && column + 1 + width_of(word) > width) {
-      out += "\n" + indent;
-      column = width_of(indent);
-      line_empty = true;
-    }
-    if (!line_empty) out += ' ';
-    out += word;
-    column += width_of(word) + (line_empty ? 0 : 1);
-    line_empty = false;
-    at = end + 1;
-  }
-  return out + "\n";
 }
 
 // The table: settings to the left, figures to the right.
@@ -149,7 +121,7 @@ class Table {
     widths_.assign(cells_[0].size(), 0);
     for (const std::vector<std::string>& cells : cells_) {
       for (std::size_t at = 0; at < cells.size(); ++at)
-        widths_[at] = std::max(widths_[at], width_of(cells[at]));
+        widths_[at] = std::max(widths_[at], characters(cells[at]));
     }
   }
 
@@ -247,8 +219,8 @@ std::string lab_size_text(std::size_t bytes) {
 std::string lab_text(const LabReport& report, std::size_t width, bool colour) {
   const std::string title = fmt::format("lab {}: {}", report.experiment, report.question);
   std::string out = colour ? kBold + title + kPlain + "\n" : title + "\n";
-  out += wrapped(report.machine.text(), width, "", "");
-  out += wrapped(
+  out += wrap_words(report.machine.text(), width, "", "");
+  out += wrap_words(
       fmt::format("{} repetition{} of each by turns in {:.0f} s; medians, ± half of what lies between "
                   "the slowest and the fastest",
                   report.repeats, report.repeats == 1 ? "" : "s", report.seconds),
@@ -262,7 +234,7 @@ std::string lab_text(const LabReport& report, std::size_t width, bool colour) {
     out += fmt::format("{:>3}  {}\n", index + 1, report.rows[index].note);
   }
   if (!report.advice.empty()) out += "\n";
-  for (const std::string& sentence : report.advice) out += wrapped(sentence, width, "* ", "  ");
+  for (const std::string& sentence : report.advice) out += wrap_words(sentence, width, "* ", "  ");
   return out;
 }
 
