@@ -1,16 +1,11 @@
-// Which lines begin a multi-line event: a regular expression (PCRE2, by its JIT where there is one).
+// Which lines begin a multi-line event.
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <string>
 #include <string_view>
+#include <utility>
 
-#include "base/result.h"
-
-struct pcre2_real_code_8;
-struct pcre2_real_match_data_8;
-struct pcre2_real_match_context_8;
+#include "base/regex.h"
 
 namespace logflume {
 
@@ -21,27 +16,27 @@ class StartPattern {
   static constexpr std::size_t kHeadBytesMax = 16 * 1024;
 
   // Errors: kInvalidArgument: what is wrong with the pattern, and where.
-  static Result<StartPattern> compile(const std::string& pattern);
-  StartPattern(StartPattern&&) noexcept;
-  StartPattern& operator=(StartPattern&&) noexcept;
-  ~StartPattern();
+  static Result<StartPattern> compile(std::string_view pattern) {
+    auto regex = Regex::compile(pattern);
+    if (!regex) return std::move(regex).error();
+    return StartPattern(std::move(*regex));
+  }
 
   // `line` without its newline, or as much of it as there is, but at least kHeadBytesMax. A line on which the
-  // pattern runs into its match limits begins nothing.
-  bool matches(std::string_view line);
-  // Lines that ran into the match limits since the last call.
-  std::uint64_t take_gave_up();
+  // pattern runs into its limits begins nothing.
+  bool matches(std::string_view line) {
+    const Regex::Answer answer = regex_.search(line.substr(0, kHeadBytesMax), scratch_);
+    if (answer == Regex::Answer::kGaveUp) ++gave_up_;
+    return answer == Regex::Answer::kYes;
+  }
+  // Lines that ran into the limits since the last call.
+  std::uint64_t take_gave_up() { return std::exchange(gave_up_, 0); }
 
  private:
-  StartPattern();
-  struct Free {
-    void operator()(pcre2_real_code_8* code) const;
-    void operator()(pcre2_real_match_data_8* data) const;
-    void operator()(pcre2_real_match_context_8* context) const;
-  };
-  std::unique_ptr<pcre2_real_code_8, Free> code_;
-  std::unique_ptr<pcre2_real_match_data_8, Free> data_;
-  std::unique_ptr<pcre2_real_match_context_8, Free> context_;
+  explicit StartPattern(Regex regex) : regex_(std::move(regex)) {}
+
+  Regex regex_;
+  RegexScratch scratch_;
   std::uint64_t gave_up_ = 0;
 };
 
