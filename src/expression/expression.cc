@@ -69,6 +69,8 @@ class Checker {
         return make_list(all(tree.children));
       case ExprTree::Kind::kCall:
         return call(tree);
+      case ExprTree::Kind::kOperator:
+        return operation(tree);
     }
     return nullptr;
   }
@@ -124,7 +126,6 @@ class Checker {
   }
 
   ExprNodePtr call(const ExprTree& tree) {
-    if (!tree.method && !is_word(tree.text)) return operation(tree);
     const ExprFunction* const found = function(tree.text);
     if (found == nullptr || (tree.method && found->form == ExprForm::kFunction))
       unknown_function(tree, found);
@@ -138,10 +139,6 @@ class Checker {
     const ExprType type = result_type(tree, *found, arguments);
     const bool pure = tree.text != "now";
     return folded(tree, make_call(type, found->body, std::move(arguments)), pure && all_constant_);
-  }
-
-  static bool is_word(std::string_view text) {
-    return text != "in" && text != "neg" && ((text[0] | 0x20) >= 'a' && (text[0] | 0x20) <= 'z');
   }
 
   [[noreturn]] static void unknown_function(const ExprTree& tree, const ExprFunction* other) {

@@ -269,6 +269,7 @@ TEST_F(ExpressionTest, IsCheckedWhenItIsLoaded) {
   EXPECT_THAT(mixed.hint, HasSubstr("double(...)"));
   EXPECT_EQ(failed("'a' == 1").message, "== is not defined for (string, int)");
   EXPECT_EQ(failed("x.startWith('a')").hint, "did you mean startsWith?");
+  EXPECT_EQ(failed("_x('a')").message, "there is no function \"_x\"");
   EXPECT_THAT(failed("contains(x, 'a')").message, HasSubstr("is called on a value"));
   EXPECT_THAT(failed("x.now() > x").message, HasSubstr("is no method"));
   EXPECT_THAT(failed("x.matches(y)").message, HasSubstr("a text in quotes"));

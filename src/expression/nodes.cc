@@ -89,6 +89,12 @@ class Field final : public ExprNode {
     if (field.column == nullptr) return fill(out, rows.count, Value::of(ExprFault::kNoField));
     const Column& column = *field.column;
     const Columns& columns = evaluation.columns();
+    if (rows.count > 0 && column.uniform() && column.dense(rows[rows.count - 1] + std::size_t{1})) {
+      const ValueKind kind = column.kind();
+      const Slot* const slots = column.slots();
+      for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_in(columns, kind, slots[rows[i]]);
+      return;
+    }
     for (std::uint32_t i = 0; i < rows.count; ++i) {
       const std::size_t at = column.find(rows[i]);
       out[i] = at == Column::kNone ? Value::of(ExprFault::kNoField)
@@ -371,7 +377,8 @@ class Compare final : public ExprNode {
     const Value* const constant = right_->constant();
     if (constant == nullptr || left_->field() == SIZE_MAX || rows.count == 0) return false;
     const Column* const column = evaluation.field(left_->field()).column;
-    if (column == nullptr || !column->uniform() || !column->dense(rows[rows.count - 1] + 1)) return false;
+    if (column == nullptr || !column->uniform() || !column->dense(rows[rows.count - 1] + std::size_t{1}))
+      return false;
     const Slot* const slots = column->slots();
     if (column->kind() == ValueKind::kInt && constant->is(Tag::kInt)) {
       with_comparison(comparison_, [&]<Comparison kComparison>() {

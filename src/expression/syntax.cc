@@ -293,8 +293,9 @@ class Parser {
     tree->bytes = end_ - at;
     return tree;
   }
-  ExprTreePtr call(std::string name, std::vector<ExprTreePtr> arguments, std::size_t at) {
-    ExprTreePtr tree = make(ExprTree::Kind::kCall, at);
+  ExprTreePtr call(std::string name, std::vector<ExprTreePtr> arguments, std::size_t at,
+                   ExprTree::Kind kind = ExprTree::Kind::kOperator) {
+    ExprTreePtr tree = make(kind, at);
     tree->text = std::move(name);
     tree->children = std::move(arguments);
     return tree;
@@ -367,7 +368,7 @@ class Parser {
           std::vector<ExprTreePtr> arguments;
           arguments.push_back(std::move(tree));
           read_list(")", arguments);
-          tree = call(std::move(name), std::move(arguments), at);
+          tree = call(std::move(name), std::move(arguments), at, ExprTree::Kind::kCall);
           tree->method = true;
         } else {
           ExprTreePtr select = make(ExprTree::Kind::kSelect, at);
@@ -459,7 +460,7 @@ class Parser {
     if (may_call && accept("(")) {
       std::vector<ExprTreePtr> arguments;
       read_list(")", arguments);
-      return call(std::move(text), std::move(arguments), at);
+      return call(std::move(text), std::move(arguments), at, ExprTree::Kind::kCall);
     }
     ExprTreePtr tree = make(ExprTree::Kind::kName, at);
     tree->text = std::move(text);
@@ -512,11 +513,11 @@ std::string to_text(const ExprTree& tree) {
     case ExprTree::Kind::kList:
       return "[" + joined(0) + "]";
     case ExprTree::Kind::kCall:
+      if (tree.method) return to_text(*tree.children[0]) + "." + tree.text + "(" + joined(1) + ")";
+      return tree.text + "(" + joined(0) + ")";
+    case ExprTree::Kind::kOperator:
       break;
   }
-  if (tree.method) return to_text(*tree.children[0]) + "." + tree.text + "(" + joined(1) + ")";
-  if (begins_name(tree.text[0]) && tree.text != "in" && tree.text != "neg")
-    return tree.text + "(" + joined(0) + ")";
   if (tree.text == "?:")
     return fmt::format("({} ? {} : {})", to_text(*tree.children[0]), to_text(*tree.children[1]),
                        to_text(*tree.children[2]));

@@ -23,19 +23,20 @@ struct ExpressionError {
 struct ExprTree;
 using ExprTreePtr = std::unique_ptr<ExprTree>;
 
-// Operators are calls of functions with their names: "||", "&&", "!", "?:", "==", "!=", "<", "<=", ">", ">=",
+// The names of operators: "||", "&&", "!", "?:", "==", "!=", "<", "<=", ">", ">=",
 // "in", "+", "-", "*", "/", "%", "neg", "[]".
 struct ExprTree {
-  enum class Kind { kNull, kBool, kInt, kDouble, kString, kName, kSelect, kCall, kList };
+  enum class Kind { kNull, kBool, kInt, kDouble, kString, kName, kSelect, kCall, kOperator, kList };
 
   Kind kind = Kind::kNull;
   std::size_t at = 0;
   std::size_t bytes = 0;
-  std::string text;                   // kName, kSelect, kCall: the name; kString: its value
-  std::int64_t integer = 0;           // kInt; kBool: 0 or 1
-  double real = 0;                    // kDouble
-  bool method = false;                // kCall: the first child stands before a dot
-  std::vector<ExprTreePtr> children;  // kSelect: what it is taken of; kCall: arguments; kList: elements
+  std::string text;          // kName, kSelect, kCall, kOperator: the name; kString: its value
+  std::int64_t integer = 0;  // kInt; kBool: 0 or 1
+  double real = 0;           // kDouble
+  bool method = false;       // kCall: the first child stands before a dot
+  std::vector<ExprTreePtr>
+      children;  // kSelect: what it is taken of; kCall, kOperator: arguments; kList: elements
 };
 
 // Input is hostile: the text has at most kExprBytesMax, the tree at most kExprNodesMax nodes (as many may

@@ -65,6 +65,7 @@ struct Value {
   std::uint32_t size = 0;  // of data, items
   Tag tag = Tag::kNull;
   ExprFault fault{};
+  std::uint16_t unused = 0;  // without a hole it is copied as a whole; two overlapping halves cost a stall
 
   static Value of(bool value) { return make(Tag::kBool, value ? 1 : 0); }
   static Value of(std::int64_t value) { return make(Tag::kInt, value); }
