@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "event/slab.h"
+
 namespace logflume {
 
 // -- A column ---------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ bool Columns::grow_arena(std::size_t bytes) {
   if (wanted > TextRef::kOffsetMax) return false;
   const std::size_t capacity =
       std::min(std::max({wanted, arena_capacity_ * 2, std::size_t{4096}}), TextRef::kOffsetMax);
-  std::unique_ptr<char[]> larger(new char[capacity]);
+  std::unique_ptr<char[]> larger(new char[capacity + Slab::kPadBytes]);
   if (arena_used_ > 0) std::memcpy(larger.get(), arena_.get(), arena_used_);
   arena_ = std::move(larger);
   arena_capacity_ = capacity;
@@ -105,7 +107,7 @@ bool Columns::grow_arena(std::size_t bytes) {
 }
 
 char* Columns::begin_text(std::size_t bytes) {
-  if (arena_capacity_ - arena_used_ < bytes && !grow_arena(bytes)) return nullptr;
+  if (!reserve(bytes)) return nullptr;
   return arena_.get() + arena_used_;
 }
 

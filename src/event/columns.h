@@ -5,7 +5,8 @@
 //   column "path"     /a     /b     /c     /d        dense              slots  4 x TextRef
 //
 // A slot has 8 bytes: a number, or where a text stands. Texts are views: into the text of the events (no byte
-// is copied), or into the arena of the columns for those that were made (unescaped, computed).
+// is copied), or into the arena of the columns for those that were made (unescaped, computed). Behind both,
+// 64 bytes may be read.
 #pragma once
 
 #include <bit>
@@ -137,10 +138,17 @@ class Columns {
   std::size_t index_of(std::string_view name, std::size_t guess = SIZE_MAX);
   bool has(std::string_view name) const { return find(name) != nullptr; }
 
-  // A view of the events' text. REQUIRES: it lies in there.
+  // Of a view that lies in the events' text, or in the arena and does not move while it is looked at:
+  // reserve().
   TextRef ref(std::string_view view) const {
-    return {static_cast<std::uint32_t>(view.data() - text_.data()), static_cast<std::uint32_t>(view.size())};
+    const auto bytes = static_cast<std::uint32_t>(view.size());
+    const auto at = static_cast<std::size_t>(view.data() - text_.data());
+    if (at <= text_.size()) return {static_cast<std::uint32_t>(at), bytes};
+    return {static_cast<std::uint32_t>(view.data() - arena_.get()) | TextRef::kArena, bytes};
   }
+  // Room in the arena for texts of so many bytes together: until they are there, what is there stays where it
+  // is. False when it would be more than 2 GiB.
+  bool reserve(std::size_t bytes) { return arena_capacity_ - arena_used_ >= bytes || grow_arena(bytes); }
   // A copy in the arena. False, and nothing, when the arena is full (2 GiB).
   bool copy(std::string_view text, TextRef& ref);
   // Room for a text of at most `bytes`, to be written at once; finish_text() makes it one. Null when the

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "parse/field_value.h"
+
 namespace logflume {
 namespace {
 
@@ -13,35 +15,6 @@ using simdjson::SUCCESS;
 
 constexpr std::size_t kDepthMax = 64;
 constexpr std::uint32_t kRest = UINT32_MAX;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// On demand a number's text is only looked at when somebody wants its value.
-bool is_number(std::string_view text) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto digits = [&] {
-    const char* const begin = at;
-    while (at < end && is_digit(*at)) ++at;
-    return at > begin;
-  };
-  if (at < end && *at == '-') ++at;
-  if (at < end && *at == '0') {
-    ++at;
-  } else if (!digits()) {
-    return false;
-  }
-  if (at < end && *at == '.') {
-    ++at;
-    if (!digits()) return false;
-  }
-  if (at < end && (*at == 'e' || *at == 'E')) {
-    ++at;
-    if (at < end && (*at == '+' || *at == '-')) ++at;
-    if (!digits()) return false;
-  }
-  return at == end;
-}
 
 // A token reaches up to the next one.
 std::string_view trimmed(std::string_view token) {
@@ -157,7 +130,7 @@ class JsonParser final : public Parser {
       case json_type::number:
         kind = ValueKind::kNumber;
         slot = Slot::of(columns_->ref(token));
-        return is_number(token) ? ParseFault::kNone : ParseFault::kSyntax;
+        return is_json_number(token) ? ParseFault::kNone : ParseFault::kSyntax;
       case json_type::boolean:
         kind = ValueKind::kBool;
         slot = Slot::of(token == "true");
