@@ -2,32 +2,30 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "parse/field_value.h"
 
 namespace logflume {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-using ondemand::json_type;
-using simdjson::SUCCESS;
-
 constexpr std::size_t kDepthMax = 64;
 constexpr std::uint32_t kRest = UINT32_MAX;
+// What simdjson may write, and read, behind a string.
+constexpr std::size_t kStringSlack = 64;
 
-// A token reaches up to the next one.
-std::string_view trimmed(std::string_view token) {
-  std::size_t size = token.size();
-  while (size > 0 && (token[size - 1] == ' ' || token[size - 1] == '\t' || token[size - 1] == '\r')) --size;
-  return token.substr(0, size);
-}
-
-bool is_error(simdjson::error_code error) { return error != SUCCESS; }
-
+// simdjson finds where the tokens of a line begin, by SIMD, and that strings end, are UTF-8 and hold no
+// control characters; its parsers on demand go from there with more state than is cheap for lines of 300
+// bytes. The grammar is checked here, over those places.
 class JsonParser final : public Parser {
  public:
-  explicit JsonParser(JsonParserConfig config) : config_(std::move(config)) {}
+  explicit JsonParser(JsonParserConfig config) : config_(std::move(config)) {
+    const simdjson::implementation* const implementation = simdjson::get_active_implementation();
+    if (implementation->create_dom_parser_implementation(4096, 1, tokens_) != simdjson::SUCCESS)
+      throw std::bad_alloc();
+  }
 
   void begin(Columns& columns) override {
     columns_ = &columns;
@@ -36,23 +34,21 @@ class JsonParser final : public Parser {
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
     if (line.empty()) return ParseFault::kSyntax;
-    ondemand::document document;
-    if (is_error(parser_.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING)
-                     .get(document)))
+    if (line.size() > tokens_->capacity() && tokens_->set_capacity(line.size()) != simdjson::SUCCESS)
+      throw std::bad_alloc();
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(line.data());
+    if (tokens_->stage1(bytes, line.size(), simdjson::stage1_mode::regular) != simdjson::SUCCESS)
       return ParseFault::kSyntax;
-    ondemand::object object;
-    if (is_error(document.get_object().get(object))) return ParseFault::kSyntax;
-    line_end_ = line.data() + line.size();
+    text_ = line.data();
+    line_end_ = text_ + line.size();
+    places_ = tokens_->structural_indexes.get();  // the line's end stands behind the last one
+    end_ = places_ + tokens_->n_structural_indexes;
+    escaped_ = std::memchr(text_, '\\', line.size()) != nullptr;
     rest_.clear();
     next_ = 0;
-    for (auto member : object) {
-      if (is_error(member.error())) return ParseFault::kSyntax;
-      const ParseFault fault = take(member.value_unsafe(), found);
-      if (fault != ParseFault::kNone) return fault;
-    }
-    // There is no place behind the end.
-    const char* behind = nullptr;
-    if (document.current_location().get(behind) != simdjson::OUT_OF_BOUNDS) return ParseFault::kSyntax;
+    const ParseFault fault = members(found);
+    if (fault != ParseFault::kNone) return fault;
+    if (places_ != end_) return ParseFault::kSyntax;
     return rest_.empty() ? ParseFault::kNone : keep_rest(found);
   }
 
@@ -64,24 +60,50 @@ class JsonParser final : public Parser {
     std::uint32_t column = 0;
     bool wanted = false;
   };
-
-  ParseFault take(ondemand::field member, FoundFields& found) {
-    const char* const key = member.key().raw();
-    const Known* known = next_ < known_.size() && is(known_[next_], key) ? &known_[next_] : find(key);
-    if (known == nullptr) known = learn(member, key);
-    if (known == nullptr) return ParseFault::kSyntax;
-    next_ = static_cast<std::size_t>(known - known_.data()) + 1;
-    const char* const key_begin = key - 1;
-    ValueKind kind{};
+  struct Found {
+    ParseFault fault = ParseFault::kNone;
+    ValueKind kind = ValueKind::kMissing;
     Slot slot = Slot::null();
-    const ParseFault fault = value(member.value(), '}', known->wanted, kind, slot);
-    if (fault != ParseFault::kNone || !known->wanted) return fault;
-    if (known->column != kRest) {
-      found.add(known->column, kind, slot);
-      return ParseFault::kNone;
-    }
-    rest_.append(rest_.empty() ? "{" : ",").append(key_begin, static_cast<std::size_t>(end_ - key_begin));
-    return ParseFault::kNone;
+  };
+
+  // What the next token begins with; 0 at the end.
+  char next() const { return places_ == end_ ? '\0' : text_[*places_]; }
+  bool take(char c) {
+    if (next() != c) return false;
+    ++places_;
+    return true;
+  }
+  // The next token, without the blanks behind it. REQUIRES: there is one.
+  std::string_view token() const {
+    const char* const begin = text_ + places_[0];
+    const char* end = text_ + places_[1];
+    while (end > begin && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r' || end[-1] == '\n')) --end;
+    return {begin, static_cast<std::size_t>(end - begin)};
+  }
+
+  ParseFault members(FoundFields& found) {
+    if (!take('{')) return ParseFault::kSyntax;
+    if (take('}')) return ParseFault::kNone;
+    do {
+      if (next() != '"') return ParseFault::kSyntax;
+      const char* const key = text_ + *places_ + 1;
+      const Known* known = next_ < known_.size() && is(known_[next_], key) ? &known_[next_] : find(key);
+      if (known == nullptr) known = learn(token());
+      if (known == nullptr) return ParseFault::kSyntax;
+      next_ = static_cast<std::size_t>(known - known_.data()) + 1;
+      ++places_;
+      if (!take(':')) return ParseFault::kSyntax;
+      const Found value = next_value(known->wanted);
+      if (value.fault != ParseFault::kNone) return value.fault;
+      if (!known->wanted) continue;
+      if (known->column != kRest) {
+        found.add(known->column, value.kind, value.slot);
+      } else {
+        rest_.append(rest_.empty() ? "{" : ",")
+            .append(key - 1, static_cast<std::size_t>(value_end_ - key + 1));
+      }
+    } while (take(','));
+    return take('}') ? ParseFault::kNone : ParseFault::kSyntax;
   }
 
   bool is(const Known& known, const char* key) const {
@@ -89,23 +111,16 @@ class JsonParser final : public Parser {
            std::memcmp(known.quoted.data(), key, known.quoted.size()) == 0;
   }
   const Known* find(const char* key) const {
-    for (const Known& known : known_) {
-      if (is(known, key)) return &known;
-    }
-    return nullptr;
+    const auto found = std::ranges::find_if(known_, [&](const Known& known) { return is(known, key); });
+    return found == known_.end() ? nullptr : &*found;
   }
-
-  const Known* learn(ondemand::field& member, const char* key) {
-    std::string_view name;
-    if (is_error(member.unescaped_key().get(name))) return nullptr;
-    Known known;
-    const char* end = key;
-    while (*end != '"') end += *end == '\\' ? 2 : 1;
-    known.quoted.assign(key, end + 1);
-    known.wanted = config_.wanted.has(name);
+  const Known* learn(std::string_view token) {
+    if (token.size() < 2 || token.back() != '"') return nullptr;
+    std::string_view name = token.substr(1, token.size() - 2);
+    if (name.find('\\') != std::string_view::npos && !unescape(token, name)) return nullptr;
+    Known known{std::string(token.substr(1)), 0, config_.wanted.has(name)};
     if (known.wanted) {
-      const Column* const column = columns_->find(name);
-      const bool room = column != nullptr || columns_->size() < config_.fields_max;
+      const bool room = columns_->has(name) || columns_->size() < config_.fields_max;
       known.column = room ? static_cast<std::uint32_t>(columns_->index_of(name)) : kRest;
     }
     if (known_.size() >= kKnownMax) known_.clear();
@@ -113,107 +128,84 @@ class JsonParser final : public Parser {
     return &known_.back();
   }
 
-  // Leaves end_ behind the value. A scalar that is not asked for its value on demand is passed by at the next
-  // one, whatever follows it: a comma must, or what closes.
-  ParseFault value(ondemand::value value, char closing, bool wanted, ValueKind& kind, Slot& slot) {
-    const std::string_view whole = value.raw_json_token();
-    const std::string_view token = trimmed(whole);
-    end_ = token.data() + token.size();
-    json_type type{};
-    if (is_error(value.type().get(type))) return ParseFault::kSyntax;
-    const char after = whole.data()[whole.size()];
-    const bool scalar = type != json_type::object && type != json_type::array;
-    if (scalar && after != ',' && after != closing) return ParseFault::kSyntax;
-    switch (type) {
-      case json_type::string:
-        return text(value, token, wanted, kind, slot);
-      case json_type::number:
-        kind = ValueKind::kNumber;
-        slot = Slot::of(columns_->ref(token));
-        return is_json_number(token) ? ParseFault::kNone : ParseFault::kSyntax;
-      case json_type::boolean:
-        kind = ValueKind::kBool;
-        slot = Slot::of(token == "true");
-        return token == "true" || token == "false" ? ParseFault::kNone : ParseFault::kSyntax;
-      case json_type::null:
-        kind = ValueKind::kNull;
-        return token == "null" ? ParseFault::kNone : ParseFault::kSyntax;
-      case json_type::object: {
-        ondemand::object object;
-        if (is_error(value.get_object().get(object))) return ParseFault::kSyntax;
-        return nested(object, kind, slot);
-      }
-      case json_type::array: {
-        ondemand::array array;
-        if (is_error(value.get_array().get(array))) return ParseFault::kSyntax;
-        return nested(array, kind, slot);
-      }
-    }
-    return ParseFault::kSyntax;
+  // Behind it, places_ is at the token after the value, and value_end_ where the value ends.
+  Found next_value(bool wanted) {
+    const char first = next();
+    if (first == '"') return string(wanted);
+    if (first == '{' || first == '[') return nested();
+    if (first == '\0') return {ParseFault::kSyntax};
+    const std::string_view text = token();
+    value_end_ = text.data() + text.size();
+    ++places_;
+    return scalar(text);
   }
 
-  ParseFault text(ondemand::value& value, std::string_view token, bool wanted, ValueKind& kind, Slot& slot) {
-    if (token.size() < 2 || token.back() != '"') return ParseFault::kSyntax;
-    const std::string_view inside = token.substr(1, token.size() - 2);
-    kind = ValueKind::kString;
-    if (inside.empty() || std::memchr(inside.data(), '\\', inside.size()) == nullptr) {
-      slot = Slot::of(columns_->ref(inside));
-      return ParseFault::kNone;
-    }
-    std::string_view unescaped;
-    if (is_error(value.get_string().get(unescaped))) return ParseFault::kSyntax;
-    if (!wanted) return ParseFault::kNone;
-    TextRef ref;
-    if (!columns_->copy(unescaped, ref)) return ParseFault::kTooLarge;
-    slot = Slot::of(ref);
-    return ParseFault::kNone;
+  Found scalar(std::string_view text) const {
+    if (text == "true" || text == "false")
+      return {ParseFault::kNone, ValueKind::kBool, Slot::of(text.size() == 4)};
+    if (text == "null") return {ParseFault::kNone, ValueKind::kNull, Slot::null()};
+    if (!is_json_number(text)) return {ParseFault::kSyntax};
+    return {ParseFault::kNone, ValueKind::kNumber, Slot::of(columns_->ref(text))};
   }
 
-  // First where it ends, then what is in it.
-  template <typename Nested>
-  ParseFault nested(Nested& nested, ValueKind& kind, Slot& slot) {
-    std::string_view whole;
-    if (is_error(nested.raw_json().get(whole)) || is_error(nested.reset().error()))
-      return ParseFault::kSyntax;
-    whole = trimmed(whole);
-    const ParseFault fault = validate(nested, 2);
-    end_ = whole.data() + whole.size();
-    kind = ValueKind::kJson;
-    slot = Slot::of(columns_->ref(whole));
-    return fault;
-  }
-  ParseFault validate(ondemand::array& array, std::size_t depth) {
-    for (auto element : array) {
-      if (is_error(element.error())) return ParseFault::kSyntax;
-      const ParseFault fault = validate(element.value_unsafe(), ']', depth);
-      if (fault != ParseFault::kNone) return fault;
+  Found string(bool wanted) {
+    const std::string_view text = token();
+    value_end_ = text.data() + text.size();
+    ++places_;
+    if (text.size() < 2 || text.back() != '"') return {ParseFault::kSyntax};
+    const std::string_view inside = text.substr(1, text.size() - 2);
+    if (!escaped_ || inside.find('\\') == std::string_view::npos)
+      return {ParseFault::kNone, ValueKind::kString, Slot::of(columns_->ref(inside))};
+    if (!wanted) {
+      std::string_view ignored;
+      return {unescape(text, ignored) ? ParseFault::kNone : ParseFault::kSyntax};
     }
-    return ParseFault::kNone;
+    char* const room = columns_->begin_text(text.size() + kStringSlack);
+    if (room == nullptr) return {ParseFault::kTooLarge};
+    const char* const end = unescape(text, room);
+    if (end == nullptr) return {ParseFault::kSyntax};
+    return {ParseFault::kNone, ValueKind::kString,
+            Slot::of(columns_->finish_text(static_cast<std::size_t>(end - room)))};
   }
-  ParseFault validate(ondemand::object& object, std::size_t depth) {
-    for (auto member : object) {
-      std::string_view name;
-      if (is_error(member.error()) || is_error(member.unescaped_key().get(name))) return ParseFault::kSyntax;
-      const ParseFault fault = validate(member.value().value_unsafe(), '}', depth);
-      if (fault != ParseFault::kNone) return fault;
-    }
-    return ParseFault::kNone;
+
+  // A string with its quotes; where the result ends, or null.
+  const char* unescape(std::string_view quoted, char* out) const {
+    return reinterpret_cast<const char*>(tokens_->parse_string(
+        reinterpret_cast<const std::uint8_t*>(quoted.data()) + 1, reinterpret_cast<std::uint8_t*>(out)));
   }
-  ParseFault validate(ondemand::value inner, char closing, std::size_t depth) {
+  bool unescape(std::string_view quoted, std::string_view& out) {
+    scratch_.resize(quoted.size() + kStringSlack);
+    const char* const end = unescape(quoted, scratch_.data());
+    if (end == nullptr) return false;
+    out = {scratch_.data(), static_cast<std::size_t>(end - scratch_.data())};
+    return true;
+  }
+
+  Found nested() {
+    const char* const begin = text_ + *places_;
+    const ParseFault fault = validate(1);
+    if (fault != ParseFault::kNone) return {fault};
+    value_end_ = text_ + places_[-1] + 1;
+    return {ParseFault::kNone, ValueKind::kJson,
+            Slot::of(columns_->ref({begin, static_cast<std::size_t>(value_end_ - begin)}))};
+  }
+  // An object or array, `depth` of them around it.
+  ParseFault validate(std::size_t depth) {
     if (depth >= kDepthMax) return ParseFault::kDepth;
-    json_type type{};
-    if (is_error(inner.type().get(type))) return ParseFault::kSyntax;
-    if (type == json_type::object) {
-      ondemand::object object;
-      return is_error(inner.get_object().get(object)) ? ParseFault::kSyntax : validate(object, depth + 1);
-    }
-    if (type == json_type::array) {
-      ondemand::array array;
-      return is_error(inner.get_array().get(array)) ? ParseFault::kSyntax : validate(array, depth + 1);
-    }
-    ValueKind kind{};
-    Slot slot = Slot::null();
-    return value(inner, closing, false, kind, slot);
+    const bool object = next() == '{';
+    const char closing = object ? '}' : ']';
+    ++places_;
+    if (take(closing)) return ParseFault::kNone;
+    do {
+      if (object) {
+        if (next() != '"' || string(false).fault != ParseFault::kNone || !take(':'))
+          return ParseFault::kSyntax;
+      }
+      const bool deeper = next() == '{' || next() == '[';
+      const ParseFault fault = deeper ? validate(depth + 1) : next_value(false).fault;
+      if (fault != ParseFault::kNone) return fault;
+    } while (take(','));
+    return take(closing) ? ParseFault::kNone : ParseFault::kSyntax;
   }
 
   ParseFault keep_rest(FoundFields& found) {
@@ -227,13 +219,19 @@ class JsonParser final : public Parser {
   static constexpr std::size_t kKnownMax = 1024;
 
   const JsonParserConfig config_;
-  ondemand::parser parser_;
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> tokens_;
   Columns* columns_ = nullptr;
   std::vector<Known> known_;
-  std::size_t next_ = 0;  // in known_: what is expected
-  const char* line_end_ = nullptr;
-  const char* end_ = nullptr;  // of the value that was taken last
   std::string rest_;
+  std::string scratch_;
+  // Of the line that is being parsed.
+  const char* text_ = nullptr;
+  const char* line_end_ = nullptr;
+  const std::uint32_t* places_ = nullptr;  // where the tokens begin, from the next one on
+  const std::uint32_t* end_ = nullptr;
+  const char* value_end_ = nullptr;
+  std::size_t next_ = 0;  // in known_: what is expected
+  bool escaped_ = false;  // there is a backslash
 };
 
 }  // namespace
