@@ -1,0 +1,135 @@
+// Goal: no line breaks a parser; whether a line is accepted, and what a field is, does not depend on which
+// fields are wanted; every text lies where it should. Method: the first byte chooses the parser, the rest are
+// lines; all fields at once beside each field alone.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "check.h"
+#include "parse/csv_parser.h"
+#include "parse/json_parser.h"
+#include "parse/key_value_parser.h"
+#include "parse/log_format_parser.h"
+#include "parse/regex_parser.h"
+#include "parse/time_format.h"
+
+using namespace logflume;
+
+namespace {
+
+constexpr std::uint8_t kParsers = 9;
+
+std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
+  switch (which % kParsers) {
+    case 0:
+      return std::move(*make_nginx_parser({"combined", std::move(wanted)}));
+    case 1:
+      return std::move(*make_nginx_parser(
+          {"$time_iso8601|$msec $upstream_status $upstream_response_time [$request] ${request_time}",
+           std::move(wanted)}));
+    case 2:
+      return std::move(*make_apache_parser({"combined", std::move(wanted)}));
+    case 3:
+      return std::move(*make_regex_parser(
+          {R"(^(?<level>\w+)(?: (?<code>[^ ]+))? (?<took>\S+)ms (?<ok>\S+)(?<text>.*))",
+           {{"code", FieldType::kInt}, {"took", FieldType::kDouble}, {"ok", FieldType::kBool}},
+           std::move(wanted)}));
+    case 4:
+    case 5: {
+      KeyValueParserConfig config;
+      config.bare_keys = which % kParsers == 4;
+      config.pair_separator = config.bare_keys ? ' ' : ';';
+      config.types = {{"n", FieldType::kInt}, {"d", FieldType::kDouble}, {"t", FieldType::kTimestamp}};
+      config.wanted = std::move(wanted);
+      return make_key_value_parser(std::move(config));
+    }
+    case 6:
+      return make_csv_parser({{"a", "n", "d", "b"},
+                              ',',
+                              {{"n", FieldType::kInt}, {"d", FieldType::kDouble}, {"b", FieldType::kBool}},
+                              std::move(wanted)});
+    default: {
+      JsonParserConfig config;
+      config.wanted = std::move(wanted);
+      return make_json_parser(std::move(config));
+    }
+  }
+}
+
+using Fields = std::map<std::string, std::string>;
+
+// By line; a fault as the field "".
+std::vector<Fields> parsed(Parser& parser, std::string_view lines) {
+  Columns columns;
+  FoundFields found;
+  columns.begin(lines, lines.size() + 1);
+  parser.begin(columns);
+  std::vector<Fields> all;
+  for (std::size_t begin = 0; begin <= lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', begin), lines.size());
+    found.clear();
+    const ParseFault fault = parser.parse(lines.substr(begin, end - begin), found);
+    begin = end + 1;
+    Fields& fields = all.emplace_back();
+    if (fault != ParseFault::kNone) {
+      fields[""] = to_text(fault);
+      continue;
+    }
+    const std::size_t row = all.size() - 1;
+    found.commit(columns, row);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const Column& column = columns.at(i);
+      const std::size_t at = column.find(row);
+      if (at == Column::kNone) continue;
+      const ValueKind kind = column.kind_at(at);
+      std::string text(1, static_cast<char>(kind));
+      const Slot slot = column.slot_at(at);
+      fields[column.name()] =
+          text + (is_text(kind) ? std::string(columns.text(slot.text)) : std::to_string(slot.integer));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::uint8_t which = data[0];
+  if (which % kParsers == 8) {
+    const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    const std::size_t line = std::min(text.find('\n'), text.size());
+    const auto format = TimeFormat::compile(text.substr(0, line), which % 7 * 60 - 180);
+    if (format) (void)format->parse(text.substr(std::min(line + 1, text.size())), 1767323045678000000);
+    return 0;
+  }
+  std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  text.resize(size - 1 + 64, '"');
+  const std::string_view lines(text.data(), size - 1);
+  const auto whole = parser(which, {});
+  const std::vector<Fields> all = parsed(*whole, lines);
+  std::map<std::string, bool> names;
+  for (const Fields& fields : all) {
+    for (const auto& [name, value] : fields) names[name] = true;
+  }
+  std::size_t looked_at = 0;
+  for (const auto& [name, ignored] : names) {
+    if (name.empty() || name == kRestField || ++looked_at > 20) continue;
+    const auto one = parser(which, {false, {name}});
+    const std::vector<Fields> alone = parsed(*one, lines);
+    FUZZ_CHECK(alone.size() == all.size());
+    for (std::size_t row = 0; row < all.size(); ++row) {
+      const auto expected = all[row].find(name);
+      const auto fault = all[row].find("");
+      FUZZ_CHECK(alone[row].size() == (expected != all[row].end() || fault != all[row].end() ? 1u : 0u));
+      if (fault != all[row].end())
+        FUZZ_CHECK(alone[row].count("") == 1 && alone[row].at("") == fault->second);
+      if (expected != all[row].end()) FUZZ_CHECK(alone[row].at(name) == expected->second);
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,83 @@
+#include "parse/regex_parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/nearest_name.h"
+#include "base/regex.h"
+
+namespace logflume {
+namespace {
+
+class RegexParser final : public Parser {
+ public:
+  RegexParser(Regex regex, const RegexParserConfig& config) : regex_(std::move(regex)) {
+    for (const Regex::Name& name : regex_.names()) {
+      const auto type = config.types.find(name.name);
+      const FieldType known = type == config.types.end() ? FieldType::kString : type->second;
+      // A value of a type is looked at also when nobody wants it: whether a line is accepted does not depend
+      // on that.
+      const bool wanted = config.wanted.has(name.name);
+      if (wanted || known != FieldType::kString) groups_.push_back({name.name, name.group, known, wanted, 0});
+    }
+  }
+
+  void begin(Columns& columns) override {
+    columns_ = &columns;
+    for (Group& group : groups_) {
+      if (group.wanted) group.column = columns.index_of(group.name);
+    }
+  }
+
+  ParseFault parse(std::string_view line, FoundFields& found) override {
+    const Regex::Answer answer = regex_.search(line, scratch_);
+    if (answer == Regex::Answer::kGaveUp) return ParseFault::kMatchLimit;
+    if (answer == Regex::Answer::kNo) return ParseFault::kSyntax;
+    for (const Group& group : groups_) {
+      const std::string_view text = Regex::group(line, scratch_, group.number);
+      if (text.data() == nullptr) continue;
+      ValueKind kind{};
+      Slot slot = Slot::null();
+      const ParseFault fault = field_value(*columns_, text, group.type, kind, slot);
+      if (fault != ParseFault::kNone) return fault;
+      if (group.wanted) found.add(group.column, kind, slot);
+    }
+    return ParseFault::kNone;
+  }
+
+ private:
+  struct Group {
+    std::string name;
+    std::size_t number;
+    FieldType type;
+    bool wanted;
+    std::size_t column;
+  };
+  const Regex regex_;
+  RegexScratch scratch_;
+  std::vector<Group> groups_;
+  Columns* columns_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Parser>> make_regex_parser(const RegexParserConfig& config) {
+  auto regex = Regex::compile(config.pattern);
+  if (!regex) return std::move(regex).error();
+  const auto wrong = [](std::string message) { return Error{Errc::kInvalidArgument, 0, std::move(message)}; };
+  if (regex->names().empty()) return wrong("it has no named group: (?<name>...)");
+  for (const auto& [name, type] : config.types) {
+    if (std::ranges::find(regex->names(), name, &Regex::Name::name) != regex->names().end()) continue;
+    std::vector<std::string> names;
+    for (const Regex::Name& known : regex->names()) names.push_back(known.name);
+    const std::string near = nearest_name(name, names);
+    return wrong(near.empty() ? fmt::format("it has no group \"{}\"", name)
+                              : fmt::format("it has no group \"{}\": did you mean {}?", name, near));
+  }
+  return std::unique_ptr<Parser>(std::make_unique<RegexParser>(std::move(*regex), config));
+}
+
+}  // namespace logflume
