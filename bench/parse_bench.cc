@@ -81,7 +81,7 @@ void parse(benchmark::State& state, Parser& parser, const Lines& lines) {
   FoundFields found;
   for (auto _ : state) {
     columns.begin(std::string_view(lines.text).substr(0, lines.bytes), lines.lines.size());
-    parser.begin(columns);
+    parser.begin(columns, 0);
     for (std::size_t row = 0; row < lines.lines.size(); ++row) {
       found.clear();
       if (parser.parse(lines.lines[row], found) == ParseFault::kNone) found.commit(columns, row);

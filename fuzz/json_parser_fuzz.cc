@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FoundFields found;
   const auto parser = make_json_parser({});
   columns.begin(lines, size + 1);
-  parser->begin(columns);
+  parser->begin(columns, 0);
   std::size_t row = 0;
   for (std::size_t begin = 0; begin <= size; ++row) {
     const std::size_t end = std::min(lines.find('\n', begin), size);

@@ -10,18 +10,21 @@
 #include <vector>
 
 #include "check.h"
+#include "parse/container_parsers.h"
 #include "parse/csv_parser.h"
 #include "parse/json_parser.h"
 #include "parse/key_value_parser.h"
 #include "parse/log_format_parser.h"
 #include "parse/regex_parser.h"
+#include "parse/syslog_parser.h"
 #include "parse/time_format.h"
 
 using namespace logflume;
 
 namespace {
 
-constexpr std::uint8_t kParsers = 9;
+constexpr std::uint8_t kParsers = 12;
+constexpr std::uint8_t kTimes = 8;  // no parser
 
 std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
   switch (which % kParsers) {
@@ -52,6 +55,12 @@ std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
                               ',',
                               {{"n", FieldType::kInt}, {"d", FieldType::kDouble}, {"b", FieldType::kBool}},
                               std::move(wanted)});
+    case 9:
+      return make_syslog_parser({-60, std::move(wanted)});
+    case 10:
+      return make_klog_parser({90, std::move(wanted)});
+    case 11:
+      return make_cri_parser(std::move(wanted));
     default: {
       JsonParserConfig config;
       config.wanted = std::move(wanted);
@@ -67,7 +76,7 @@ std::vector<Fields> parsed(Parser& parser, std::string_view lines) {
   Columns columns;
   FoundFields found;
   columns.begin(lines, lines.size() + 1);
-  parser.begin(columns);
+  parser.begin(columns, 0);
   std::vector<Fields> all;
   for (std::size_t begin = 0; begin <= lines.size();) {
     const std::size_t end = std::min(lines.find('\n', begin), lines.size());
@@ -100,7 +109,7 @@ std::vector<Fields> parsed(Parser& parser, std::string_view lines) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::uint8_t which = data[0];
-  if (which % kParsers == 8) {
+  if (which % kParsers == kTimes) {
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     const std::size_t line = std::min(text.find('\n'), text.size());
     const auto format = TimeFormat::compile(text.substr(0, line), which % 7 * 60 - 180);

@@ -16,7 +16,7 @@ class CsvParser final : public Parser {
     }
   }
 
-  void begin(Columns& columns) override {
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     for (std::size_t i = 0; i < values_.size(); ++i) {
       if (values_[i].wanted) values_[i].column = columns.index_of(config_.columns[i]);

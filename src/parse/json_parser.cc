@@ -27,7 +27,7 @@ class JsonParser final : public Parser {
       throw std::bad_alloc();
   }
 
-  void begin(Columns& columns) override {
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     known_.clear();
   }

@@ -44,7 +44,7 @@ class KeyValueParser final : public Parser {
  public:
   explicit KeyValueParser(KeyValueParserConfig config) : config_(std::move(config)) {}
 
-  void begin(Columns& columns) override {
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     known_.clear();
   }

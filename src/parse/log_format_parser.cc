@@ -126,7 +126,7 @@ class LogFormatParser final : public Parser {
     time_wanted_ = wanted.has("timestamp");
   }
 
-  void begin(Columns& columns) override {
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     places_.clear();
     for (std::size_t i = 0; i < format_.variables.size(); ++i)

@@ -68,8 +68,9 @@ class Parser {
  public:
   virtual ~Parser() = default;
 
-  // The columns that the next lines' fields go to. REQUIRES: they stay, and lines lie in their text or arena.
-  virtual void begin(Columns& columns) = 0;
+  // The columns that the next lines' fields go to; `now_ns`: when the lines were read, for times without a
+  // year. REQUIRES: the columns stay, and lines lie in their text or arena.
+  virtual void begin(Columns& columns, std::int64_t now_ns) = 0;
   // `line`, without its newline; columns.h says what may be read behind it. On a fault what was found is
   // void.
   virtual ParseFault parse(std::string_view line, FoundFields& found) = 0;

@@ -25,7 +25,7 @@ class RegexParser final : public Parser {
     }
   }
 
-  void begin(Columns& columns) override {
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     for (Group& group : groups_) {
       if (group.wanted) group.column = columns.index_of(group.name);

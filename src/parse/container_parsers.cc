@@ -1,0 +1,142 @@
+#include "parse/container_parsers.h"
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/civil_time.h"
+#include "parse/field_value.h"
+#include "parse/time_format.h"
+
+namespace logflume {
+namespace {
+
+// Fields with fixed names.
+template <std::size_t kCount>
+class FixedFields {
+ public:
+  FixedFields(const std::array<std::string_view, kCount>& names, const WantedFields& wanted) : names_(names) {
+    for (std::size_t i = 0; i < kCount; ++i) wanted_[i] = wanted.has(names[i]);
+  }
+  void begin(Columns& columns) {
+    columns_ = &columns;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      if (wanted_[i]) places_[i] = columns.index_of(names_[i]);
+    }
+  }
+  Columns& columns() { return *columns_; }
+  void add(FoundFields& found, std::size_t field, ValueKind kind, Slot slot) const {
+    if (wanted_[field]) found.add(places_[field], kind, slot);
+  }
+  void add(FoundFields& found, std::size_t field, std::string_view text) const {
+    if (wanted_[field]) found.add(places_[field], ValueKind::kString, Slot::of(columns_->ref(text)));
+  }
+  // One that is not in the line.
+  void add_made(FoundFields& found, std::size_t field, std::string_view text) const {
+    TextRef ref;
+    if (wanted_[field] && columns_->copy(text, ref))
+      found.add(places_[field], ValueKind::kString, Slot::of(ref));
+  }
+
+ private:
+  const std::array<std::string_view, kCount> names_;
+  std::array<bool, kCount> wanted_{};
+  std::array<std::size_t, kCount> places_{};
+  Columns* columns_ = nullptr;
+};
+
+class KlogParser final : public Parser {
+ public:
+  explicit KlogParser(const KlogParserConfig& config)
+      : fields_({"level", "timestamp", "thread_id", "source_file", "source_line", "message"}, config.wanted),
+        time_(*TimeFormat::compile("%m%d %H:%M:%S.%f", config.offset_minutes)) {}
+
+  void begin(Columns& columns, std::int64_t now_ns) override {
+    fields_.begin(columns);
+    now_ns_ = now_ns;
+  }
+
+  ParseFault parse(std::string_view line, FoundFields& found) override {
+    static constexpr std::array<std::pair<char, std::string_view>, 4> kLevels = {
+        {{'I', "info"}, {'W', "warning"}, {'E', "error"}, {'F', "fatal"}}};
+    constexpr std::size_t kTimeBytes = 20;  // "0102 03:04:05.678901"
+    if (line.size() < 1 + kTimeBytes) return ParseFault::kSyntax;
+    const auto* level = kLevels.begin();
+    while (level != kLevels.end() && level->first != line[0]) ++level;
+    if (level == kLevels.end()) return ParseFault::kSyntax;
+    const auto ns = time_.parse(line.substr(1, kTimeBytes), now_ns_);
+    if (!ns) return ParseFault::kTime;
+    std::string_view rest = line.substr(1 + kTimeBytes);
+    const std::size_t bracket = rest.find("] ");
+    const std::size_t end =
+        bracket == std::string_view::npos && rest.ends_with(']') ? rest.size() - 1 : bracket;
+    if (end == std::string_view::npos || !rest.starts_with(' ')) return ParseFault::kSyntax;
+    std::string_view head = rest.substr(0, end);
+    const std::size_t thread_at = head.find_first_not_of(' ');
+    const std::size_t thread_end = head.find(' ', thread_at);
+    const std::size_t colon = head.rfind(':');
+    if (thread_at == std::string_view::npos || thread_end == std::string_view::npos ||
+        colon == std::string_view::npos || colon < thread_end)
+      return ParseFault::kSyntax;
+    for (const auto& [field, text] : {std::pair{2, head.substr(thread_at, thread_end - thread_at)},
+                                      std::pair{4, head.substr(colon + 1)}}) {
+      ValueKind kind{};
+      Slot slot = Slot::null();
+      const ParseFault fault = field_value(fields_.columns(), text, FieldType::kInt, kind, slot);
+      if (fault != ParseFault::kNone) return fault;
+      fields_.add(found, static_cast<std::size_t>(field), kind, slot);
+    }
+    fields_.add_made(found, 0, level->second);
+    fields_.add(found, 1, ValueKind::kTimestamp, Slot::of(*ns));
+    fields_.add(found, 3, head.substr(thread_end + 1, colon - thread_end - 1));
+    fields_.add(found, 5, rest.substr(std::min(end + 2, rest.size())));
+    return ParseFault::kNone;
+  }
+
+ private:
+  FixedFields<6> fields_;
+  const TimeFormat time_;
+  std::int64_t now_ns_ = 0;
+};
+
+class CriParser final : public Parser {
+ public:
+  explicit CriParser(const WantedFields& wanted)
+      : fields_({"timestamp", "stream", "partial", "message"}, wanted) {}
+
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override { fields_.begin(columns); }
+
+  ParseFault parse(std::string_view line, FoundFields& found) override {
+    std::array<std::string_view, 3> words;
+    for (std::string_view& word : words) {
+      const std::size_t end = line.find(' ');
+      // A message that is empty may have lost its blank.
+      if (end == std::string_view::npos && &word != &words.back()) return ParseFault::kSyntax;
+      word = line.substr(0, end);
+      line.remove_prefix(std::min(word.size() + 1, line.size()));
+    }
+    const bool partial = words[2] == "P" || words[2].starts_with("P:");
+    if ((words[1] != "stdout" && words[1] != "stderr") ||
+        (!partial && words[2] != "F" && !words[2].starts_with("F:")))
+      return ParseFault::kSyntax;
+    const auto ns = parse_rfc3339(words[0]);
+    if (!ns) return ParseFault::kTime;
+    fields_.add(found, 0, ValueKind::kTimestamp, Slot::of(*ns));
+    fields_.add(found, 1, words[1]);
+    fields_.add(found, 2, ValueKind::kBool, Slot::of(partial));
+    fields_.add(found, 3, line);
+    return ParseFault::kNone;
+  }
+
+ private:
+  FixedFields<4> fields_;
+};
+
+}  // namespace
+
+std::unique_ptr<Parser> make_klog_parser(KlogParserConfig config) {
+  return std::make_unique<KlogParser>(config);
+}
+std::unique_ptr<Parser> make_cri_parser(WantedFields wanted) { return std::make_unique<CriParser>(wanted); }
+
+}  // namespace logflume

@@ -1,0 +1,23 @@
+// Lines as Kubernetes and container runtimes write them.
+#pragma once
+
+#include <memory>
+
+#include "parse/parser.h"
+
+namespace logflume {
+
+struct KlogParserConfig {
+  int offset_minutes = 0;  // of its times, which have neither offset nor year
+  WantedFields wanted;
+};
+
+// klog's lines, "I0102 03:04:05.678901   17 server.go:42] text": level (info, warning, error, fatal),
+// timestamp, thread_id, source_file, source_line, message.
+std::unique_ptr<Parser> make_klog_parser(KlogParserConfig config);
+
+// The lines of a container runtime (CRI), "2026-01-02T03:04:05.678Z stdout F text": timestamp, stream,
+// partial (the line goes on with the next one), message.
+std::unique_ptr<Parser> make_cri_parser(WantedFields wanted);
+
+}  // namespace logflume
