@@ -60,11 +60,14 @@ Lines json_lines() {
 Lines nginx_lines() {
   std::mt19937 random(1);
   std::string text;
+  std::size_t number = 0;
   while (text.size() < kTextBytes) {
-    text += "203.0.113." + std::to_string(random() % 256) + " - - [23/Nov/2026:07:36:5" +
-            std::to_string(random() % 10) + " +0000] \"GET /api/v1/items/" +
-            std::to_string(random() % 100000) + "?page=" + std::to_string(random() % 50) + " HTTP/1.1\" " +
-            (random() % 20 == 0 ? "404" : "200") + " " + std::to_string(random() % 50000) +
+    ++number;  // 100 lines a second
+    text += "203.0.113." + std::to_string(random() % 256) +
+            " - - [23/Nov/2026:07:36:" + std::to_string(10 + number / 100 % 50) +
+            " +0000] \"GET /api/v1/items/" + std::to_string(random() % 100000) +
+            "?page=" + std::to_string(random() % 50) + " HTTP/1.1\" " + (random() % 20 == 0 ? "404" : "200") +
+            " " + std::to_string(random() % 50000) +
             " \"https://shop.example/\" \"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 "
             "Firefox/140.0\"\n";
   }

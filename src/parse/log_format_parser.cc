@@ -1,6 +1,9 @@
 #include "parse/log_format_parser.h"
 
 #include <fmt/format.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -114,44 +117,69 @@ std::size_t unescape(std::string_view text, char* out) {
   return static_cast<std::size_t>(out - begin);
 }
 
+// The first `c`, or `end`. Values are short: a call of memchr costs more than most of them. REQUIRES: 15
+// bytes behind `end` may be read.
+const char* find_char(const char* at, const char* end, char c) {
+#if defined(__SSE2__)
+  const __m128i wanted = _mm_set1_epi8(c);
+  for (; at < end; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const int found = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
+    if (found != 0) return std::min(at + __builtin_ctz(static_cast<unsigned>(found)), end);
+  }
+  return end;
+#else
+  const auto* const found = static_cast<const char*>(std::memchr(at, c, static_cast<std::size_t>(end - at)));
+  return found == nullptr ? end : found;
+#endif
+}
+
 class LogFormatParser final : public Parser {
  public:
-  LogFormatParser(Format format, const WantedFields& wanted) : format_(std::move(format)) {
-    for (const Variable& variable : format_.variables) {
-      wanted_.push_back(wanted.has(variable.name));
-      if (variable.meaning == Meaning::kRequest) {
-        for (std::size_t i = 0; i < kRequestParts.size(); ++i) part_wanted_[i] = wanted.has(kRequestParts[i]);
-      }
+  LogFormatParser(Format format, const WantedFields& wanted) : begin_(std::move(format.begin)) {
+    bool has_request = false;
+    for (Variable& variable : format.variables) {
+      has_request = has_request || variable.meaning == Meaning::kRequest;
+      if (variable.meaning >= Meaning::kLocalTime) ++times_;
+      const bool is_wanted = wanted.has(variable.name);
+      steps_.push_back({std::move(variable), is_wanted, 0});
     }
-    time_wanted_ = wanted.has("timestamp");
+    // Of a name that comes twice the last one counts.
+    const auto takes = [&](std::string_view name, std::size_t from) {
+      return std::any_of(steps_.begin() + static_cast<std::ptrdiff_t>(from), steps_.end(),
+                         [&](const Step& step) { return step.variable.name == name; });
+    };
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      if (takes(steps_[i].variable.name, i + 1)) steps_[i].wanted = false;
+    }
+    for (std::size_t i = 0; i < kRequestParts.size(); ++i)
+      part_wanted_[i] = has_request && wanted.has(kRequestParts[i]) && !takes(kRequestParts[i], 0);
+    split_ = part_wanted_[0] || part_wanted_[1] || part_wanted_[2];
+    time_wanted_ = times_ > 0 && wanted.has("timestamp") && !takes("timestamp", 0);
   }
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
-    places_.clear();
-    for (std::size_t i = 0; i < format_.variables.size(); ++i)
-      places_.push_back(wanted_[i] ? columns.index_of(format_.variables[i].name) : 0);
-    const bool has_request = std::ranges::any_of(
-        format_.variables, [](const Variable& variable) { return variable.meaning == Meaning::kRequest; });
-    for (std::size_t i = 0; i < kRequestParts.size(); ++i)
-      part_places_[i] = has_request && part_wanted_[i] ? columns.index_of(kRequestParts[i]) : 0;
-    const bool has_time = std::ranges::any_of(
-        format_.variables, [](const Variable& variable) { return variable.meaning >= Meaning::kLocalTime; });
-    timestamp_place_ = has_time && time_wanted_ ? columns.index_of("timestamp") : 0;
+    for (Step& step : steps_) {
+      if (step.wanted) step.column = columns.index_of(step.variable.name);
+    }
+    for (std::size_t i = 0; i < kRequestParts.size(); ++i) {
+      if (part_wanted_[i]) part_columns_[i] = columns.index_of(kRequestParts[i]);
+    }
+    if (time_wanted_) timestamp_column_ = columns.index_of("timestamp");
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
-    if (!line.starts_with(format_.begin)) return ParseFault::kSyntax;
+    if (!begin_.empty() && !line.starts_with(begin_)) return ParseFault::kSyntax;
     escaped_ = std::memchr(line.data(), '\\', line.size()) != nullptr;
-    const char* at = line.data() + format_.begin.size();
+    const char* at = line.data() + begin_.size();
     const char* const end = line.data() + line.size();
-    for (std::size_t i = 0; i < format_.variables.size(); ++i) {
-      const Variable& variable = format_.variables[i];
-      const char* const value_end = find(at, end, variable);
+    for (const Step& step : steps_) {
+      const char* const value_end = find_end(at, end, step.variable);
       if (value_end == nullptr) return ParseFault::kSyntax;
       const std::string_view text(at, static_cast<std::size_t>(value_end - at));
-      at = value_end + variable.until.size();
-      const ParseFault fault = take(variable, i, text, found);
+      at = value_end + step.variable.until.size();
+      const ParseFault fault = take(step, text, found);
       if (fault != ParseFault::kNone) return fault;
     }
     return at == end ? ParseFault::kNone : ParseFault::kSyntax;
@@ -159,87 +187,97 @@ class LogFormatParser final : public Parser {
 
  private:
   static constexpr std::array<std::string_view, 3> kRequestParts = {"method", "path", "protocol"};
+  struct Step {
+    Variable variable;
+    bool wanted;
+    std::size_t column;
+  };
 
   // Where the text behind the variable begins; null when it is not there.
-  static const char* find(const char* at, const char* end, const Variable& variable) {
+  static const char* find_end(const char* at, const char* end, const Variable& variable) {
     const std::string& text = variable.until;
     if (text.empty()) return end;
     for (const char* const begin = at;; ++at) {
-      at = static_cast<const char*>(std::memchr(at, text[0], static_cast<std::size_t>(end - at)));
-      if (at == nullptr || static_cast<std::size_t>(end - at) < text.size()) return nullptr;
-      if (text.size() > 1 && std::memcmp(at + 1, text.data() + 1, text.size() - 1) != 0) continue;
+      at = find_char(at, end, text[0]);
+      if (static_cast<std::size_t>(end - at) < text.size()) return nullptr;
+      if (text.size() > 1 && std::string_view(at + 1, text.size() - 1) != std::string_view(text).substr(1))
+        continue;
       const bool goes_on = variable.list && text[0] == ' ' && at + 1 < end && at > begin &&
                            (at[-1] == ',' || at[-1] == ':' || at[1] == ':');
       if (!goes_on) return at;
     }
   }
 
-  ParseFault take(const Variable& variable, std::size_t index, std::string_view text, FoundFields& found) {
-    if (text == "-") {
-      if (wanted_[index]) found.add(places_[index], ValueKind::kNull, Slot::null());
+  ParseFault take(const Step& step, std::string_view text, FoundFields& found) {
+    if (text.size() == 1 && text[0] == '-') {
+      if (step.wanted) found.add_new(step.column, ValueKind::kNull, Slot::null());
       return ParseFault::kNone;
     }
     ValueKind kind = ValueKind::kString;
     Slot slot = Slot::null();
     ParseFault fault = ParseFault::kNone;
-    switch (variable.meaning) {
+    switch (step.variable.meaning) {
+      case Meaning::kText:
+        return take_text(step, text, found);
       case Meaning::kInt:
         fault = field_value(*columns_, text, FieldType::kInt, kind, slot);
         break;
       case Meaning::kDouble:
         // Of several upstreams there are several: "0.1, 0.2".
-        if (!is_json_number(text) ||
-            field_value(*columns_, text, FieldType::kDouble, kind, slot) != ParseFault::kNone)
-          return take_text(index, text, found);
-        break;
-      case Meaning::kRequest:
-        split_request(text, found);
-        return take_text(index, text, found);
-      case Meaning::kLocalTime:
-      case Meaning::kIsoTime:
-      case Meaning::kEpoch:
-        fault = take_time(variable.meaning, text, found);
-        if (fault != ParseFault::kNone) return fault;
-        if (variable.meaning != Meaning::kEpoch) return take_text(index, text, found);
+        if (!is_json_number(text)) return take_text(step, text, found);
         kind = ValueKind::kNumber;
         slot = Slot::of(columns_->ref(text));
         break;
-      case Meaning::kText:
-        return take_text(index, text, found);
+      case Meaning::kRequest:
+        if (split_) fault = split_request(text, found);
+        return fault != ParseFault::kNone ? fault : take_text(step, text, found);
+      case Meaning::kLocalTime:
+      case Meaning::kIsoTime:
+      case Meaning::kEpoch:
+        fault = take_time(step.variable.meaning, text, found);
+        if (fault != ParseFault::kNone) return fault;
+        if (step.variable.meaning != Meaning::kEpoch) return take_text(step, text, found);
+        kind = ValueKind::kNumber;
+        slot = Slot::of(columns_->ref(text));
+        break;
     }
-    if (fault == ParseFault::kNone && wanted_[index]) found.add(places_[index], kind, slot);
+    if (fault == ParseFault::kNone && step.wanted) found.add_new(step.column, kind, slot);
     return fault;
   }
 
-  ParseFault take_text(std::size_t index, std::string_view text, FoundFields& found) {
-    if (!wanted_[index]) return ParseFault::kNone;
-    return add_text(places_[index], text, found);
+  ParseFault take_text(const Step& step, std::string_view text, FoundFields& found) {
+    return step.wanted ? add_text(step.column, text, found) : ParseFault::kNone;
   }
-  ParseFault add_text(std::size_t place, std::string_view text, FoundFields& found) {
+  ParseFault add_text(std::size_t column, std::string_view text, FoundFields& found) {
     if (!escaped_ || text.find('\\') == std::string_view::npos) {
-      found.add(place, ValueKind::kString, Slot::of(columns_->ref(text)));
+      found.add_new(column, ValueKind::kString, Slot::of(columns_->ref(text)));
       return ParseFault::kNone;
     }
     char* const room = columns_->begin_text(text.size());
     if (room == nullptr) return ParseFault::kTooLarge;
-    found.add(place, ValueKind::kString, Slot::of(columns_->finish_text(unescape(text, room))));
+    found.add_new(column, ValueKind::kString, Slot::of(columns_->finish_text(unescape(text, room))));
     return ParseFault::kNone;
   }
 
   // "GET /a?b HTTP/1.1"; anything else, and there is everything in requests, has no parts.
-  void split_request(std::string_view text, FoundFields& found) {
-    if (!part_wanted_[0] && !part_wanted_[1] && !part_wanted_[2]) return;
-    const std::size_t first = text.find(' ');
-    const std::size_t last = text.rfind(' ');
-    if (first == std::string_view::npos || last == first || first == 0 || last + 1 == text.size()) return;
-    const std::string_view method = text.substr(0, first);
-    const std::string_view protocol = text.substr(last + 1);
-    if (!protocol.starts_with("HTTP/") || method.size() > 32) return;
-    const std::array<std::string_view, 3> parts = {method, text.substr(first + 1, last - first - 1),
-                                                   protocol};
+  ParseFault split_request(std::string_view text, FoundFields& found) {
+    const char* const end = text.data() + text.size();
+    const char* const first = find_char(text.data(), end, ' ');
+    const char* last = end;
+    while (last > first && last[-1] != ' ') --last;
+    if (first == end || last <= first + 1 || first == text.data() || last == end) return ParseFault::kNone;
+    const auto part = [](const char* begin, const char* stop) {
+      return std::string_view(begin, static_cast<std::size_t>(stop - begin));
+    };
+    const std::array<std::string_view, 3> parts = {part(text.data(), first), part(first + 1, last - 1),
+                                                   part(last, end)};
+    if (!parts[2].starts_with("HTTP/") || parts[0].size() > 32) return ParseFault::kNone;
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (part_wanted_[i]) (void)add_text(part_places_[i], parts[i], found);
+      if (!part_wanted_[i]) continue;
+      const ParseFault fault = add_text(part_columns_[i], parts[i], found);
+      if (fault != ParseFault::kNone) return fault;
     }
+    return ParseFault::kNone;
   }
 
   ParseFault take_time(Meaning meaning, std::string_view text, FoundFields& found) {
@@ -253,18 +291,24 @@ class LogFormatParser final : public Parser {
       last_time_text_ = text;
       last_time_ = *ns;
     }
-    if (time_wanted_) found.add(timestamp_place_, ValueKind::kTimestamp, Slot::of(last_time_));
+    if (!time_wanted_) return ParseFault::kNone;
+    if (times_ > 1) {
+      found.add(timestamp_column_, ValueKind::kTimestamp, Slot::of(last_time_));
+    } else {
+      found.add_new(timestamp_column_, ValueKind::kTimestamp, Slot::of(last_time_));
+    }
     return ParseFault::kNone;
   }
 
-  const Format format_;
-  std::vector<bool> wanted_;  // by variable
+  const std::string begin_;
+  std::vector<Step> steps_;
   std::array<bool, 3> part_wanted_{};
+  std::array<std::size_t, 3> part_columns_{};
+  bool split_ = false;  // one of these is wanted
   bool time_wanted_ = false;
+  std::size_t times_ = 0;
+  std::size_t timestamp_column_ = 0;
   Columns* columns_ = nullptr;
-  std::vector<std::size_t> places_;
-  std::array<std::size_t, 3> part_places_{};
-  std::size_t timestamp_place_ = 0;
   bool escaped_ = false;  // this line has a backslash
   std::string last_time_text_;
   std::int64_t last_time_ = 0;

@@ -51,6 +51,10 @@ class FoundFields {
     place = static_cast<std::uint32_t>(fields_.size());
     fields_.push_back({static_cast<std::uint32_t>(column), kind, slot});
   }
+  // Of a field that this line has not given before.
+  void add_new(std::size_t column, ValueKind kind, Slot slot) {
+    fields_.push_back({static_cast<std::uint32_t>(column), kind, slot});
+  }
   void clear() { fields_.clear(); }
   const std::vector<Field>& fields() const { return fields_; }
   // To the columns. REQUIRES: `row` is above all rows that these columns have.
