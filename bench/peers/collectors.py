@@ -178,8 +178,9 @@ class SyslogNg(Collector):
 
     @classmethod
     def version_environment(cls):
-        root = CACHE / 'syslog-ng/usr/lib'
-        return {**os.environ, 'LD_LIBRARY_PATH': f'{root}/x86_64-linux-gnu:{root}/syslog-ng'}
+        root = CACHE / 'syslog-ng'
+        folders = 'usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/syslog-ng'
+        return {**os.environ, 'LD_LIBRARY_PATH': ':'.join(f'{root}/{folder}' for folder in folders)}
 
     @classmethod
     def version(cls):
