@@ -1,5 +1,6 @@
 #include "parse/syslog_parser.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -233,6 +234,16 @@ class SyslogParser final : public Parser {
     if (rest.starts_with(' ')) rest.remove_prefix(1);
   }
 
+  // Where the word with this number, from 1, ends; several blanks may stand between two.
+  static std::size_t end_of_words(std::string_view text, std::size_t number) {
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < number && end < text.size(); ++i) {
+      const std::size_t begin = std::min(text.find_first_not_of(' ', end), text.size());
+      end = std::min(text.find(' ', begin), text.size());
+    }
+    return end;
+  }
+
   bool take_time(std::string_view& rest) {
     std::optional<std::int64_t> ns;
     if (!rest.empty() && is_digit(rest[0])) {
@@ -240,15 +251,15 @@ class SyslogParser final : public Parser {
     } else {
       // A star or dot before it: the sender's clock was not set.
       if (rest.starts_with('*') || rest.starts_with('.')) rest.remove_prefix(1);
-      constexpr std::size_t kBytes = 15, kBytesWithYear = 20;
-      ns = without_year_.parse(rest.substr(0, kBytes), now_ns_);
-      if (ns) {
-        rest.remove_prefix(kBytes);
-      } else {
-        ns = with_year_.parse(rest.substr(0, kBytesWithYear), now_ns_);
-        if (ns) rest.remove_prefix(kBytesWithYear);
+      for (const TimeFormat* const format : {&without_year_, &with_year_}) {
+        const std::size_t end = end_of_words(rest, format == &without_year_ ? 3 : 4);
+        std::string_view text = rest.substr(0, end);
+        if (text.ends_with(':')) text.remove_suffix(1);
+        ns = format->parse(text, now_ns_);
+        if (!ns) continue;
+        rest.remove_prefix(end);
+        break;
       }
-      if (rest.starts_with(':')) rest.remove_prefix(1);
     }
     if (ns) add_time(*ns);
     return ns.has_value();

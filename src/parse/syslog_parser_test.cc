@@ -67,6 +67,8 @@ TEST(SyslogParser, ReadsRfc3164AndItsDeviations) {
   EXPECT_THAT(parse_line(*parser, "*Jan  2 2024 03:04:05: host just a text"),
               UnorderedElementsAre(Pair("timestamp", "2024-01-02T03:04:05Z"), Pair("hostname", "\"host\""),
                                    Pair("message", "\"just a text\"")));
+  EXPECT_THAT(parse_line(*parser, "Jan 2 3:04:05"),
+              UnorderedElementsAre(Pair("timestamp", "2026-01-02T03:04:05Z"), Pair("message", "\"\"")));
   EXPECT_THAT(parse_line(*parser, "Jan  2 03:04:05 one"),
               UnorderedElementsAre(Pair("timestamp", "2026-01-02T03:04:05Z"), Pair("message", "\"one\"")));
   for (const char* line :
