@@ -5,6 +5,7 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 namespace logflume {
@@ -14,6 +15,22 @@ constexpr std::uint32_t kMatchLimit = 100'000;
 constexpr std::uint32_t kHeapLimitKib = 1024;
 constexpr std::size_t kJitStackBytes = 32 * 1024;
 constexpr std::size_t kJitStackBytesMax = 512 * 1024;
+
+bool is_ascii(std::string_view text) {
+  std::uint64_t seen = 0, last = 0;
+  std::size_t at = 0;
+  for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    seen |= word;
+  }
+  if (at < text.size()) std::memcpy(&last, text.data() + at, text.size() - at);
+  return ((seen | last) & 0x8080808080808080) == 0;
+}
+
+pcre2_code* compiled(std::string_view pattern, std::uint32_t options, int& error, PCRE2_SIZE& at) {
+  return ::pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                         options | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
+}
 
 }  // namespace
 
@@ -46,9 +63,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   int error = 0;
   PCRE2_SIZE at = 0;
   Regex made;
-  made.code_.reset(::pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at,
-                                   nullptr));
+  made.code_.reset(compiled(pattern, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, error, at));
   if (!made.code_) {
     PCRE2_UCHAR text[256] = {};
     ::pcre2_get_error_message(error, text, sizeof text);
@@ -57,6 +72,12 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   }
   // Without a JIT (an architecture that has none) the interpreter gives the same answers.
   (void)::pcre2_jit_compile(made.code_.get(), PCRE2_JIT_COMPLETE);
+  // (*UTF) and its like in a pattern, and properties of characters, are left to the other one.
+  if (is_ascii(pattern) && pattern.find("(*") == pattern.npos) {
+    PCRE2_SIZE ignored = 0;
+    made.ascii_.reset(compiled(pattern, PCRE2_NEVER_UTF, error, ignored));
+    if (made.ascii_ && ::pcre2_jit_compile(made.ascii_.get(), PCRE2_JIT_COMPLETE) != 0) made.ascii_.reset();
+  }
   std::uint32_t groups = 0, names = 0, entry_bytes = 0;
   PCRE2_SPTR table = nullptr;
   ::pcre2_pattern_info(made.code_.get(), PCRE2_INFO_CAPTURECOUNT, &groups);
@@ -78,16 +99,24 @@ Regex::Answer Regex::search(std::string_view text, RegexScratch& scratch, std::s
     if (!scratch.data_) throw std::bad_alloc();
     scratch.pairs_ = groups_ + 1;
   }
-  const int found = ::pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                                  0, scratch.data_.get(), scratch.context_.get());
+  const auto* const bytes = reinterpret_cast<PCRE2_SPTR>(text.data() == nullptr ? "" : text.data());
+  const int found = ascii_ && is_ascii(text) ? ::pcre2_jit_match(ascii_.get(), bytes, text.size(), from, 0,
+                                                                 scratch.data_.get(), scratch.context_.get())
+                                             : ::pcre2_match(code_.get(), bytes, text.size(), from, 0,
+                                                             scratch.data_.get(), scratch.context_.get());
   if (found >= 0) return Answer::kYes;
   return found == PCRE2_ERROR_NOMATCH ? Answer::kNo : Answer::kGaveUp;
 }
 
+const std::size_t* Regex::places(const RegexScratch& scratch) {
+  static_assert(kNowhere == PCRE2_UNSET);
+  return ::pcre2_get_ovector_pointer(scratch.data_.get());
+}
+
 std::string_view Regex::group(std::string_view text, const RegexScratch& scratch, std::size_t number) {
-  const PCRE2_SIZE* const places = ::pcre2_get_ovector_pointer(scratch.data_.get());
-  if (number >= scratch.pairs_ || places[2 * number] == PCRE2_UNSET) return {};
-  return text.substr(places[2 * number], places[2 * number + 1] - places[2 * number]);
+  const std::size_t* const found = places(scratch);
+  if (number >= scratch.pairs_ || found[2 * number] == kNowhere) return {};
+  return text.substr(found[2 * number], found[2 * number + 1] - found[2 * number]);
 }
 
 }  // namespace logflume

@@ -60,6 +60,10 @@ class Regex {
 
   // Whether, and where, it matches in `text`, at `from` or behind it.
   Answer search(std::string_view text, RegexScratch& scratch, std::size_t from = 0) const;
+  // After kYes: where each group begins and ends, two for each from the whole match on; kNowhere where it
+  // took no part in the match.
+  static constexpr std::size_t kNowhere = SIZE_MAX;
+  static const std::size_t* places(const RegexScratch& scratch);
   // After kYes: a group, 0 the whole match. A null view where it took no part in the match.
   static std::string_view group(std::string_view text, const RegexScratch& scratch, std::size_t number);
 
@@ -72,6 +76,9 @@ class Regex {
     void operator()(pcre2_real_code_8* code) const;
   };
   std::unique_ptr<pcre2_real_code_8, Free> code_;
+  // For texts that are ASCII, which need not be looked through for what is no UTF-8; null where the pattern
+  // means characters that are none, or there is no JIT.
+  std::unique_ptr<pcre2_real_code_8, Free> ascii_;
   std::size_t groups_ = 0;
   std::vector<Name> names_;
 };

@@ -57,6 +57,30 @@ TEST(Regex, PassesOverBytesThatAreNoText) {
   EXPECT_EQ(compiled("").search({}, scratch), Regex::Answer::kYes);
 }
 
+// Goal: a text that is ASCII, which is searched by a pattern compiled for that, gives what it would give
+// otherwise.
+TEST(Regex, IsTheSameForAsciiTexts) {
+  RegexScratch scratch;
+  for (const char* pattern :
+       {"a.c", "[^b]+$", "\\w+", "(?i)K", "\\x{e4}|b", "\\p{Lu}", "(*UTF)a", "^$", "\\bb", "\\s"}) {
+    const Regex regex = compiled(pattern);
+    for (const char* text : {"", "abc", "xx abc", "k", "B", "a b", "no"}) {
+      const std::string with = std::string(text).append(" \u00e4");
+      const Regex::Answer alone = regex.search(text, scratch);
+      std::string found;
+      if (alone == Regex::Answer::kYes) found = Regex::group(text, scratch, 0);
+      // The same text as a part of one that is not: up to its end nothing may differ, but for what looks at
+      // the end.
+      if (std::string_view(pattern).find('$') != std::string_view::npos || alone == Regex::Answer::kNo)
+        continue;
+      ASSERT_EQ(regex.search(with, scratch), Regex::Answer::kYes) << pattern << " in " << text;
+      EXPECT_EQ(Regex::group(with, scratch, 0).substr(0, found.size()), found) << pattern << " in " << text;
+    }
+  }
+  EXPECT_EQ(compiled("\\x{e4}").search("\u00e4", scratch), Regex::Answer::kYes);
+  EXPECT_EQ(compiled("\u00e4").search("x\u00e4", scratch), Regex::Answer::kYes);
+}
+
 TEST(Regex, GivesUpOnHostileText) {
   RegexScratch scratch;
   std::string text(40, 'a');

@@ -36,14 +36,20 @@ class RegexParser final : public Parser {
     const Regex::Answer answer = regex_.search(line, scratch_);
     if (answer == Regex::Answer::kGaveUp) return ParseFault::kMatchLimit;
     if (answer == Regex::Answer::kNo) return ParseFault::kSyntax;
+    const std::size_t* const places = Regex::places(scratch_);
     for (const Group& group : groups_) {
-      const std::string_view text = Regex::group(line, scratch_, group.number);
-      if (text.data() == nullptr) continue;
-      ValueKind kind{};
+      const std::size_t begin = places[2 * group.number];
+      if (begin == Regex::kNowhere) continue;
+      const std::string_view text(line.data() + begin, places[2 * group.number + 1] - begin);
+      ValueKind kind = ValueKind::kString;
       Slot slot = Slot::null();
-      const ParseFault fault = field_value(*columns_, text, group.type, kind, slot);
-      if (fault != ParseFault::kNone) return fault;
-      if (group.wanted) found.add(group.column, kind, slot);
+      if (group.type == FieldType::kString) {
+        slot = Slot::of(columns_->ref(text));
+      } else if (const ParseFault fault = field_value(*columns_, text, group.type, kind, slot);
+                 fault != ParseFault::kNone) {
+        return fault;
+      }
+      if (group.wanted) found.add_new(group.column, kind, slot);
     }
     return ParseFault::kNone;
   }
