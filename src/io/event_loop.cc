@@ -181,10 +181,13 @@ void EventLoop::run() {
   TimePoint polled = now;
   unsigned passes_since_poll = 0;
   while (!stopping_.load(std::memory_order_acquire)) {
-    const std::size_t done = run_posted() + run_agents(now);
+    const std::size_t posted = run_posted();  // first: is_idle() is of the agents' last pass
+    const std::size_t done = posted + run_agents(now);
     bool parked = false;
-    if (done != 0) {
-      idle.worked();
+    if (done != 0) idle.worked();
+    const bool may_park = done == 0 || (all_idle() && !has_input());
+    if (done != 0 && may_park) now = steady_now();
+    if (!may_park) {
       if (++passes_since_poll >= kPassesPerPoll || now - polled >= kPollInterval) {
         if (!watches_.empty()) poll();
         polled = now;
@@ -241,6 +244,10 @@ bool EventLoop::has_input() const {
   // Both pair with the releases in post() and stop().
   if (has_posted_.load(std::memory_order_acquire) || stopping_.load(std::memory_order_acquire)) return true;
   return std::any_of(agents_.begin(), agents_.end(), [](const Agent* agent) { return agent->has_input(); });
+}
+
+bool EventLoop::all_idle() const {
+  return std::all_of(agents_.begin(), agents_.end(), [](const Agent* agent) { return agent->is_idle(); });
 }
 
 void EventLoop::park(TimePoint now) {

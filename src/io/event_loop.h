@@ -29,6 +29,9 @@ class Agent {
   virtual ~Agent() = default;
   // Does a bounded amount of what there is to do. Returns how much; 0 when there was nothing.
   virtual std::size_t do_work(TimePoint now) = 0;
+  // True when the last do_work() has left nothing that another one would find before has_input(), the
+  // deadline or an event of a descriptor: the loop may park without asking again.
+  virtual bool is_idle() const { return false; }
   // True when do_work() would find something that another thread handed over. Asked after the loop has
   // announced that it parks, so that no hand-over is missed.
   virtual bool has_input() const { return false; }
@@ -96,6 +99,7 @@ class EventLoop {
   std::size_t run_agents(TimePoint now);
   std::size_t run_posted();
   bool has_input() const;
+  bool all_idle() const;
   void park(TimePoint now);
   void poll();
   int wait(Events& events, TimePoint deadline, TimePoint now);

@@ -51,12 +51,14 @@ class TestAgent : public Agent {
     passes_.fetch_add(1);
     return work ? work(now) : 0;
   }
+  bool is_idle() const override { return idle && idle(); }
   bool has_input() const override { return input && input(); }
   TimePoint deadline() const override { return due; }
 
   int passes() const { return passes_.load(); }
 
   std::function<std::size_t(TimePoint)> work;
+  std::function<bool()> idle;
   std::function<bool()> input;
   TimePoint due = kNever;
 
@@ -84,7 +86,7 @@ class TestEvent {
 
 // Goal: a hand-over wakes a parked loop, always.
 // Method: two loops send one element to and fro, so that one lost wake-up stops them; random pauses let the
-// receiver spin, yield or sleep when the element comes.
+// receiver spin, yield or sleep when the element comes. One of them parks right after its work.
 TEST(EventLoopTest, NeverMissesAWakeUp) {
   constexpr int kRounds = 20'000;
   std::array<SpscRing<int>, 2> rings{SpscRing<int>(1), SpscRing<int>(1)};
@@ -93,6 +95,7 @@ TEST(EventLoopTest, NeverMissesAWakeUp) {
   std::promise<void> finished;
   for (std::size_t i = 0; i < 2; ++i) {
     agents[i].input = [&, i] { return !rings[i].empty(); };
+    agents[i].idle = [i] { return i == 0; };
     agents[i].work = [&, i, random = std::mt19937(static_cast<unsigned>(i))](TimePoint) mutable {
       std::optional<int> item = rings[i].try_pop();
       if (!item) return std::size_t{0};
@@ -224,6 +227,81 @@ TEST(EventLoopTest, MakesFewPassesForEachEvent) {
   loop.stop();
   EXPECT_EQ(handled, kEvents);
   EXPECT_LT(agent.passes(), 100 * kEvents);
+}
+
+// An agent that says so is not asked a second time: a pass for each event, not two.
+TEST(EventLoopTest, ParksRightAfterAPassThatLeftNothing) {
+  constexpr int kEvents = 100;
+  TestAgent agent;
+  TestEvent event;
+  EventLoop loop("tail");
+  std::atomic<int> handled{0};
+  std::atomic<int> passes_before{0};
+  bool ready = false;
+  agent.work = [&](TimePoint) -> std::size_t {
+    if (!std::exchange(ready, false)) return 0;
+    handled.fetch_add(1);
+    handled.notify_one();
+    return 1;
+  };
+  agent.idle = [] { return true; };
+  loop.add(agent);
+  ASSERT_TRUE(loop.watch(event.fd(), EPOLLIN, [&](std::uint32_t) {
+    event.clear();
+    ready = true;
+  }));
+  loop.start();
+  for (int i = 0; i < kEvents; ++i) {
+    if (i == kEvents / 2) passes_before = agent.passes();  // by now it has stopped to spin
+    event.signal();
+    handled.wait(i);
+    std::this_thread::sleep_for(2ms);
+  }
+  loop.stop();
+  EXPECT_EQ(handled, kEvents);
+  EXPECT_LT(agent.passes() - passes_before, kEvents / 2 * 3 / 2);
+}
+
+// What a task has changed shows in the pass that follows it, whatever the agents said before.
+TEST(EventLoopTest, APostedTaskIsFollowedByAPassOfIdleAgents) {
+  constexpr int kTasks = 200;
+  TestAgent agent;
+  EventLoop loop("tasks");
+  bool given = false;
+  std::atomic<int> handled{0};
+  agent.work = [&](TimePoint) -> std::size_t {
+    if (!std::exchange(given, false)) return 0;
+    handled.fetch_add(1);
+    handled.notify_one();
+    return 1;
+  };
+  agent.idle = [] { return true; };
+  loop.add(agent);
+  loop.start();
+  for (int i = 0; i < kTasks; ++i) {
+    loop.post([&] { given = true; });
+    handled.wait(i);
+  }
+  EXPECT_EQ(handled, kTasks);
+}
+
+TEST(EventLoopTest, ALoopWhoseInputNeverEndsStillSeesItsDescriptors) {
+  TestAgent agent;
+  agent.work = [](TimePoint) -> std::size_t { return 1; };
+  agent.idle = [] { return true; };
+  agent.input = [] { return true; };
+  TestEvent event;
+  EventLoop loop("input");
+  std::promise<void> handled;
+  loop.add(agent);
+  ASSERT_TRUE(loop.watch(event.fd(), EPOLLIN, [&](std::uint32_t) {
+    event.clear();
+    handled.set_value();
+  }));
+  loop.start();
+  ASSERT_TRUE(run_on(loop, [] {}));
+  event.signal();
+  EXPECT_TRUE(done_in_time(handled.get_future()));
 }
 
 TEST(EventLoopTest, ABusyLoopStillSeesItsDescriptors) {

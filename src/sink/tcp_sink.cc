@@ -39,6 +39,7 @@ class TcpSink final : public Sink {
   bool has_input() const override {
     return may_take() && !starved_ && (encoding_.batch || !context_.inbox.empty());
   }
+  bool is_idle() const override { return was_open_ && first_unsent_ == pending_.size() && !encoding_.batch; }
   TimePoint deadline() const override { return deadline_; }
   void drain() override { draining_ = true; }
   bool drained() const override { return pending_.empty() && !encoding_.batch; }

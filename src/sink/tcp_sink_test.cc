@@ -20,6 +20,8 @@ namespace {
 class Place {
  public:
   explicit Place(bool listens) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int bytes = 4096;  // that it takes before anybody reads
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     sockaddr_in any{};
     any.sin_family = AF_INET;
     any.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
@@ -42,7 +44,7 @@ class TcpSinkTest : public testing::Test {
     sink_.reset();
   }
 
-  void start(std::vector<std::string> addresses, TcpLookUp look_up_name) {
+  void make(std::vector<std::string> addresses, TcpLookUp look_up_name) {
     TcpSinkConfig config;
     config.addresses = std::move(addresses);
     config.encoding = Encoding::kRaw;
@@ -50,6 +52,9 @@ class TcpSinkTest : public testing::Test {
     sink_ = make_tcp_sink(std::move(config), harness_.context(), std::move(look_up_name));
     const auto opened = sink_->open();
     ASSERT_TRUE(opened) << opened.error().text();
+  }
+  void start(std::vector<std::string> addresses, TcpLookUp look_up_name) {
+    make(std::move(addresses), std::move(look_up_name));
     harness_.loop.add(*sink_);
     harness_.loop.start();
   }
@@ -91,6 +96,29 @@ TEST_F(TcpSinkTest, GoesOnToTheNextAddressWhenNothingOfANameAnswers) {
   harness_.send("line\n");
   ASSERT_TRUE(all_acked());
   EXPECT_EQ(harness_.errors("connection"), 3u);
+}
+
+// Its loop may park after a pass in which all was sent; what the peer did not take asks for another pass.
+TEST_F(TcpSinkTest, IsIdleOnceAllIsSent) {
+  const Place live(true);
+  make({"live.example:1"},
+       [&](const HostPort&) -> Result<std::vector<SocketAddress>> { return std::vector{live.address()}; });
+  EXPECT_FALSE(sink_->is_idle());  // it has yet to connect
+  const auto pass_until_idle = [&](int passes_max) {
+    for (int i = 0; i < passes_max && !sink_->is_idle(); ++i) sink_->do_work(steady_now());
+    return sink_->is_idle();
+  };
+  EXPECT_TRUE(pass_until_idle(1000));
+  harness_.send("line\n");
+  EXPECT_TRUE(sink_->has_input());
+  sink_->do_work(steady_now());
+  EXPECT_TRUE(sink_->is_idle());
+  EXPECT_FALSE(sink_->has_input());
+  std::string much(255 * 1024, 'x');
+  much.back() = '\n';
+  for (int i = 0; i < 64; ++i) harness_.send(much);
+  for (int i = 0; i < 1000 && sink_->is_idle(); ++i) sink_->do_work(steady_now());
+  EXPECT_FALSE(sink_->is_idle());  // nobody reads
 }
 
 TEST(SocketAddressTest, NumericHostsAreLookedUpAsThemselves) {

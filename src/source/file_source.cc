@@ -59,6 +59,7 @@ class FileSource final : public Source, private DiscoveryListener {
   bool has_input() const override {
     return !stopped_ && (stop_requested_ || feeder_.room_returned() || (ahead_ && ahead_->has_news()));
   }
+  bool is_idle() const override { return is_idle_; }
   TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
   void stop_reading() override;
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
@@ -144,6 +145,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::deque<OpenEvent> open_events_;
   TimePoint now_{};
   TimePoint deadline_ = kNever;
+  bool is_idle_ = false;
   // Kernel events are not looked at more often, so that one look takes many.
   Duration between_looks_ = config_.coalesce;
   TimePoint next_poll_{};    // not before
@@ -802,6 +804,7 @@ void FileSource::plan(TimePoint now) {
   }
   if (!ready_->nobody_waits() || metrics_.lagging()) at = std::min(at, next_lag_refresh_);
   deadline_ = reading ? now : at;
+  is_idle_ = deadline_ > now;
   all_fed_.store(all_fed, std::memory_order_release);
 }
 
