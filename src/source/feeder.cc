@@ -77,6 +77,8 @@ bool Feeder::is_live(const TailedFile& file, std::uint64_t position) {
 bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
   const LogContent& content = *file.content;
   bool blocked = false;
+  groups.clear();
+  members_.clear();
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
     states_[i].blocked = false;
     if (states_[i].paused) continue;
@@ -87,13 +89,18 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
       states_[i].blocked = blocked = true;
       continue;
     }
-    const auto same = std::find_if(groups.begin(), groups.end(),
-                                   [&](const Group& group) { return group.position == cursor.fed_offset; });
-    if (same != groups.end()) {
-      same->members.push_back(i);
-    } else {
-      groups.push_back({cursor.fed_offset, UINT64_MAX, cursor.fed_seam, {i}});
-    }
+    members_.push_back(i);
+  }
+  const auto place = [&](std::size_t i) { return std::pair(content.cursors[i]->fed_offset, i); };
+  std::sort(members_.begin(), members_.end(),
+            [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+  for (auto first = members_.cbegin(); first != members_.cend();) {
+    const Cursor& cursor = *content.cursors[*first];
+    const auto end = std::find_if(first, members_.cend(), [&](std::size_t i) {
+      return content.cursors[i]->fed_offset != cursor.fed_offset;
+    });
+    groups.push_back({cursor.fed_offset, UINT64_MAX, cursor.fed_seam, {first, end}});
+    first = end;
   }
   if (groups.size() == 1 && !blocked) return false;
 
@@ -106,8 +113,6 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
       if (position > group.position) group.limit = std::min(group.limit, position);
     }
   }
-  std::sort(groups.begin(), groups.end(),
-            [](const Group& a, const Group& b) { return a.position < b.position; });
   return blocked;
 }
 

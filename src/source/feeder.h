@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "checkpoint/audit_journal.h"
@@ -27,7 +28,7 @@ class Feeder final : public PieceSink {
     std::uint64_t position = 0;
     std::uint64_t limit = 0;  // where the next sink stands
     Seam seam;
-    std::vector<std::size_t> members;  // outlets with room
+    std::span<const std::size_t> members;  // outlets with room; valid until the next plan()
   };
   using Groups = std::vector<Group>;
 
@@ -44,8 +45,8 @@ class Feeder final : public PieceSink {
   void disconnect(std::size_t index);
   void erase(std::size_t index);
 
-  // The groups that can be fed now, those who are behind first. True when a sink has no room: `content` is to
-  // be looked at again when room_returned(), or at retry_at().
+  // `groups`: those that can be fed now, those who are behind first. True when a sink has no room: `content`
+  // is to be looked at again when room_returned(), or at retry_at().
   bool plan(const TailedFile& file, TimePoint now, Groups& groups);
   TimePoint retry_at(TimePoint now) const;
 
@@ -87,6 +88,7 @@ class Feeder final : public PieceSink {
   Counter& truncated_events_;
   const std::shared_ptr<JournalFeed> journal_;  // null: nobody keeps one
   std::vector<State> states_;
+  std::vector<std::size_t> members_;  // of the groups of the last plan()
   TailedFile* file_ = nullptr;
   const Group* group_ = nullptr;
   FileRange fed_;

@@ -1,6 +1,7 @@
 // Who is fed, who waits, and who is told when room returns.
 #include "source/feeder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "event/memory_budget.h"
@@ -81,7 +82,7 @@ TEST_F(FeederTest, SinksAtOnePositionShareARead) {
   Feeder::Groups groups;
   EXPECT_FALSE(feeder_.plan(app, now_, groups));
   ASSERT_EQ(groups.size(), 1u);
-  EXPECT_EQ(groups[0].members, (std::vector<std::size_t>{0, 1}));
+  EXPECT_THAT(groups[0].members, testing::ElementsAre(0, 1));
 }
 
 TEST_F(FeederTest, ASinkWithoutRoomIsWaitedForAMomentAndThenLeft) {
@@ -95,7 +96,7 @@ TEST_F(FeederTest, ASinkWithoutRoomIsWaitedForAMomentAndThenLeft) {
 
   EXPECT_TRUE(feeder_.plan(app, now_ + Feeder::kGrace, groups));
   ASSERT_EQ(groups.size(), 1u);
-  EXPECT_EQ(groups[0].members, (std::vector<std::size_t>{0}));
+  EXPECT_THAT(groups[0].members, testing::ElementsAre(0));
 }
 
 // The room was seen while another file was looked at, and those that wait for it were never told: a sink that
@@ -113,10 +114,9 @@ TEST_F(FeederTest, RoomThatOneFileFindsIsToldToThoseThatWait) {
   second_.done(kSinkBytes);
   TailedFile other = file(7, 7);
   other.behind = true;
-  groups.clear();
   feeder_.plan(other, now_ + Feeder::kGrace, groups);
   ASSERT_EQ(groups.size(), 1u);
-  EXPECT_EQ(groups[0].members, (std::vector<std::size_t>{1}));
+  EXPECT_THAT(groups[0].members, testing::ElementsAre(1));
   EXPECT_TRUE(feeder_.room_returned());
   EXPECT_TRUE(feeder_.take_room_returned(now_ + Feeder::kGrace));
   EXPECT_FALSE(feeder_.take_room_returned(now_ + Feeder::kGrace));  // told once
@@ -133,10 +133,12 @@ TEST_F(FeederTest, ALiveLineDoesNotWaitForRoomForABacklog) {
 
   TailedFile live = file(30, 20);
   live.behind = false;
-  groups.clear();
   EXPECT_FALSE(feeder_.plan(live, now_, groups));
   ASSERT_EQ(groups.size(), 1u + 1u);
+  EXPECT_EQ(groups[0].position, 20u);
+  EXPECT_THAT(groups[0].members, testing::ElementsAre(1));
   EXPECT_EQ(groups[1].position, 30u);
+  EXPECT_THAT(groups[1].members, testing::ElementsAre(0));
 }
 
 }  // namespace

@@ -129,6 +129,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::unique_ptr<Orphans> orphans_;
   Discovery discovery_;
   Feeder feeder_;
+  Feeder::Groups groups_;  // of the file that is served; kept for its capacity
   FileMetrics metrics_;
   FileRecords records_;
   Losses losses_;
@@ -503,7 +504,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
       if (file.place == TailedFile::Place::kNamed) handles_->close(file);
       return Turn::kDone;
     }
-    Feeder::Groups groups;
+    Feeder::Groups& groups = groups_;
     const bool blocked = feeder_.plan(file, now, groups);
     if (file.archive) {
       std::erase_if(groups, [&](const auto& group) { return group.position >= file.archive->size_bytes(); });
@@ -674,7 +675,8 @@ void FileSource::keep_one_group(TailedFile& file, Feeder::Groups& groups, TimePo
     ready_->wait(file, now + kErrorRetry);
     return;
   }
-  groups = Feeder::Groups{*chosen};
+  groups.erase(chosen + 1, groups.end());
+  groups.erase(groups.begin(), chosen);
 }
 
 FileSource::Turn FileSource::failed(TailedFile& file, const Error& error, TimePoint now) {

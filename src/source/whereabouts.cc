@@ -31,6 +31,7 @@ std::optional<std::string> Whereabouts::find(const std::string& directory, FileK
 }
 
 void Whereabouts::forget() {
+  if (!directory_) return;
   directory_.reset();
   paths_ = {};
 }
