@@ -24,3 +24,11 @@ def test_tls_is_verified_against_its_own_authority(world, tmp_path):
         agent = world.start()
         until(lambda: receiver.lines() == numbered(1, 20_000).splitlines(), lambda: f'{len(receiver.lines())} lines', 40)
         assert agent.stop() == 0
+
+
+def test_a_run_to_the_end_waits_for_no_linger(world):
+    with contextlib.closing(HttpReceiver(world.path('received.log'))) as receiver:
+        world.write('a.log', numbered(1, 20_000))
+        world.config(sinks={'web': {'type': 'http', 'uri': receiver.uri, 'encoding': 'raw', 'batch': {'linger': '1h'}}})
+        world.run_to_end()
+        assert receiver.lines() == numbered(1, 20_000).splitlines()

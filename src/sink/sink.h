@@ -124,7 +124,8 @@ struct SinkContext {
 class Sink : public Agent {
  public:
   virtual Result<void> open() = 0;
-  // Sends what waits for its linger now, and from now on. Called once, on the loop's thread, at the stop.
+  // Sends what waits for its linger now, and from now on. On the loop's thread, at the stop or before; again
+  // changes nothing.
   virtual void drain() = 0;
   // Nothing taken from the inbox is unfinished.
   virtual bool drained() const = 0;

@@ -63,9 +63,8 @@ class FileSource final : public Source, private DiscoveryListener {
   TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
   void stop_reading() override;
   bool stopped() const override { return stopped_.load(std::memory_order_acquire); }
-  bool exhausted() const override {
-    return all_fed_.load(std::memory_order_acquire) && feeder_.all_acknowledged();
-  }
+  bool all_fed() const override { return all_fed_.load(std::memory_order_acquire); }
+  bool exhausted() const override { return all_fed() && feeder_.all_acknowledged(); }
   std::uint64_t lag_bytes() const override { return metrics_.lag_bytes(); }
   void pause(const std::string& sink) override;
   void connect(Outlet outlet, const CheckpointContent& stored) override;

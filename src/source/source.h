@@ -102,7 +102,9 @@ class Source : public Agent {
   virtual void stop_reading() = 0;
   // From any thread: nothing more is fed.
   virtual bool stopped() const = 0;
-  // From any thread, with until_eof: everything was read to its end, fed and acknowledged.
+  // From any thread, with until_eof: everything was read to its end and fed.
+  virtual bool all_fed() const = 0;
+  // The same, and acknowledged.
   virtual bool exhausted() const = 0;
   // From any thread: bytes known to be there and not read, about.
   virtual std::uint64_t lag_bytes() const = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "buffer/buffer_state.h"
 #include "config/difference.h"
 #include "topology/components.h"
@@ -104,6 +106,11 @@ void SinkUnit::run() {
   runs_ = true;
   if (buffer_) buffer_->start();
   loop_->call([this] { loop_->add(*sink_); });
+}
+
+void SinkUnit::stop_lingering() {
+  if (buffer_ || !std::exchange(lingers_, false)) return;
+  loop_->post([sink = sink_.get()] { sink->drain(); });
 }
 
 void SinkUnit::drain() {

@@ -49,7 +49,10 @@ class SinkUnit {
   void close(const std::string& source);
   // The thread runs the sink from now on. REQUIRES: open() succeeded.
   void run();
-  // What waits for its linger is sent now, and what its buffer has in memory made durable.
+  // What waits for its linger is sent now, and from now on. With a buffer on disk nothing changes: what is in
+  // there may be much.
+  void stop_lingering();
+  // The same with any buffer, and what that has in memory is made durable.
   void drain();
   void stop_threads();
   // The sink goes. With nothing in flight it leaves what it writes as the next one finds it best.
@@ -83,6 +86,7 @@ class SinkUnit {
   Shared& shared_;
   const std::shared_ptr<EventLoop> loop_;
   bool runs_ = false;
+  bool lingers_ = true;
   // In the order in which they must go, the last first.
   MemoryBudget encoded_;
   SinkLedger ledger_;

@@ -134,8 +134,12 @@ Result<void> Topology::apply(const Config& next, Duration patience) {
 
 bool Topology::intact() const { return impl_->intact; }
 
-bool Topology::exhausted() const {
+bool Topology::exhausted() {
   const Graph& graph = impl_->graph;
+  if (std::all_of(graph.sources().begin(), graph.sources().end(),
+                  [](const auto& item) { return item.second->source().all_fed(); })) {
+    for (const auto& [name, unit] : graph.sinks()) unit->stop_lingering();
+  }
   return std::all_of(graph.sources().begin(), graph.sources().end(),
                      [](const auto& item) { return item.second->source().exhausted(); }) &&
          graph.all_acknowledged() &&

@@ -31,8 +31,9 @@ class Topology {
   // False when apply() failed and what had been stopped for it could not be started again: `why` is in the
   // log, and there is nothing left to do but to stop.
   bool intact() const;
-  // With until_eof: everything was read, delivered and acknowledged.
-  bool exhausted() const;
+  // With until_eof: everything was read, delivered and acknowledged. Where it was read, sinks let nothing
+  // linger from now on.
+  bool exhausted();
   // Stops reading, lets the sinks finish what was read, for at most `timeout`, and commits the checkpoints.
   // False when something that was read was not acknowledged: the next start reads it again. `hurry` is asked
   // every few milliseconds: true ends the wait.
