@@ -16,7 +16,7 @@ BodyCompressor::~BodyCompressor() {
   for (std::size_t working = working_; working != 0; working = working_) working_.wait(working);
 }
 
-std::shared_ptr<CompressedBody> BodyCompressor::compress(std::string body) {
+std::shared_ptr<CompressedBody> BodyCompressor::compress(RequestBody body) {
   auto compressed = std::make_shared<CompressedBody>();
   if (parallel_ == 1 || body.size() < kWorkerBytesMin) {
     compressed->body_ = compress_now(body);
@@ -33,9 +33,10 @@ std::shared_ptr<CompressedBody> BodyCompressor::compress(std::string body) {
   return compressed;
 }
 
-std::string BodyCompressor::compress_now(const std::string& body) {
+std::string BodyCompressor::compress_now(const RequestBody& body) {
   std::unique_ptr<Compressor> compressor = take_compressor();
-  std::string out = compressor->compress(body);
+  std::string out =
+      body.pieces.empty() ? compressor->compress(body.bytes) : compressor->compress(body.pieces);
   give_back(std::move(compressor));
   return out;
 }

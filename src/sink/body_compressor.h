@@ -12,6 +12,7 @@
 #include "io/worker_pool.h"
 #include "ring/parker.h"
 #include "sink/compress.h"
+#include "sink/request_builder.h"
 #include "sink/sink_config.h"
 
 namespace logflume {
@@ -46,12 +47,13 @@ class BodyCompressor {
   // How many large bodies are worth having on their way at a time: 1 where a worker would only take the
   // caller's core.
   std::size_t parallel() const { return parallel_; }
-  std::shared_ptr<CompressedBody> compress(std::string body);
+  // What it is pieces of must stay until it is done.
+  std::shared_ptr<CompressedBody> compress(RequestBody body);
 
  private:
   std::unique_ptr<Compressor> take_compressor();
   void give_back(std::unique_ptr<Compressor> compressor);
-  std::string compress_now(const std::string& body);
+  std::string compress_now(const RequestBody& body);
 
   const Compression compression_;
   const std::optional<int> level_;

@@ -16,6 +16,12 @@ constexpr std::size_t kStepBytes = 64 * 1024;
 // Kept for the next text; what a giant one needed is given back.
 constexpr std::size_t kScratchBytesMax = 2 * 1024 * 1024;
 
+std::size_t total_bytes(std::span<const std::string_view> pieces) {
+  std::size_t total = 0;
+  for (const std::string_view piece : pieces) total += piece.size();
+  return total;
+}
+
 class GzipCompressor final : public Compressor {
  public:
   explicit GzipCompressor(int level) {
@@ -46,10 +52,11 @@ class GzipCompressor final : public Compressor {
     reset();
   }
 
-  std::string compress(std::string_view text) override {
+  using Compressor::compress;
+  std::string compress(std::span<const std::string_view> pieces) override {
     std::string out;
-    out.reserve(::deflateBound(&stream_, text.size()));
-    append(text, out);
+    out.reserve(::deflateBound(&stream_, total_bytes(pieces)));
+    for (const std::string_view piece : pieces) append(piece, out);
     finish(out);
     out.shrink_to_fit();
     return out;
@@ -97,8 +104,10 @@ class ZstdCompressor final : public Compressor {
     }
   }
 
-  std::string compress(std::string_view text) override {
+  using Compressor::compress;
+  std::string compress(std::span<const std::string_view> pieces) override {
     // The same memory each time: pages that are new each time cost a tenth of what is done in them.
+    const std::string_view text = pieces.size() == 1 ? pieces[0] : gather(pieces);
     if (const std::size_t bound = ::ZSTD_compressBound(text.size()); scratch_.size() < bound)
       scratch_.resize(bound);
     const std::size_t size =
@@ -106,6 +115,7 @@ class ZstdCompressor final : public Compressor {
     if (::ZSTD_isError(size)) throw std::bad_alloc();
     std::string out(scratch_, 0, size);
     if (scratch_.size() > kScratchBytesMax) scratch_ = {};
+    if (gathered_.capacity() > kScratchBytesMax) gathered_ = {};
     return out;
   }
 
@@ -124,7 +134,16 @@ class ZstdCompressor final : public Compressor {
     return left;
   }
 
+  // In one piece, as it is compressed at once: its matches then reach over all of it.
+  std::string_view gather(std::span<const std::string_view> pieces) {
+    gathered_.clear();
+    gathered_.reserve(total_bytes(pieces));
+    for (const std::string_view piece : pieces) gathered_ += piece;
+    return gathered_;
+  }
+
   ZSTD_CCtx* context_;
+  std::string gathered_;
   std::string scratch_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,9 @@ class Compressor {
   // Completes the gzip member or zstd frame; the next append() begins a new one. Members and frames may be
   // concatenated: readers take them as one stream.
   virtual void finish(std::string& out) = 0;
-  // A whole member or frame of its own. REQUIRES: none was begun.
-  virtual std::string compress(std::string_view text) = 0;
+  // The pieces, one behind the other, as a whole member or frame of its own. REQUIRES: none was begun.
+  virtual std::string compress(std::span<const std::string_view> pieces) = 0;
+  std::string compress(std::string_view text) { return compress(std::span(&text, 1)); }
   // Drops what was begun; the next append() begins a new member or frame.
   virtual void reset() = 0;
 };

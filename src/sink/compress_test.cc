@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string_view>
+#include <vector>
 
 #include "sink/decompress_for_test.h"
 
@@ -42,6 +44,20 @@ TEST_P(CompressTest, WholeTextsRoundTripAtEachLevel) {
     const std::size_t bytes = compressor->compress(text).size();
     EXPECT_NE(bytes, easy);
     easy = bytes;
+  }
+}
+
+TEST_P(CompressTest, PiecesAreOneText) {
+  const std::string text = log_text(3'000'000);
+  const auto compressor = Compressor::make(GetParam());
+  for (const std::size_t bytes : {3'000'000U, 100U}) {  // the second time in memory that is there
+    const std::string_view whole = std::string_view(text).substr(0, bytes);
+    std::vector<std::string_view> pieces;
+    for (std::size_t at = 0; at < whole.size(); at += 70'001) pieces.push_back(whole.substr(at, 70'001));
+    pieces.emplace_back();
+    const std::string out = compressor->compress(pieces);
+    EXPECT_EQ(decompress_all(GetParam(), out), whole);
+    EXPECT_EQ(out, compressor->compress(whole));
   }
 }
 

@@ -111,8 +111,9 @@ class HttpSink final : public Sink {
   Counter& retries_;
   HttpClient client_;
   HttpTarget target_;
-  std::unique_ptr<BodyCompressor> compressor_;  // none: bodies go as they are
   std::vector<std::unique_ptr<Lane>> lanes_;
+  // None: bodies go as they are. It reads what the lanes hold, so it goes before them.
+  std::unique_ptr<BodyCompressor> compressor_;
   std::optional<Delivery> held_;  // its lane has enough to do
   std::size_t lanes_failing_ = 0;
   TimePoint paused_until_{};  // the server asked to be left alone
@@ -224,13 +225,16 @@ std::size_t HttpSink::queue(Lane& lane, TimePoint now) {
 }
 
 Lane::Queued HttpSink::prepare_body(Request request) {
-  if (!compressor_) return {std::move(request), nullptr};
+  if (!compressor_) {
+    request.body.gather();
+    return {std::move(request), nullptr};
+  }
   auto compressed = compressor_->compress(std::move(request.body));
   return {std::move(request), std::move(compressed)};
 }
 
 void HttpSink::take_body(Lane::Queued& queued) {
-  queued.request.body = queued.compressed->take();
+  queued.request.body = {queued.compressed->take(), {}};
   queued.request.reserved.shrink(queued.request.body.size());
   queued.compressed = nullptr;
 }
@@ -261,8 +265,8 @@ void HttpSink::send(Lane& lane) {
   lane.answer = {};
   lane.curl_error[0] = '\0';
   CURL* const easy = lane.easy.get();
-  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());  // not copied
-  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.bytes.data());  // not copied
+  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.bytes.size()));
   if (auto started = client_.start(easy); !started) {
     retry(lane, "connection", target_.shown_uri() + ": " + started.error().text(), {});
     return;

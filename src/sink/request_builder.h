@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Framing {
 
   static Framing newlines() { return {"", "", "\n", ""}; }
   static Framing json_array() { return {"[", ",", "", "]"}; }
+  bool is_newlines() const { return begin.empty() && separator.empty() && event_end == "\n" && end.empty(); }
 };
 
 // A delivery whose events are spread over requests.
@@ -43,11 +45,21 @@ struct RequestPart {
   std::uint32_t last = 0;
 };
 
+// Bytes of its own or, where nothing has to be encoded, pieces of batches, which must stay as long.
+struct RequestBody {
+  std::string bytes;
+  std::vector<std::string_view> pieces;
+
+  std::size_t size() const;
+  // Copies the pieces into `bytes`, and returns these.
+  const std::string& gather();
+};
+
 // One body, and whose events are in it.
 struct Request {
   explicit Request(MemoryBudget& budget) : reserved(budget) {}
 
-  std::string body;
+  RequestBody body;
   std::uint64_t events = 0;
   std::uint64_t wire_bytes = 0;  // of the body before compression
   std::vector<RequestPart> parts;
@@ -109,9 +121,18 @@ class RequestBuilder {
 
  private:
   void fill(TimePoint now);
+  void fill_encoded(const Batch& batch);
+  void fill_as_it_is(const Batch& batch);
+  bool goes_as_it_is(const Batch& batch) const {
+    return framing_.is_newlines() && encoder_.is_identity(batch);
+  }
+  void append_run(Request& request, const Batch& batch, std::size_t at, std::size_t bytes,
+                  std::uint32_t events);
   bool append_event(Request& request, std::size_t index, bool forced);
   bool append_giant(Request& request, std::size_t index, bool forced);
+  bool reserve(Request& request, std::size_t bytes, bool forced);
   bool make_room(Request& request, std::size_t bytes, bool forced);
+  std::size_t room(const Request& request) const { return request.reserved.bytes() / bodies_; }
   void complete(Request& request);
   void begin(const Batch& batch);
   Request encode(std::vector<RequestPart> parts);
@@ -125,6 +146,7 @@ class RequestBuilder {
 
   std::deque<std::shared_ptr<SharedDelivery>> waiting_;  // the first one perhaps partly in open_
   std::uint32_t next_event_ = 0;                         // of the first one
+  std::size_t next_byte_ = 0;                            // where that begins, if it goes as it is
   Request open_;
   bool full_ = false;
   bool another_full_one_ = false;  // most likely, as the last one was

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "sink/sink_test_fixture.h"
@@ -10,17 +12,6 @@ namespace logflume {
 namespace {
 
 BatchEncoder raw_encoder() { return BatchEncoder(Encoding::kRaw, "host", {}); }
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    lines.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
 
 class RequestBuilderTest : public testing::Test {
  protected:
@@ -50,7 +41,7 @@ TEST_F(RequestBuilderTest, WaitsForItsLinger) {
   EXPECT_EQ(builder.deadline(), start_ + 500ms);
   ASSERT_TRUE(builder.ready(start_ + 500ms));
   Request request = builder.take(start_ + 500ms);
-  EXPECT_EQ(request.body, "a\nb\n");
+  EXPECT_EQ(request.body.gather(), "a\nb\n");
   EXPECT_EQ(request.events, 2u);
   EXPECT_EQ(request.wire_bytes, 4u);
   EXPECT_TRUE(builder.empty());
@@ -74,7 +65,7 @@ TEST_F(RequestBuilderTest, ADeliveryIsFinishedWithItsLastRequest) {
   std::vector<Request> requests;
   while (builder.ready(start_)) requests.push_back(builder.take(start_));
   ASSERT_EQ(requests.size(), 3u);
-  EXPECT_EQ(requests[2].body, "e\n");
+  EXPECT_EQ(requests[2].body.gather(), "e\n");
   complete(std::move(requests[2]));
   complete(std::move(requests[0]));
   EXPECT_EQ(harness_.acked(), 0u);
@@ -90,7 +81,7 @@ TEST_F(RequestBuilderTest, ALargerSingleEventGoesAlone) {
   std::vector<std::string> bodies;
   while (builder.ready(start_)) {
     Request request = builder.take(start_);
-    bodies.push_back(request.body);
+    bodies.push_back(request.body.gather());
     complete(std::move(request));
   }
   EXPECT_EQ(bodies, (std::vector<std::string>{"a\nb\n", giant + "\n", "c\nd\n"}));
@@ -100,51 +91,67 @@ TEST_F(RequestBuilderTest, JsonArraysCountTheirBrackets) {
   RequestBuilder builder(raw_encoder(), Framing::json_array(), 1, {9, 100, 0s}, harness_.budget);
   builder.add(deliver("11\n22\n33\n44\n"), start_);  // "[11,22]" has 7 bytes, "[11,22,33]" 10
   Request first = builder.take(start_);
-  EXPECT_EQ(first.body, "[11,22]");
+  EXPECT_EQ(first.body.gather(), "[11,22]");
   EXPECT_EQ(first.wire_bytes, 7u);
   Request second = builder.take(start_);
-  EXPECT_EQ(second.body, "[33,44]");
+  EXPECT_EQ(second.body.gather(), "[33,44]");
   complete(std::move(first));
   complete(std::move(second));
 }
 
 // Goal: whatever the sizes, limits and splits, each event is in exactly one body, in order, and the bodies
-// keep the limits. Method: random batches of several files through random limits; half of the requests are
-// split, some twice.
+// keep the limits. Method: random batches of several files through random limits, some of which go as they
+// are, some with CRs to be stripped, some of events of several lines; half of the requests are split, some
+// twice. Each event begins with a mark.
 TEST_F(RequestBuilderTest, EveryEventOnceInOrderWithinLimits) {
   std::minstd_rand random(20'260'102);
   const auto up_to = [&](std::uint64_t most) {
     return std::uniform_int_distribution<std::uint64_t>(0, most)(random);
   };
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 400; ++round) {
     SCOPED_TRACE(round);
     const std::size_t bodies = 1 + static_cast<std::size_t>(round % 2);
     const RequestLimits limits{1 + up_to(2000), 1 + up_to(50), 0s};
     RequestBuilder builder(raw_encoder(), Framing::newlines(), bodies, limits, harness_.budget);
-    std::vector<std::string> expected, got;
+    std::string expected, got;
 
     const auto check_and_complete = [&](Request&& request, bool limited) {
-      const auto lines = lines_of(request.body);
-      EXPECT_EQ(request.body.size(), request.wire_bytes);
-      EXPECT_EQ(lines.size(), request.events);
+      const std::size_t size = request.body.size();
+      const std::string& body = request.body.gather();
+      EXPECT_EQ(body.size(), size);
+      EXPECT_EQ(body.size(), request.wire_bytes);
+      EXPECT_EQ(std::count(body.begin(), body.end(), '#'), static_cast<std::ptrdiff_t>(request.events));
+      EXPECT_TRUE(body.starts_with('#') && body.ends_with('\n'));
       if (limited) {
         EXPECT_LE(request.events, limits.max_events);
         EXPECT_TRUE(request.events == 1 || request.wire_bytes <= limits.max_bytes);
       }
-      got.insert(got.end(), lines.begin(), lines.end());
+      got += body;
       complete(std::move(request));
     };
 
     const std::uint64_t deliveries = 1 + up_to(20);
-    for (std::uint64_t i = 0; i < deliveries; ++i) {
+    for (std::uint64_t i = 0, event = 0; i < deliveries; ++i) {
+      enum { kAsItIs, kCr, kLines } const kind = std::array{kAsItIs, kCr, kLines}[up_to(up_to(1) * 2)];
       std::string text;
+      std::vector<std::uint32_t> ends;
       for (std::uint64_t n = 1 + up_to(40); n > 0; --n) {
-        expected.push_back(std::to_string(expected.size()) +
-                           std::string(up_to(up_to(10) == 0 ? 3000 : 60), 'x'));
-        text += expected.back() + "\n";
+        std::string one = "#" + std::to_string(event++) + std::string(up_to(up_to(10) == 0 ? 3000 : 60), 'x');
+        for (std::uint64_t lines = kind == kLines ? up_to(3) : 0; lines > 0; --lines) one += "\n at";
+        expected += one + "\n";
+        text += one;
+        ends.push_back(static_cast<std::uint32_t>(text.size()));
+        text += kind == kCr ? "\r\n" : "\n";
       }
       if (up_to(3) == 0) text.pop_back();
-      builder.add(deliver(text, 1 + i % 2), start_);
+      Delivery delivery = deliver(text, 1 + i % 2);
+      auto& batch = const_cast<Batch&>(*delivery.batch);
+      batch.strip_cr = kind == kCr;
+      if (kind == kLines) {
+        batch.events = static_cast<std::uint32_t>(ends.size());
+        batch.event_ends = std::move(ends);
+      }
+      builder.add(std::move(delivery), start_);
       while (!builder.wants_more()) {
         ASSERT_TRUE(builder.ready(start_));
         Request request = builder.take(start_);
@@ -170,7 +177,23 @@ TEST_F(RequestBuilderTest, EveryEventOnceInOrderWithinLimits) {
     EXPECT_TRUE(builder.empty());
     EXPECT_EQ(got, expected);
     EXPECT_TRUE(harness_.all_acked());
+    ASSERT_FALSE(HasFailure());
   }
+}
+
+TEST_F(RequestBuilderTest, WhatGoesAsItIsIsNotCopied) {
+  RequestBuilder builder(raw_encoder(), Framing::newlines(), 2, {1000, 100, 0s}, harness_.budget);
+  Delivery first = deliver("a\nb\n");
+  const char* const data = first.batch->data;
+  builder.add(std::move(first), start_);
+  builder.add(deliver("c"), start_);
+  Request request = builder.take(start_);
+  ASSERT_EQ(request.body.pieces.size(), 3U);
+  EXPECT_EQ(request.body.pieces[0].data(), data);
+  EXPECT_EQ(request.body.size(), 6U);
+  EXPECT_EQ(request.body.gather(), "a\nb\nc\n");
+  EXPECT_TRUE(request.body.pieces.empty());
+  complete(std::move(request));
 }
 
 // Each step moves the whole body.
@@ -204,14 +227,14 @@ TEST_F(RequestBuilderTest, AUsedUpBudgetMakesSmallRequestsAndNeverStops) {
     Request request = builder.take(start_);
     EXPECT_LE(request.body.size(), 128u * 1024);
     EXPECT_LE(budget.used_bytes(), budget.limit_bytes());
-    got += request.body;
+    got += request.body.gather();
     ++requests;
     complete(std::move(request));
   }
   builder.drain();
   while (builder.ready(start_)) {
     Request request = builder.take(start_);
-    got += request.body;
+    got += request.body.gather();
     complete(std::move(request));
   }
   EXPECT_EQ(got, text);
@@ -243,7 +266,7 @@ TEST_F(RequestBuilderTest, AGiantEventHasNoCopyBesideItsBody) {
     Request request = builder.take(start_);
     EXPECT_EQ(request.events, 1u);
     EXPECT_GT(request.wire_bytes, 6u << 20);
-    EXPECT_LE(bodies * request.body.capacity(), budget.used_bytes());
+    EXPECT_LE(bodies * request.body.bytes.capacity(), budget.used_bytes());
     EXPECT_EQ(request.body.size(), request.wire_bytes);
     complete(std::move(request));
     ASSERT_TRUE(builder.ready(start_));
@@ -275,7 +298,7 @@ TEST_F(RequestBuilderTest, AGiantEventWaitsForWhatTheSinkHasReserved) {
   second.retry(start_);
   ASSERT_TRUE(second.ready(start_));
   Request request = second.take(start_);
-  EXPECT_EQ(request.body, giant);
+  EXPECT_EQ(request.body.gather(), giant);
   complete(std::move(request));
   EXPECT_EQ(budget.used_bytes(), 0u);
   EXPECT_TRUE(harness_.all_acked());
