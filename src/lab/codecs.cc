@@ -173,11 +173,11 @@ std::unique_ptr<Codec> make() {
 }
 
 CodecKind kind(std::string name, std::optional<Compression> compression, std::unique_ptr<Codec> (*make_one)(),
-               std::optional<int> kafka_level = {}, bool thorough = false) {
+               std::optional<int> level = {}, bool thorough = false) {
   return {.name = std::move(name),
           .thorough = thorough,
           .compression = compression,
-          .kafka_level = kafka_level,
+          .level = level,
           .make = make_one};
 }
 

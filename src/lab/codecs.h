@@ -31,9 +31,9 @@ struct CodecKind {
   bool thorough = false;  // not in the quick form
   // What the configuration calls it; none: no sink compresses like that.
   std::optional<Compression> compression;
-  // Of the levels that only librdkafka can be told (compression.level); none: the level that every sink
-  // takes.
-  std::optional<int> kafka_level;
+  // To be named where it can be: http has `compression_level`, librdkafka `compression.level`, the file sink
+  // nothing. None: the level that each of them takes by itself.
+  std::optional<int> level;
   std::unique_ptr<Codec> (*make)() = nullptr;
 };
 

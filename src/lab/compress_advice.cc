@@ -65,26 +65,37 @@ std::string_view family_name(SinkFamily family) {
 bool can_configure(SinkFamily family, const CodecKind& codec) {
   if (!codec.compression) return false;
   if (family == SinkFamily::kKafka) return true;
-  return !codec.kafka_level &&
-         (*codec.compression == Compression::kGzip || *codec.compression == Compression::kZstd);
+  if (family == SinkFamily::kFile && codec.level) return false;
+  return *codec.compression == Compression::kGzip || *codec.compression == Compression::kZstd;
 }
 
 int compressing_cores(SinkFamily family, int cores) {
   constexpr int kProducersMax = KafkaSinkConfig::kProducersByItself;
-  return family == SinkFamily::kKafka ? std::clamp(cores, 1, kProducersMax) : 1;
+  switch (family) {
+    case SinkFamily::kHttp:
+      return std::max(cores, 1);
+    case SinkFamily::kFile:
+      return 1;
+    case SinkFamily::kKafka:
+      return std::clamp(cores, 1, kProducersMax);
+  }
+  return 1;
 }
 
 std::string CompressionChoice::settings() const {
   if (codec == nullptr) return "compression: none";
   std::string text = fmt::format("compression: {}", compression_name(*codec->compression));
-  if (codec->kafka_level)
-    text += fmt::format(", options: {{compression.level: \"{}\"}}", *codec->kafka_level);
+  if (codec->level) {
+    text += family == SinkFamily::kKafka
+                ? fmt::format(", options: {{compression.level: \"{}\"}}", *codec->level)
+                : fmt::format(", compression_level: {}", *codec->level);
+  }
   return text + fmt::format(", batch.max_bytes: {}", format_bytes(block_bytes));
 }
 
 CompressionChoice best_compression(std::span<const CompressionFigure> figures, SinkFamily family, double link,
                                    int cores) {
-  const CompressionChoice none{.codec = nullptr, .block_bytes = 0, .ratio = 1, .carried = link, .cores = 0};
+  const CompressionChoice none{.family = family, .carried = link, .cores = 0};
   const int compressing = compressing_cores(family, cores);
   std::vector<CompressionFigure> possible;
   for (const CompressionFigure& figure : figures) {
@@ -108,7 +119,8 @@ CompressionChoice best_compression(std::span<const CompressionFigure> figures, S
       best = figure;
     }
   }
-  return {.codec = best.codec,
+  return {.family = family,
+          .codec = best.codec,
           .block_bytes = best.block_bytes,
           .ratio = best.ratio,
           .carried = carried(best),
@@ -149,9 +161,8 @@ std::vector<std::string> compress_advice(const LabReport& report, double link) {
   }
   advise_gzip(figures, advice);
   advice.push_back(
-      "http and file compress on one thread, file with the codecs of http; kafka on as many cores as there "
-      "are, up to "
-      "4. Levels can be set for kafka only, by options: {compression.level: ...}.");
+      "http compresses on all cores, kafka on up to 4, file on one, with gzip and zstd as http. Levels are "
+      "set by compression_level for http and by options: {compression.level: ...} for kafka; file has none.");
   return advice;
 }
 

@@ -25,10 +25,11 @@ struct CompressionFigure {
 enum class SinkFamily { kHttp, kFile, kKafka };
 std::string_view family_name(SinkFamily family);
 bool can_configure(SinkFamily family, const CodecKind& codec);
-// That one sink compresses on, of so many: http and file on one thread, kafka by up to four producers.
+// That one sink compresses on, of so many: http on all, file on one thread, kafka by up to four producers.
 int compressing_cores(SinkFamily family, int cores);
 
 struct CompressionChoice {
+  SinkFamily family = SinkFamily::kHttp;
   const CodecKind* codec = nullptr;  // null: no compression
   std::uint64_t block_bytes = 0;     // 0: it does not matter
   double ratio = 1;

@@ -187,11 +187,16 @@ class Recommender {
     if (family == SinkFamily::kHttp) why += "; the receiver must understand it (Content-Encoding)";
     change(sink_key_ + "compression", std::string(compression_name(sink.compression)), std::move(why),
            choice.carried / link_);
-    if constexpr (std::is_same_v<Sink, KafkaSinkConfig>) {
-      if (choice.codec->kafka_level) {
-        sink.options["compression.level"] = std::to_string(*choice.codec->kafka_level);
-        change(sink_key_ + "options", sink.options["compression.level"],
-               fmt::format("the level of {} that carries the most", compression_name(sink.compression)));
+    if (choice.codec->level) {
+      const std::string level = std::to_string(*choice.codec->level);
+      const std::string level_why =
+          fmt::format("the level of {} that carries the most", compression_name(sink.compression));
+      if constexpr (std::is_same_v<Sink, KafkaSinkConfig>) {
+        sink.options["compression.level"] = level;
+        change(sink_key_ + "options", level, level_why);
+      } else {
+        sink.compression_level = static_cast<std::uint32_t>(*choice.codec->level);
+        change(sink_key_ + "compression_level", level, level_why);
       }
     }
     batch(sink, choice);

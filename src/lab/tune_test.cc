@@ -129,6 +129,8 @@ TEST(RecommendTest, TheSinkGetsWhatCarriesTheMostOverTheLink) {
   advice = recommend(found, 0, config);
   const auto& http = std::get<HttpSinkConfig>(config.sinks.at("out"));
   EXPECT_EQ(http.compression, Compression::kZstd);
+  EXPECT_EQ(http.compression_level, 1U);
+  EXPECT_EQ(find(advice, "sinks.out.compression_level")->value, "1");
   EXPECT_THAT(find(advice, "sinks.out.compression")->why, HasSubstr("assumed: --link says another"));
 
   config = config_with(HttpSinkConfig{});
