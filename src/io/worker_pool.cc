@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "io/time_slice.h"
+
 namespace logflume {
 
 WorkerPool::WorkerPool(std::size_t threads_max) : threads_max_(std::max<std::size_t>(threads_max, 1)) {}
@@ -43,6 +45,7 @@ void WorkerPool::submit(std::function<void()> job) {
 
 void WorkerPool::run() {
   ::pthread_setname_np(::pthread_self(), "worker");
+  set_time_slice(Duration::zero());  // it may be a loop that started it, which must come before it
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;
