@@ -173,15 +173,17 @@ std::unique_ptr<Codec> make() {
 }
 
 CodecKind kind(std::string name, std::optional<Compression> compression, std::unique_ptr<Codec> (*make_one)(),
-               std::optional<int> level = {}, bool thorough = false) {
+               std::optional<int> level = {}, bool thorough = false, bool http_only = false) {
   return {.name = std::move(name),
           .thorough = thorough,
           .compression = compression,
           .level = level,
+          .http_only = http_only,
           .make = make_one};
 }
 
 constexpr bool kThorough = true;
+constexpr bool kHttpOnly = true;
 
 }  // namespace
 
@@ -199,8 +201,8 @@ std::span<const CodecKind> codec_kinds() {
       kind("gzip 6", Compression::kGzip, make<ZlibCodec<6>>),
       kind("gzip 9", Compression::kGzip, make<ZlibCodec<9>>, 9, kThorough),
       kind("gzip ISA-L 0", {}, make<IsalCodec<0>>, {}, kThorough),
-      kind("gzip ISA-L 1", {}, make<IsalCodec<1>>),
-      kind("gzip ISA-L 2", {}, make<IsalCodec<2>>, {}, kThorough),
+      kind("gzip ISA-L 1", Compression::kGzip, make<IsalCodec<1>>, 1, false, kHttpOnly),
+      kind("gzip ISA-L 2", Compression::kGzip, make<IsalCodec<2>>, 2, kThorough, kHttpOnly),
       kind("gzip ISA-L 3", {}, make<IsalCodec<3>>, {}, kThorough),
   };
   return kinds;

@@ -34,6 +34,7 @@ struct CodecKind {
   // To be named where it can be: http has `compression_level`, librdkafka `compression.level`, the file sink
   // nothing. None: the level that each of them takes by itself.
   std::optional<int> level;
+  bool http_only = false;  // how http compresses at that level, and nobody else does
   std::unique_ptr<Codec> (*make)() = nullptr;
 };
 

@@ -64,8 +64,12 @@ std::string_view family_name(SinkFamily family) {
 
 bool can_configure(SinkFamily family, const CodecKind& codec) {
   if (!codec.compression) return false;
+  if (codec.http_only && family != SinkFamily::kHttp) return false;
   if (family == SinkFamily::kKafka) return true;
   if (family == SinkFamily::kFile && codec.level) return false;
+  // zlib's, where http has ISA-L's.
+  if (*codec.compression == Compression::kGzip && codec.level && *codec.level <= kFastGzipLevelMax)
+    return codec.http_only;
   return *codec.compression == Compression::kGzip || *codec.compression == Compression::kZstd;
 }
 

@@ -72,6 +72,17 @@ TEST(CompressionChoiceTest, ALevelIsAnOptionOfKafkaAndAKeyOfHttp) {
   EXPECT_EQ(best_compression(figures, SinkFamily::kFile, 12.5e6, 1).codec, nullptr);
 }
 
+TEST(CompressionChoiceTest, LowLevelsOfGzipAreIsaLForHttpAndZlibForKafka) {
+  const std::vector<CompressionFigure> figures = {figure("gzip 1", 64, 5, 100),
+                                                  figure("gzip ISA-L 1", 64, 5, 500)};
+  CompressionChoice choice = best_compression(figures, SinkFamily::kHttp, 120e6, 1);
+  EXPECT_EQ(choice.codec->name, "gzip ISA-L 1");
+  EXPECT_EQ(choice.settings(), "compression: gzip, compression_level: 1, batch.max_bytes: 64KiB");
+  choice = best_compression(figures, SinkFamily::kKafka, 12.5e6, 1);
+  EXPECT_EQ(choice.codec->name, "gzip 1");
+  EXPECT_EQ(best_compression(figures, SinkFamily::kFile, 12.5e6, 1).codec, nullptr);
+}
+
 TEST(CompressionChoiceTest, HttpCompressesOnAllCoresKafkaOnFour) {
   const std::vector<CompressionFigure> figures = {figure("zstd 1", 64, 8, 500)};
   EXPECT_DOUBLE_EQ(best_compression(figures, SinkFamily::kKafka, 1000e6, 3).carried, 1500e6);
@@ -108,7 +119,7 @@ TEST(CompressAdviceTest, NamesTheSettingsForALink) {
   row("zstd 3", "1", 350e6, 9);
   row("zstd 3", "2", 600e6, 9);  // of two cores at once: what they are good for is told by one
   row("gzip 6", "1", 50e6, 8);
-  row("gzip ISA-L 1", "1", 500e6, 8);  // no sink has it
+  row("gzip ISA-L 1", "1", 300e6, 8);  // of http
   const std::vector<std::string> advice = compress_advice(report, 125e6);
   EXPECT_THAT(advice, Contains(HasSubstr("Over 1 Gbit/s: http carries 350 MB/s of lines")));
   EXPECT_THAT(advice, Contains(HasSubstr("compression: zstd, batch.max_bytes: 256KiB (ratio 9.0); kafka ")));

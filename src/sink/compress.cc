@@ -1,12 +1,15 @@
 #include "sink/compress.h"
 
+#include <isa-l/igzip_lib.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <limits>
 #include <new>
+#include <vector>
 
 namespace logflume {
 namespace {
@@ -78,6 +81,66 @@ class GzipCompressor final : public Compressor {
   }
 
   z_stream stream_{};
+};
+
+// gzip by ISA-L, for levels 1 and 2: three times as fast as zlib's, and smaller (docs/design.md).
+class FastGzipCompressor final : public Compressor {
+ public:
+  // REQUIRES: 1 <= level <= kFastGzipLevelMax.
+  explicit FastGzipCompressor(int level) : level_(static_cast<std::uint32_t>(level)) { reset(); }
+
+  void append(std::string_view text, std::string& out) override {
+    while (!text.empty()) {  // avail_in has 32 bits
+      const std::size_t size = std::min<std::size_t>(text.size(), std::numeric_limits<std::uint32_t>::max());
+      stream_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+      stream_->avail_in = static_cast<std::uint32_t>(size);
+      deflate(out);
+      text.remove_prefix(size);
+    }
+  }
+
+  void finish(std::string& out) override {
+    stream_->end_of_stream = 1;
+    deflate(out);
+    reset();
+  }
+
+  using Compressor::compress;
+  std::string compress(std::span<const std::string_view> pieces) override {
+    scratch_.clear();
+    for (const std::string_view piece : pieces) append(piece, scratch_);
+    finish(scratch_);
+    std::string out(scratch_);
+    if (scratch_.capacity() > kScratchBytesMax) scratch_ = {};
+    return out;
+  }
+
+  void reset() override {
+    ::isal_deflate_init(stream_.get());
+    stream_->level = level_;
+    stream_->level_buf = memory_.data();
+    stream_->level_buf_size = static_cast<std::uint32_t>(memory_.size());
+    stream_->gzip_flag = IGZIP_GZIP;
+  }
+
+ private:
+  void deflate(std::string& out) {
+    do {
+      const std::size_t before = out.size();
+      out.resize(before + kStepBytes);
+      stream_->next_out = reinterpret_cast<std::uint8_t*>(out.data() + before);
+      stream_->avail_out = kStepBytes;
+      [[maybe_unused]] const int code = ::isal_deflate(stream_.get());
+      assert(code == COMP_OK);
+      out.resize(before + kStepBytes - stream_->avail_out);
+    } while (stream_->avail_out == 0);
+  }
+
+  const std::uint32_t level_;
+  const std::unique_ptr<isal_zstream> stream_ = std::make_unique<isal_zstream>();  // 80 KiB
+  std::vector<std::uint8_t> memory_ =
+      std::vector<std::uint8_t>(level_ == 1 ? ISAL_DEF_LVL1_DEFAULT : ISAL_DEF_LVL2_DEFAULT);
+  std::string scratch_;
 };
 
 class ZstdCompressor final : public Compressor {
@@ -152,6 +215,8 @@ class ZstdCompressor final : public Compressor {
 std::unique_ptr<Compressor> Compressor::make(Compression compression, std::optional<int> level) {
   switch (compression) {
     case Compression::kGzip:
+      if (level && *level >= 1 && *level <= kFastGzipLevelMax)
+        return std::make_unique<FastGzipCompressor>(*level);
       return std::make_unique<GzipCompressor>(level.value_or(Z_DEFAULT_COMPRESSION));
     case Compression::kZstd:
       return std::make_unique<ZstdCompressor>(level.value_or(ZSTD_CLEVEL_DEFAULT));

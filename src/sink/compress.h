@@ -1,4 +1,4 @@
-// Compressed bodies and files: gzip (zlib) and zstd, as streams and at once.
+// Compressed bodies and files: gzip (zlib, ISA-L for its low levels) and zstd, as streams and at once.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@
 #include "sink/sink_config.h"
 
 namespace logflume {
+
+// Levels of gzip up to this one are ISA-L's.
+inline constexpr int kFastGzipLevelMax = 2;
 
 // Threads: one. Allocation failure throws std::bad_alloc.
 class Compressor {
