@@ -10,8 +10,10 @@
 //   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
 //   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
 //   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
-//   limits write-many DIRECTORY FILES BYTES_A_SECOND SECONDS LINE_BYTES LINES   the same to 00000.log and on
-//                                      by turns, LINES an append, as many appends a millisecond as it takes
+//   limits write-many LIST BYTES_A_SECOND SECONDS LINE_BYTES LINES   the same to the files that LIST names,
+//   one
+//                                      a line, by turns, LINES an append, as many appends a millisecond as it
+//                                      takes
 //
 // Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
 #include <arpa/inet.h>
@@ -30,6 +32,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -356,14 +359,12 @@ int write_stamped(const char* path, double bytes_a_second, double seconds, std::
   return 0;
 }
 
-int write_many(const std::string& directory, std::size_t files, double bytes_a_second, double seconds,
-               std::size_t line_bytes, std::size_t lines_an_append) {
+int write_many(const char* list, double bytes_a_second, double seconds, std::size_t line_bytes,
+               std::size_t lines_an_append) {
   std::vector<int> fds;
-  for (std::size_t i = 0; i < files; ++i) {
-    char name[32];
-    std::snprintf(name, sizeof name, "/%05zu.log", i);
-    fds.push_back(open_to_append((directory + name).c_str()));
-  }
+  std::ifstream paths(list);
+  for (std::string path; std::getline(paths, path);) fds.push_back(open_to_append(path.c_str()));
+  if (fds.empty()) fail(list);
   StampedLines lines(lines_an_append, line_bytes);
   Report report;
   report.first_ns = now_ns();
@@ -373,7 +374,7 @@ int write_many(const std::string& directory, std::size_t files, double bytes_a_s
     sleep_until(report.first_ns + i * 1'000'000);
     while (static_cast<double>(report.bytes) < bytes_a_second / 1000 * static_cast<double>(i)) {
       lines.append_to(fds[next], report);
-      next = (next + 1) % files;
+      next = (next + 1) % fds.size();
     }
   }
   report.last_ns = now_ns();
@@ -400,10 +401,10 @@ int main(int argc, char** argv) {
     return write_stamped(argv[2], std::atof(argv[3]), std::atof(argv[4]),
                          static_cast<std::size_t>(std::atol(argv[5])));
   }
-  if (what == "write-many" && argc == 8) {
-    return write_many(argv[2], static_cast<std::size_t>(std::atol(argv[3])), std::atof(argv[4]),
-                      std::atof(argv[5]), static_cast<std::size_t>(std::atol(argv[6])),
-                      static_cast<std::size_t>(std::atol(argv[7])));
+  if (what == "write-many" && argc == 7) {
+    return write_many(argv[2], std::atof(argv[3]), std::atof(argv[4]),
+                      static_cast<std::size_t>(std::atol(argv[5])),
+                      static_cast<std::size_t>(std::atol(argv[6])));
   }
   std::fprintf(stderr, "limits: see the head of bench/limits.cc for the calls\n");
   return 2;
