@@ -18,7 +18,7 @@ constexpr std::string_view kStartedKey = "started";       // of a source's state
 constexpr std::size_t kFileBytes = 640;        // with its name, which discovery has too
 constexpr std::size_t kContentBytes = 448;     // of what was read of it, its place in the index and a seam
 constexpr std::size_t kCursorBytes = 144;      // for each sink
-constexpr std::size_t kRememberedBytes = 900;  // of the last run, before it is found or given up
+constexpr std::size_t kRememberedBytes = 256;  // of the last run, before it is found or given up
 
 // The system is short of something: nothing can be told about the file now, and it may be told later.
 bool is_shortage(const Error& error) {
@@ -48,19 +48,18 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
     inherited_ = true;
     inherit_contents(*context_.legacy, checkpoint);
   } else {
-    std::unordered_map<std::uint64_t, std::vector<CursorRecord>> cursors;
-    for (const CursorRecord& cursor : checkpoint.cursors) cursors[cursor.file_id].push_back(cursor);
+    std::vector<const FileRecord*> own;
     for (const FileRecord& record : checkpoint.files) {
-      if (record.source != context_.name) continue;
-      known_before_ = true;
-      placeless_.remember(record, std::move(cursors[record.id]), nullptr);
+      if (record.source == context_.name) own.push_back(&record);
     }
+    known_before_ = known_before_ || !own.empty();
+    placeless_.remember_stored(own, checkpoint.cursors);
   }
   for (const RangeRecord& range : checkpoint.ranges) {
-    Remembered* remembered = placeless_.find(range.file_id);
-    if (remembered == nullptr) continue;
-    if (range.kind == RangeKind::kLost || (range.kind == RangeKind::kDiscarded && range.sink.empty()))
-      remembered->lost_to.push_back({range.sink, range.end});
+    const bool is_known =
+        range.kind == RangeKind::kLost || (range.kind == RangeKind::kDiscarded && range.sink.empty());
+    Remembered* remembered = is_known ? placeless_.find(range.file_id) : nullptr;
+    if (remembered != nullptr) remembered->lost_to.push_back({range.sink, range.end});
   }
   // Should the first scan find nothing, the next start is not the first one all the same.
   if (!known_before_ && config_.start_at == StartAt::kEnd)
@@ -70,9 +69,9 @@ void FileCatalog::restore(const CheckpointContent& checkpoint) {
 std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
   std::vector<TailedFile*> rotated;
   for (const FileKey key : placeless_.keys()) {
+    if (by_key_.contains(key)) continue;  // found: identify() decides what it is
     Remembered* remembered = placeless_.remembered_in(key);
-    // Found: identify() decides what it is.
-    if (remembered == nullptr || by_key_.contains(key)) continue;
+    if (remembered == nullptr) continue;
     const std::uint64_t id = remembered->record.id;
     const std::string old_path = remembered->record.path;
     const auto path = find_by_inode(old_path.substr(0, old_path.rfind('/')), key);
@@ -98,7 +97,7 @@ std::vector<TailedFile*> FileCatalog::find_rotated(TimePoint now) {
   }
   if (inherited_) return rotated;  // the source before this one has told of its losses
   // What was in flight, or looked for, when the last run was killed.
-  placeless_.for_each_remembered([&](const Remembered& remembered) {
+  placeless_.for_each_known([&](const Remembered& remembered) {
     if (remembered.record.gone && !remembered.vanished) suspect_loss(remembered, now);
   });
   return rotated;
@@ -138,12 +137,9 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
 
 bool FileCatalog::looks_settled(const TailedFile& file) const {
   if (file.content) return false;
-  const Remembered* const remembered = placeless_.remembered_in(file.key);
-  if (remembered == nullptr) return false;
+  if (!placeless_.was_in(file.key)) return false;
   return std::ranges::all_of(context_.outlets, [&](const Outlet& outlet) {
-    return std::ranges::any_of(remembered->cursors, [&](const CursorRecord& cursor) {
-      return cursor.sink == outlet.sink && cursor.offset == file.found_bytes;
-    });
+    return placeless_.stood_at(file.key, outlet.sink, file.found_bytes);
   });
 }
 
@@ -760,7 +756,7 @@ void FileCatalog::in_flight(std::span<const FileRecord> files, std::vector<InFli
     const auto file = by_key_.find({record.device, record.inode});
     if (file != by_key_.end() && file->second->content && file->second->content->id == record.id) {
       add(*file->second->content, file->second->size_known);
-    } else if (const auto* known = placeless_.find(record.id)) {
+    } else if (const auto* known = placeless_.find_known(record.id)) {
       if (known->live) add(*known->live, 0);
     } else {
       elsewhere.insert(record.id);

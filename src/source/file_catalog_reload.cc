@@ -138,7 +138,7 @@ void FileCatalog::for_each_content(Visit visit) {
     if (file->content) visit(*file->content, file.get());
   }
   for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) visit(*ghost, nullptr);
-  placeless_.for_each_remembered([&](const Remembered& remembered) {
+  placeless_.for_each_known([&](const Remembered& remembered) {  // the others are only in the store
     if (remembered.live) visit(*remembered.live, nullptr);
   });
 }

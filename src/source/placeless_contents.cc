@@ -45,24 +45,69 @@ PlacelessContents::Remembered* PlacelessContents::remember(FileRecord record,
   return &remembered;
 }
 
-const PlacelessContents::Remembered* PlacelessContents::find(std::uint64_t file_id) const {
+void PlacelessContents::remember_stored(std::span<const FileRecord* const> records,
+                                        const std::vector<CursorRecord>& cursors) {
+  std::vector<const CursorRecord*> by_file;
+  by_file.reserve(cursors.size());
+  for (const CursorRecord& cursor : cursors) by_file.push_back(&cursor);
+  std::ranges::stable_sort(by_file, {}, &CursorRecord::file_id);
+  for (const FileRecord* record : records) {
+    const auto own = std::ranges::equal_range(by_file, record->id, {}, &CursorRecord::file_id);
+    if (!record->gone) {
+      stored_.add(*record, own);
+      continue;
+    }
+    std::vector<CursorRecord> copies;
+    for (const CursorRecord* cursor : own) copies.push_back(*cursor);
+    remember(*record, std::move(copies), nullptr);
+  }
+  stored_.seal();
+}
+
+PlacelessContents::Remembered* PlacelessContents::keep(StoredContents::Content content) {
+  return remember(std::move(content.record), std::move(content.cursors), nullptr);
+}
+
+const PlacelessContents::Remembered* PlacelessContents::find_known(std::uint64_t file_id) const {
   const auto it = remembered_.find(file_id);
   return it == remembered_.end() ? nullptr : &it->second;
 }
 
 PlacelessContents::Remembered* PlacelessContents::find(std::uint64_t file_id) {
-  const auto it = remembered_.find(file_id);
-  return it == remembered_.end() ? nullptr : &it->second;
+  if (const auto it = remembered_.find(file_id); it != remembered_.end()) return &it->second;
+  const auto stored = stored_.find(file_id);
+  return stored ? keep(stored_.take(*stored)) : nullptr;
 }
 
-PlacelessContents::Remembered* PlacelessContents::remembered_in(FileKey key) const {
-  const auto it = by_key_.find(key);
-  return it == by_key_.end() ? nullptr : it->second;
+PlacelessContents::Remembered* PlacelessContents::remembered_in(FileKey key) {
+  if (const auto it = by_key_.find(key); it != by_key_.end()) return it->second;
+  const auto stored = stored_.find(key);
+  return stored ? keep(stored_.take(*stored)) : nullptr;
+}
+
+bool PlacelessContents::stood_at(FileKey key, std::string_view sink, std::uint64_t offset) const {
+  if (const auto it = by_key_.find(key); it != by_key_.end()) {
+    return std::ranges::any_of(it->second->cursors, [&](const CursorRecord& cursor) {
+      return cursor.sink == sink && cursor.offset == offset;
+    });
+  }
+  const auto stored = stored_.find(key);
+  return stored && stored_.stood_at(*stored, sink, offset);
+}
+
+std::vector<PlacelessContents::Remembered*> PlacelessContents::remembered_alike(std::string_view head) {
+  constexpr std::size_t kFoundMax = PrefixIndex<Remembered*>::kFoundMax;
+  std::vector<Remembered*> alike = remembered_index_.find(head);
+  if (alike.size() == kFoundMax || stored_.size() == 0) return alike;
+  std::vector<std::uint64_t> ids;
+  stored_.find_alike(head, kFoundMax - alike.size(), ids);
+  if (ids.empty()) return alike;
+  for (const std::uint64_t id : ids) (void)find(id);
+  return remembered_index_.find(head);
 }
 
 std::vector<FileKey> PlacelessContents::keys() const {
-  std::vector<FileKey> keys;
-  keys.reserve(by_key_.size());
+  std::vector<FileKey> keys = stored_.keys();
   for (const auto& [key, remembered] : by_key_) keys.push_back(key);
   return keys;
 }
@@ -72,12 +117,17 @@ void PlacelessContents::vanish(Remembered& remembered) {
   remembered.record.gone = true;
   remembered.record.updated_ns = wall_now_ns();
   records_.put(remembered.record);
-  if (remembered_in(remembered.key()) == &remembered) by_key_.erase(remembered.key());
+  is_no_longer_in_place(remembered);
+}
+
+void PlacelessContents::is_no_longer_in_place(const Remembered& remembered) {
+  const auto in_place = by_key_.find(remembered.key());
+  if (in_place != by_key_.end() && in_place->second == &remembered) by_key_.erase(in_place);
 }
 
 void PlacelessContents::forget(Remembered& remembered) {
   remembered_index_.remove(remembered.prefix(), &remembered);
-  if (remembered_in(remembered.key()) == &remembered) by_key_.erase(remembered.key());
+  is_no_longer_in_place(remembered);
   remembered_.erase(remembered.record.id);
 }
 
