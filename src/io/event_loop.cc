@@ -98,7 +98,7 @@ Result<void> EventLoop::watch(int fd, std::uint32_t events, Handler handler) {
     if (error.os_errno == EPERM) error.code = Errc::kUnsupported;  // the file has no poll operation
     return error;
   }
-  watches_.emplace(fd, std::make_shared<Watch>(Watch{last_generation_, std::move(handler)}));
+  watches_.emplace(fd, std::make_shared<Watch>(Watch{last_generation_, std::move(handler), false}));
   return {};
 }
 
@@ -108,10 +108,16 @@ Result<void> EventLoop::rewatch(int fd, std::uint32_t events) {
   if (it == watches_.end()) {
     return Error{Errc::kNotFound, 0, "change watch of descriptor " + std::to_string(fd) + ": not watched"};
   }
-  epoll_event event = make_event(events, epoll_key(fd, it->second->generation));
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) {
+  // With a mask of nothing some descriptors (inotify) would still wake the thread, inside of the kernel.
+  Watch& watch = *it->second;
+  const bool silent = events == 0;
+  if (silent && watch.silent) return {};
+  const int change = silent ? EPOLL_CTL_DEL : watch.silent ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  epoll_event event = make_event(events, epoll_key(fd, watch.generation));
+  if (::epoll_ctl(epoll_.get(), change, fd, &event) != 0) {
     return errno_error("change watch of descriptor " + std::to_string(fd));
   }
+  watch.silent = silent;
   return {};
 }
 

@@ -69,7 +69,7 @@ class EventLoop {
   // microseconds and the pass in progress. Errors: kInvalidArgument (`fd` is already watched), kUnsupported
   // (epoll cannot watch it, as for a regular file), kNoMemory, kIo.
   Result<void> watch(int fd, std::uint32_t events, Handler handler);
-  // Errors: kNotFound (`fd` is not watched), kIo.
+  // `events` of 0: nothing is told, not even errors. Errors: kNotFound (`fd` is not watched), kNoMemory, kIo.
   Result<void> rewatch(int fd, std::uint32_t events);
   // A handler may unwatch any descriptor, its own included; no event that was already ready is delivered
   // after that. Call it before closing `fd`. Nothing happens when `fd` is not watched.
@@ -90,6 +90,7 @@ class EventLoop {
   struct Watch {
     std::uint32_t generation;  // tells a descriptor from an earlier one with the same number
     Handler handler;
+    bool silent;
   };
 
   static constexpr int kEventsPerPoll = 128;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -24,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/temp_dir_for_test.h"
 #include "ring/idle_strategy.h"
 #include "ring/spsc_ring.h"
 
@@ -402,6 +405,45 @@ TEST(EventLoopTest, RewatchChangesTheEvents) {
   ASSERT_TRUE(loop.rewatch(event.fd(), EPOLLOUT));
   loop.start();
   EXPECT_TRUE(done_in_time(called.get_future()));
+}
+
+// Goal: a descriptor of which nothing is to be told does not wake the thread, not even inside of the kernel.
+// Method: events of inotify, and how often the thread went to sleep again.
+TEST(EventLoopTest, RewatchOfNothingLetsTheThreadSleep) {
+  const TempDir dir;
+  const UniqueFd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(::inotify_add_watch(changes.get(), dir.path().c_str(), IN_CREATE), 0);
+  EventLoop loop("silent");
+  std::atomic<int> calls{0};
+  ASSERT_TRUE(loop.watch(changes.get(), EPOLLIN | EPOLLET, [&](std::uint32_t) { calls.fetch_add(1); }));
+  loop.start();
+  std::string status;
+  ASSERT_TRUE(run_on(loop, [&] {
+    status = "/proc/self/task/" + std::to_string(::gettid()) + "/status";
+    ASSERT_TRUE(loop.rewatch(changes.get(), 0));
+    ASSERT_TRUE(loop.rewatch(changes.get(), 0));
+  }));
+  const auto sleeps = [&] {
+    std::ifstream file(status);
+    for (std::string word; file >> word;) {
+      if (word == "voluntary_ctxt_switches:") break;
+    }
+    int count = -1;
+    file >> count;
+    return count;
+  };
+  const int before = sleeps();
+  constexpr int kChanges = 100;
+  for (int i = 0; i < kChanges; ++i) {
+    std::ofstream(dir.path() + "/" + std::to_string(i));
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_LT(sleeps() - before, kChanges / 4);
+  EXPECT_EQ(calls.load(), 0);
+  ASSERT_TRUE(run_on(loop, [&] { ASSERT_TRUE(loop.rewatch(changes.get(), EPOLLIN | EPOLLET)); }));
+  for (int i = 0; i < 1000 && calls.load() == 0; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_GT(calls.load(), 0) << "what came meanwhile is told";
+  loop.stop();
 }
 
 TEST(EventLoopTest, SaysWhyItCannotWatch) {
