@@ -176,6 +176,20 @@ def test_tls_is_verified_and_delivers(world, tmp_path):
     receiver.close()
 
 
+def test_latency_is_kept_when_files_are_written_by_turns(world):
+    receiver = MarkReceiver()
+    agent = world.start(world.config(sinks={'out': receiver.sink}, latency='200ms'))
+    writers = [MarkWriter(world.log(name), 0.02) for name in ('a.log', 'b.log', 'c.log')]
+    time.sleep(3)
+    for writer in writers:
+        writer.stop()
+    until(lambda: len(receiver.delays()) == sum(writer.count for writer in writers), 'all lines arrive')
+    delays = sorted(receiver.delays())
+    assert delays[len(delays) * 9 // 10] < 0.4, delays[-5:]
+    assert agent.stop() == 0
+    receiver.close()
+
+
 @pytest.mark.parametrize('where', ['source', 'sink', 'top'])
 def test_latency_is_used_to_send_many_lines_at_once_and_kept(world, where):
     receiver = MarkReceiver()

@@ -407,7 +407,10 @@ void FileSource::wake_read_ahead() {
 // Events that come while a look is put off wake the loop for nothing. So when looks are put off again and
 // again, the kernel is asked not to tell, and a look follows each `between_looks_` until one finds nothing.
 std::size_t FileSource::look_at_events(TimePoint now) {
-  if (std::exchange(told_, false) && config_.latency) next_poll_ = std::max(next_poll_, now + between_looks_);
+  // From the first of what is told: news that come without end must not put the look off for ever.
+  if (std::exchange(told_, false) && config_.latency && !look_is_held_) {
+    next_poll_ = std::max(next_poll_, now + between_looks_);
+  }
   if (now < next_poll_) {
     look_is_held_ = true;
     return 0;
