@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from harness import MarkReceiver, MarkWriter, TcpReceiver, free_port, make_certificate, numbered, until
+from harness import (MarkReceiver, MarkWriter, TcpReceiver, free_port, make_certificate, marked_now, numbered,
+                     until)
 
 pytestmark = pytest.mark.sanitizer
 LINES = 300_000
@@ -186,6 +187,22 @@ def test_latency_is_kept_when_files_are_written_by_turns(world):
     until(lambda: len(receiver.delays()) == sum(writer.count for writer in writers), 'all lines arrive')
     delays = sorted(receiver.delays())
     assert delays[len(delays) * 9 // 10] < 0.4, delays[-5:]
+    assert agent.stop() == 0
+    receiver.close()
+
+
+def test_many_files_written_by_turns_arrive_at_once(world):
+    receiver = MarkReceiver()
+    files = [open(world.log(f'{i:03d}.log'), 'ab', buffering=0) for i in range(200)]
+    agent = world.start(world.config(sinks={'out': receiver.sink}))
+    rounds = 100
+    for _ in range(rounds):
+        for file in files:
+            file.write(b'\x01%020d\n' % marked_now())
+        time.sleep(0.02)
+    until(lambda: len(receiver.delays()) == rounds * len(files), 'all lines arrive')
+    delays = sorted(receiver.delays())
+    assert delays[len(delays) // 2] < 0.05, delays[-5:]
     assert agent.stop() == 0
     receiver.close()
 

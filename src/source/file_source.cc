@@ -31,6 +31,10 @@ constexpr std::size_t kPassFilesMax = 256;
 constexpr Duration kSendTime = 200us;
 // After so many looks in a row that were put off, the next ones are made by the clock.
 constexpr unsigned kHeldLooks = 2;
+// More changed files a millisecond than this are many: then a look waits for several of them.
+constexpr std::int64_t kManyFiles = 4;
+constexpr Duration kManyWindow = 10ms;
+constexpr int kManyFactor = 4;  // of `coalesce`
 constexpr Duration kMemoryRetry = 2ms;
 constexpr Duration kErrorRetry = 1s;
 constexpr Duration kLagRefresh = 1s;
@@ -96,6 +100,7 @@ class FileSource final : public Source, private DiscoveryListener {
   std::optional<std::size_t> outlet_of(const std::string& sink) const;
   void wake_read_ahead();
   std::size_t look_at_events(TimePoint now);
+  void count_changed_files(TimePoint now);
   std::size_t serve_some(TimePoint now);
   Turn serve(TailedFile& file, TimePoint now, std::size_t& bytes);
   Turn read_once(TailedFile& file, const Feeder::Group& group, TimePoint now, std::size_t& bytes);
@@ -148,6 +153,9 @@ class FileSource final : public Source, private DiscoveryListener {
   bool is_idle_ = false;
   // Kernel events are not looked at more often, so that one look takes many.
   Duration between_looks_ = config_.coalesce;
+  bool waits_first_ = config_.latency.has_value();  // that long also before the first look
+  std::size_t changed_files_ = 0;                   // found so since counted_at_
+  TimePoint counted_at_{};
   TimePoint next_poll_{};    // not before
   bool told_ = false;        // that there are some, since do_work()
   unsigned held_looks_ = 0;  // looks in a row that were put off
@@ -325,6 +333,7 @@ void FileSource::on_changed(FileToken token) {
   if (file->ignored && still_ignored(*file)) return;
   file->ignored = false;
   file->changed = true;
+  ++changed_files_;
   ready_->enqueue(*file);
 }
 
@@ -408,7 +417,7 @@ void FileSource::wake_read_ahead() {
 // again, the kernel is asked not to tell, and a look follows each `between_looks_` until one finds nothing.
 std::size_t FileSource::look_at_events(TimePoint now) {
   // From the first of what is told: news that come without end must not put the look off for ever.
-  if (std::exchange(told_, false) && config_.latency && !look_is_held_) {
+  if (std::exchange(told_, false) && waits_first_ && !look_is_held_) {
     next_poll_ = std::max(next_poll_, now + between_looks_);
   }
   if (now < next_poll_) {
@@ -417,6 +426,7 @@ std::size_t FileSource::look_at_events(TimePoint now) {
   }
   events_pending_ = false;
   const std::size_t count = discovery_.poll();
+  if (!config_.latency) count_changed_files(now);
   next_poll_ = now + between_looks_;
   held_looks_ = std::exchange(look_is_held_, false) && count > 0 ? held_looks_ + 1 : 0;
   const bool by_clock = held_looks_ >= kHeldLooks;
@@ -425,6 +435,18 @@ std::size_t FileSource::look_at_events(TimePoint now) {
   }
   if (by_clock_) events_pending_ = look_is_held_ = true;
   return count;
+}
+
+// Of many files each look would find few. What a wake-up and a send cost is then shared by more of them, and
+// a line waits as long as it would behind the others.
+void FileSource::count_changed_files(TimePoint now) {
+  const Duration span = now - counted_at_;
+  if (span < kManyWindow) return;
+  const bool many = static_cast<std::int64_t>(changed_files_) * 1ms > kManyFiles * span;
+  waits_first_ = many;
+  between_looks_ = config_.coalesce * (many ? kManyFactor : 1);
+  changed_files_ = 0;
+  counted_at_ = now;
 }
 
 std::size_t FileSource::serve_some(TimePoint now) {
