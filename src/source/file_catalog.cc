@@ -118,9 +118,7 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
     if (file.deleted_ns == 0) file.deleted_ns = found.birth_ns;  // the inode was freed and used again
     forget(file);
   }
-  auto made = std::make_unique<TailedFile>();
-  TailedFile& file = *made;
-  file.token = next_token_++;
+  TailedFile& file = files_.add(std::make_unique<TailedFile>());
   file.key = key;
   file.birth_ns = found.birth_ns;
   file.names = FileNames(found.path);
@@ -131,7 +129,6 @@ TailedFile& FileCatalog::found(const FoundFile& found, bool first_scan, TimePoin
   file.archive_name = archive_format_of(found.path).has_value();
   if (config_.file_rate_limit) file.rate = std::make_unique<TokenBucket>(*config_.file_rate_limit);
   by_key_[key] = &file;
-  files_[file.token] = std::move(made);
   return file;
 }
 
@@ -184,11 +181,6 @@ bool FileCatalog::lost(TailedFile& file, const std::string& path, const Discover
     if (status && !file.archive_name) file.size_known = std::max(file.size_known, status->size_bytes);
   }
   return false;
-}
-
-TailedFile* FileCatalog::get(FileToken token) {
-  const auto it = files_.find(token);
-  return it == files_.end() ? nullptr : it->second.get();
 }
 
 // -- Content ----------------------------------------------------------------------------------------------
@@ -584,8 +576,7 @@ bool FileCatalog::equal_so_far(TailedFile& copy, TailedFile& original, std::uint
 
 // A copy was there before the truncation: discovery has told of it, and it waits to be looked at, or is held.
 bool FileCatalog::has_possible_copies() const {
-  return std::any_of(files_.begin(), files_.end(), [](const auto& item) {
-    const TailedFile& file = *item.second;
+  return files_.any_of([](const TailedFile& file) {
     return !file.content && !file.ignored &&
            (file.queued || file.waiting || file.held_for != 0 || file.size_known > 0);
   });
@@ -708,7 +699,7 @@ void FileCatalog::forget(TailedFile& file) {
     placeless_.vanish(*known);
   }
   by_key_.erase(file.key);
-  files_.erase(file.token);
+  files_.remove(file.token);
 }
 
 FileRecord FileCatalog::record_of(const TailedFile& file, const LogContent& content, bool gone) const {
@@ -771,10 +762,10 @@ void FileCatalog::in_flight(std::span<const FileRecord> files, std::vector<InFli
 // -- Stop -------------------------------------------------------------------------------------------------
 
 void FileCatalog::record_unread() {
-  for (const auto& [token, file] : files_) {
-    if (!file->content || !file->content->recorded || file->size_known <= file->content->fed_min()) continue;
-    record(*file, *file->content, false);
-  }
+  files_.for_each([this](TailedFile& file) {
+    if (!file.content || !file.content->recorded || file.size_known <= file.content->fed_min()) return;
+    record(file, *file.content, false);
+  });
 }
 
 }  // namespace logflume

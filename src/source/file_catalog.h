@@ -13,6 +13,7 @@
 #include "source/discovery.h"
 #include "source/file_records.h"
 #include "source/file_source_config.h"
+#include "source/file_table.h"
 #include "source/handle_pool.h"
 #include "source/losses.h"
 #include "source/placeless_contents.h"
@@ -52,7 +53,7 @@ class FileCatalog {
   bool lost(TailedFile& file, const std::string& path, const Discovery::Departure& departure, TimePoint now);
   // All that one look at the directories found was told.
   void names_settled() { whereabouts_.forget(); }
-  TailedFile* get(FileToken token);
+  TailedFile* get(FileToken token) const { return files_.get(token); }
 
   // -- Content --------------------------------------------------------------------------------------------
   enum class Identity {
@@ -110,7 +111,7 @@ class FileCatalog {
   void sink_ended(const std::string& sink) { parked_.erase(sink); }
   template <typename Visit>
   void for_each(Visit visit) {
-    for (const auto& [token, file] : files_) visit(*file);
+    files_.for_each(visit);
   }
 
  private:
@@ -160,8 +161,7 @@ class FileCatalog {
   Losses& losses_;
   bool inherited_ = false;     // this source goes on with the contents of another one
   bool known_before_ = false;  // this source has run on this data_dir: start_at: end is past
-  FileToken next_token_ = 1;
-  std::unordered_map<FileToken, std::unique_ptr<TailedFile>> files_;
+  FileTable files_;
   std::unordered_map<FileKey, TailedFile*, FileKeyHash> by_key_;
   std::size_t contents_ = 0;  // files with one
   Reservation memory_;

@@ -27,14 +27,14 @@ SourceLegacy FileCatalog::hand_over() {
     }
     legacy.contents.push_back({std::move(record), std::move(cursors), std::move(content), vanished});
   };
-  for (const auto& [token, file] : files_) {
-    if (file->content && file->content->recorded)
-      add(record_of(*file, *file->content, false), file->content, false);
-    if (!file->fd.valid()) continue;
-    legacy.files.push_back({file->key.device, file->key.inode, file->birth_ns, file->path(),
-                            file->place == TailedFile::Place::kNamed,
-                            UniqueFd(::fcntl(file->fd.get(), F_DUPFD_CLOEXEC, 0))});
-  }
+  files_.for_each([&](const TailedFile& file) {
+    if (file.content && file.content->recorded)
+      add(record_of(file, *file.content, false), file.content, false);
+    if (!file.fd.valid()) return;
+    legacy.files.push_back({file.key.device, file.key.inode, file.birth_ns, file.path(),
+                            file.place == TailedFile::Place::kNamed,
+                            UniqueFd(::fcntl(file.fd.get(), F_DUPFD_CLOEXEC, 0))});
+  });
   for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) {
     FileRecord record;  // where it was only the store knows
     record.id = ghost->id;
@@ -134,9 +134,9 @@ std::vector<TailedFile*> FileCatalog::inherit(const SourceLegacy& legacy, TimePo
 
 template <typename Visit>
 void FileCatalog::for_each_content(Visit visit) {
-  for (const auto& [token, file] : files_) {
-    if (file->content) visit(*file->content, file.get());
-  }
+  files_.for_each([&](TailedFile& file) {
+    if (file.content) visit(*file.content, &file);
+  });
   for (const std::shared_ptr<LogContent>& ghost : placeless_.ghosts()) visit(*ghost, nullptr);
   placeless_.for_each_known([&](const Remembered& remembered) {  // the others are only in the store
     if (remembered.live) visit(*remembered.live, nullptr);
