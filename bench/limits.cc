@@ -6,8 +6,9 @@
 //   limits sendfile FILE PORT          sendfile 256 KiB at a time to 127.0.0.1:PORT; nothing is looked at
 //   limits write-sync FILE TO BYTES    read, write to the end of TO, fdatasync after each BYTES
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
-//   limits receive PORT [LINES]        one connection: count newlines until its end, or until so many
-//   limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
+//   limits tail-many LIST PORT        the same with the files that LIST names, one a line: looks each
+//   millisecond limits receive PORT [LINES]        one connection: count newlines until its end, or until so
+//   many limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
 //   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
 //   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
 //   limits write-many LIST BYTES_A_SECOND SECONDS LINE_BYTES LINES   the same to the files that LIST names,
@@ -201,6 +202,70 @@ int tail_write(const char* path, const char* port) {
   return 0;
 }
 
+void sleep_until(std::uint64_t due) {
+  timespec until{static_cast<time_t>(due / 1'000'000'000), static_cast<long>(due % 1'000'000'000)};
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+  }
+}
+
+// The same of many files: what was told within a millisecond is read at a time, file by file, and sent at
+// once.
+int tail_many(const char* list, const char* port) {
+  struct File {
+    int fd;
+    off_t offset;
+  };
+  std::vector<File> files;  // by watch descriptor
+  const int watch = ::inotify_init1(IN_CLOEXEC);
+  std::ifstream paths(list);
+  for (std::string path; std::getline(paths, path);) {
+    const int wd = ::inotify_add_watch(watch, path.c_str(), IN_MODIFY);
+    if (wd < 0) fail("inotify_add_watch");
+    files.resize(std::max(files.size(), static_cast<std::size_t>(wd) + 1));
+    const int fd = open_file(path.c_str());
+    files[static_cast<std::size_t>(wd)] = {fd, ::lseek(fd, 0, SEEK_END)};
+  }
+  const int peer = connect_to(port);
+  const Block block;
+  Report report;
+  report.first_ns = now_ns();
+  alignas(inotify_event) char events[64 * 1024];
+  std::vector<int> changed;
+  for (;;) {
+    const ssize_t n = ::read(watch, events, sizeof events);
+    if (n <= 0) break;
+    changed.clear();
+    for (ssize_t at = 0; at < n;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+      changed.push_back(event->wd);
+      at += static_cast<ssize_t>(sizeof(inotify_event)) + event->len;
+    }
+    std::sort(changed.begin(), changed.end());
+    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+    std::size_t used = 0;
+    for (const int wd : changed) {
+      File& file = files[static_cast<std::size_t>(wd)];
+      for (bool more = true; more;) {
+        const ssize_t got = ::pread(file.fd, block.data + used, kBlockBytes - used, file.offset);
+        if (got < 0) fail("pread");
+        more = got == static_cast<ssize_t>(kBlockBytes - used);
+        file.offset += got;
+        used += static_cast<std::size_t>(got);
+        if (!more) continue;
+        if (!write_all(peer, block.data, used)) return 0;
+        report.bytes += used;
+        used = 0;
+      }
+    }
+    if (!write_all(peer, block.data, used)) return 0;
+    report.bytes += used;
+    sleep_until(now_ns() + 1'000'000);
+  }
+  report.last_ns = now_ns();
+  report.print();
+  return 0;
+}
+
 int listen_on(const char* port) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
@@ -330,12 +395,6 @@ class StampedLines {
   std::string text_;
 };
 
-void sleep_until(std::uint64_t due) {
-  timespec until{static_cast<time_t>(due / 1'000'000'000), static_cast<long>(due % 1'000'000'000)};
-  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
-  }
-}
-
 int open_to_append(const char* path) {
   const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) fail(path);
@@ -392,6 +451,7 @@ int main(int argc, char** argv) {
     return write_sync(argv[2], argv[3], std::strtoull(argv[4], nullptr, 10));
   if (what == "sendfile" && argc == 4) return send_file(argv[2], argv[3]);
   if (what == "tail-write" && argc == 4) return tail_write(argv[2], argv[3]);
+  if (what == "tail-many" && argc == 4) return tail_many(argv[2], argv[3]);
   if (what == "receive" && argc == 3) return receive(argv[2], std::nullopt);
   if (what == "receive" && argc == 4) return receive(argv[2], std::strtoull(argv[3], nullptr, 10));
   if (what == "receive-stamped" && argc == 4)
