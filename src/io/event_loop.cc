@@ -17,7 +17,6 @@
 #include <system_error>
 #include <utility>
 
-#include "io/time_slice.h"
 #include "ring/idle_strategy.h"
 
 namespace logflume {
@@ -181,7 +180,6 @@ void EventLoop::stop() {
 
 void EventLoop::run() {
   ::pthread_setname_np(::pthread_self(), name_.substr(0, 15).c_str());
-  set_time_slice(kLoopSlice);
   thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
 
   IdleStrategy idle;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/time_slice.h"
 #include "sink/backoff.h"
 #include "sink/body_compressor.h"
 #include "sink/http_client.h"
@@ -135,6 +136,8 @@ Result<void> HttpSink::open() {
     if (config_.compression_level) level = static_cast<int>(*config_.compression_level);
     compressor_ = std::make_unique<BodyCompressor>(config_.compression, level, context_.workers,
                                                    context_.loop.parker());
+    // The workers, which keep all processors busy, wait for it.
+    context_.loop.post([] { set_time_slice(kShortSlice); });
   }
   const RequestLimits limits{config_.batch.max_bytes, config_.batch.max_events,
                              config_.batch.linger.value_or(HttpSinkConfig::kDefaultLinger)};
