@@ -1,4 +1,5 @@
 """What bench/run and bench/nightly share: processes and what they used, receivers, files and figures."""
+import atexit
 import contextlib
 import json
 import os
@@ -73,13 +74,19 @@ def run(*command):
     return (json.loads(text) if text.strip().startswith(b'{') else {}), used
 
 
+def ends_with_us(process):
+    """Whatever happens, nothing goes on to run when a benchmark has ended."""
+    atexit.register(lambda: process.poll() is None and process.kill())
+    return process
+
+
 class Receiver:
     """bench/limits as the peer of one connection."""
 
     def __init__(self, *extra, kind='receive'):
         self.port = free_port()
-        self.process = subprocess.Popen([str(LIMITS), kind, str(self.port), *map(str, extra)],
-                                        stdout=subprocess.PIPE, text=True)
+        self.process = ends_with_us(subprocess.Popen([str(LIMITS), kind, str(self.port), *map(str, extra)],
+                                                     stdout=subprocess.PIPE, text=True))
         if self.process.stdout.readline() != 'ready\n':
             raise RuntimeError('the receiver did not start')
 
@@ -98,7 +105,7 @@ class HttpReceiver:
 
     def __init__(self):
         self.port = free_port()
-        self.process = subprocess.Popen([str(HTTP_RECEIVER), str(self.port)], stdout=subprocess.PIPE, text=True)
+        self.process = ends_with_us(subprocess.Popen([str(HTTP_RECEIVER), str(self.port)], stdout=subprocess.PIPE, text=True))
         if self.process.stdout.readline() != 'ready\n':
             raise RuntimeError('the receiver did not start')
 
@@ -112,8 +119,8 @@ class Process:
 
     def __init__(self, command, output=subprocess.DEVNULL, environment=None):
         self.started_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                        env={**os.environ, **(environment or {})})
+        self.process = ends_with_us(subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output,
+                                                     stderr=output, env={**os.environ, **(environment or {})}))
         self.pid = self.process.pid
 
     def age(self):
