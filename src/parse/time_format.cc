@@ -81,7 +81,9 @@ std::optional<std::int64_t> parse_epoch(std::string_view text, std::int64_t unit
   if (error != std::errc() || text.empty() || !is_digit(text[0])) return std::nullopt;
   if (unit_ns == 0) {  // seconds are below 10^11 until the year 5138, milliseconds are above it since 1973
     unit_ns = kSecond;
-    for (std::int64_t limit = 100'000'000'000; unit_ns > 1 && whole >= limit; limit *= 1000) unit_ns /= 1000;
+    for (std::uint64_t limit = 100'000'000'000; unit_ns > 1 && static_cast<std::uint64_t>(whole) >= limit;
+         limit *= 1000)
+      unit_ns /= 1000;
   }
   std::string_view fraction = text.substr(static_cast<std::size_t>(end - text.data()));
   std::int64_t part = 0;

@@ -172,6 +172,7 @@ TEST_F(HttpSinkTest, CompressesLargeBodiesOnWorkersInTheOrderOfTheFile) {
   config.compression_level = 1;
   config.batch.max_bytes = 200'000;
   config.batch.max_events = 1'000'000;
+  config.batch.linger = 500ms;  // bodies fill, however slowly the test writes
   config.parallel_requests = 1;
   start(config);
   std::minstd_rand random(5);
