@@ -124,6 +124,7 @@ def test_what_is_skipped_has_its_reason(world):
     world.write('a.log', numbered(1, 10))
     world.config(start_at='end', max_line_bytes=1000)
     agent = world.start()
+    until(lambda: audit(world) and parts(audit(world)[0], 'out') == {'skipped start_at_end': 130}, 'it is at the end')
     world.append('a.log', b'x' * 5000 + b'\n' + b'short\n')
     world.expect_out(b'x' * 1000 + b'\n' + b'short\n')
     assert agent.stop() == 0
