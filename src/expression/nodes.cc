@@ -184,37 +184,56 @@ class Index final : public ExprNode {
   const ExprNodePtr index_;
 };
 
-// && and ||: the right side is asked only for rows that the left one does not decide. A fault of one side
-// counts only where the other does not decide.
-class Logic final : public ExprNode {
+// What is computed as an answer first, and as a value from that.
+class Condition : public ExprNode {
  public:
-  Logic(bool conjunction, ExprNodePtr left, ExprNodePtr right)
-      : ExprNode(ExprType::kBool),
-        decided_(conjunction ? kFalse : kTrue),
-        left_(std::move(left)),
-        right_(std::move(right)) {}
+  Condition() : ExprNode(ExprType::kBool) {}
   void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
     ScratchScope scope(evaluation);
     Truth* const answers = scope.array<Truth>(rows.count);
     truth(evaluation, rows, answers);
     for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_of(answers[i]);
   }
+  void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override = 0;
+};
+
+// The rows of some that an answer selects, and where they stand among them.
+class Subset {
+ public:
+  template <typename Selects>
+  Subset(ScratchScope& scope, const Rows& rows, const Truth* answers, const Selects& selects)
+      : places_(scope.array<std::uint32_t>(rows.count)), index_(scope.array<std::uint32_t>(rows.count)) {
+    for (std::uint32_t i = 0; i < rows.count; ++i) {
+      places_[count_] = i;
+      index_[count_] = rows[i];
+      count_ += selects(answers[i]) ? 1 : 0;
+    }
+  }
+  Rows rows() const { return {index_, 0, count_}; }
+  std::uint32_t count() const { return count_; }
+  std::uint32_t place(std::uint32_t i) const { return places_[i]; }
+
+ private:
+  std::uint32_t* const places_;
+  std::uint32_t* const index_;
+  std::uint32_t count_ = 0;
+};
+
+// && and ||: the right side is asked only for rows that the left one does not decide. A fault of one side
+// counts only where the other does not decide.
+class Logic final : public Condition {
+ public:
+  Logic(bool conjunction, ExprNodePtr left, ExprNodePtr right)
+      : decided_(conjunction ? kFalse : kTrue), left_(std::move(left)), right_(std::move(right)) {}
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {
     left_->truth(evaluation, rows, out);
     ScratchScope scope(evaluation);
-    auto* const places = scope.array<std::uint32_t>(rows.count);
-    std::uint32_t open = 0;
-    for (std::uint32_t i = 0; i < rows.count; ++i) {
-      places[open] = i;
-      open += out[i] != decided_ ? 1 : 0;
-    }
-    if (open == 0) return;
-    Truth* const right = scope.array<Truth>(open);
-    auto* const index = scope.array<std::uint32_t>(open);
-    for (std::uint32_t i = 0; i < open; ++i) index[i] = rows[places[i]];
-    right_->truth(evaluation, {index, 0, open}, right);
-    for (std::uint32_t i = 0; i < open; ++i) {
-      Truth& left = out[places[i]];
+    const Subset open(scope, rows, out, [this](Truth answer) { return answer != decided_; });
+    if (open.count() == 0) return;
+    Truth* const right = scope.array<Truth>(open.count());
+    right_->truth(evaluation, open.rows(), right);
+    for (std::uint32_t i = 0; i < open.count(); ++i) {
+      Truth& left = out[open.place(i)];
       if (left < kFaulty || right[i] == decided_) left = right[i];
     }
   }
@@ -225,13 +244,9 @@ class Logic final : public ExprNode {
   const ExprNodePtr right_;
 };
 
-class Not final : public ExprNode {
+class Not final : public Condition {
  public:
-  explicit Not(ExprNodePtr value) : ExprNode(ExprType::kBool), value_(std::move(value)) {}
-  void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
-    value_->values(evaluation, rows, out);
-    for (Value& value : std::span(out, rows.count)) value = value_of(negated(truth_of(value)));
-  }
+  explicit Not(ExprNodePtr value) : value_(std::move(value)) {}
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {
     value_->truth(evaluation, rows, out);
     for (Truth& truth : std::span(out, rows.count)) truth = negated(truth);
@@ -261,18 +276,11 @@ class Conditional final : public ExprNode {
   static void side(Evaluation& evaluation, const Rows& rows, const Truth* answers, Truth which,
                    const ExprNode& node, Value* out) {
     ScratchScope scope(evaluation);
-    auto* const places = scope.array<std::uint32_t>(rows.count);
-    auto* const index = scope.array<std::uint32_t>(rows.count);
-    std::uint32_t count = 0;
-    for (std::uint32_t i = 0; i < rows.count; ++i) {
-      if (answers[i] != which) continue;
-      places[count] = i;
-      index[count++] = rows[i];
-    }
-    if (count == 0) return;
-    Value* const values = scope.array<Value>(count);
-    node.values(evaluation, {index, 0, count}, values);
-    for (std::uint32_t i = 0; i < count; ++i) out[places[i]] = values[i];
+    const Subset chosen(scope, rows, answers, [which](Truth answer) { return answer == which; });
+    if (chosen.count() == 0) return;
+    Value* const values = scope.array<Value>(chosen.count());
+    node.values(evaluation, chosen.rows(), values);
+    for (std::uint32_t i = 0; i < chosen.count(); ++i) out[chosen.place(i)] = values[i];
   }
 
   const ExprNodePtr condition_;
@@ -347,19 +355,10 @@ void with_comparison(Comparison comparison, const Loop& loop) {
   }
 }
 
-class Compare final : public ExprNode {
+class Compare final : public Condition {
  public:
   Compare(Comparison comparison, ExprNodePtr left, ExprNodePtr right)
-      : ExprNode(ExprType::kBool),
-        comparison_(comparison),
-        left_(std::move(left)),
-        right_(std::move(right)) {}
-  void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
-    ScratchScope scope(evaluation);
-    Truth* const answers = scope.array<Truth>(rows.count);
-    truth(evaluation, rows, answers);
-    for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_of(answers[i]);
-  }
+      : comparison_(comparison), left_(std::move(left)), right_(std::move(right)) {}
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {
     if (field_with_constant(evaluation, rows, out)) return;
     ScratchScope scope(evaluation);
