@@ -5,13 +5,13 @@
 #include <chrono>
 #include <iterator>
 
+#include "base/characters.h"
+
 namespace logflume {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kDay = 86'400 * kSecond;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Takes `digits` digits from the front of `text`.
 bool take_number(std::string_view& text, std::size_t digits, int& value) {

@@ -4,16 +4,16 @@
 
 #include <algorithm>
 
+#include "base/characters.h"
+
 namespace logflume {
 namespace {
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // Blanks that bring a caret under byte `bytes` of `line`: a column a character, tabs kept as tabs.
 std::string indent_like(std::string_view line, std::size_t bytes) {
   std::string indent;
   for (std::size_t i = 0; i < bytes && i < line.size(); ++i) {
-    if (!is_continuation(line[i])) indent += line[i] == '\t' ? '\t' : ' ';
+    if (!continues_character(line[i])) indent += line[i] == '\t' ? '\t' : ' ';
   }
   return indent;
 }
@@ -49,7 +49,7 @@ std::string render(const std::vector<Diagnostic>& diagnostics, bool colours) {
       const std::size_t start = one.column - 1 - std::min(one.column - 1, one.window);
       std::size_t tail = 0;
       for (std::size_t i = start + 1; i < start + one.length && i < one.source_line.size(); ++i) {
-        tail += is_continuation(one.source_line[i]) ? 0 : 1;
+        tail += continues_character(one.source_line[i]) ? 0 : 1;
       }
       out += fmt::format("{:>5} | {}\n", number, one.source_line);
       out += fmt::format("      | {}{}^{}{}\n", indent_like(one.source_line, start), paint.mark,

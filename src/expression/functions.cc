@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/characters.h"
 #include "base/civil_time.h"
 
 namespace logflume {
@@ -28,10 +29,7 @@ bool are_texts(const Value* arguments, std::size_t count) {
 
 // -- Text ---------------------------------------------------------------------------------------------------
 
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-std::int64_t characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); });
-}
+std::int64_t characters(std::string_view text) { return static_cast<std::int64_t>(count_characters(text)); }
 // Where the character with this number begins; the text's end for the number of its characters.
 std::optional<std::size_t> character_at(std::string_view text, std::int64_t number) {
   if (number < 0) return std::nullopt;
@@ -414,7 +412,7 @@ Value to_string(Evaluation& evaluation, const Value* arguments, std::size_t /*co
   return evaluation.texts.keep(to_text(value), Tag::kString);
 }
 
-Value type_name(Evaluation& evaluation, const Value* arguments, std::size_t /*count*/) {
+Value type_name(Evaluation& /*evaluation*/, const Value* arguments, std::size_t /*count*/) {
   const Value value = plain(arguments[0]);
   switch (value.tag) {
     case Tag::kNull:
@@ -439,7 +437,6 @@ Value type_name(Evaluation& evaluation, const Value* arguments, std::size_t /*co
     case Tag::kFault:
       break;
   }
-  (void)evaluation;
   return value;
 }
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/characters.h"
+
 namespace logflume {
 namespace {
 
@@ -29,25 +31,6 @@ struct Failure {
 }
 
 bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '@'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-void append_utf8(std::uint32_t point, std::string& out) {
-  if (point < 0x80) {
-    out += static_cast<char>(point);
-  } else if (point < 0x800) {
-    out += static_cast<char>(0xC0 | point >> 6);
-    out += static_cast<char>(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    out += static_cast<char>(0xE0 | point >> 12);
-    out += static_cast<char>(0x80 | (point >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (point & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | point >> 18);
-    out += static_cast<char>(0x80 | (point >> 12 & 0x3F));
-    out += static_cast<char>(0x80 | (point >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (point & 0x3F));
-  }
-}
 
 class Lexer {
  public:
@@ -206,7 +189,8 @@ class Lexer {
           R"(there are \n \r \t \a \b \f \v \\ \" \' \` \? \xHH \uHHHH \UHHHHHHHH \OOO; r"..." takes all as it is)");
     }
     at_ += digits;
-    append_utf8(point, out);
+    char character[4];
+    out.append(character, write_utf8(point, character));
   }
 
   void read_operator(Lexeme& lexeme) {

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/characters.h"
+
 namespace logflume {
 namespace {
 
@@ -14,7 +16,6 @@ constexpr std::string_view kBlankChecksum = "00000000";
 bool is_stream_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::array<char, kMarkChecksumDigits> checksum_digits(std::span<const char> line) {
   constexpr std::string_view kHex = "0123456789abcdef";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/characters.h"
 #include "base/units.h"
 #include "lab/report.h"
 #include "lab/words.h"
@@ -50,7 +51,7 @@ std::string count_text(double value) {
 }
 
 std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::string space(width - std::min(width, characters(text)), ' ');
+  const std::string space(width - std::min(width, count_characters(text)), ' ');
   return right ? space + text : text + space;
 }
 
@@ -121,7 +122,7 @@ class Table {
     widths_.assign(cells_[0].size(), 0);
     for (const std::vector<std::string>& cells : cells_) {
       for (std::size_t at = 0; at < cells.size(); ++at)
-        widths_[at] = std::max(widths_[at], characters(cells[at]));
+        widths_[at] = std::max(widths_[at], count_characters(cells[at]));
     }
   }
 

@@ -5,12 +5,11 @@
 #include <cmath>
 #include <utility>
 
+#include "base/characters.h"
 #include "base/civil_time.h"
 
 namespace logflume {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Up to 18 digits without a zero in front, perhaps behind a minus: what is printed as it was read.
 bool plain_int(std::string_view text, std::int64_t& value) {

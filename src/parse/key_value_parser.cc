@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/characters.h"
 #include "parse/json_parser.h"
 
 namespace logflume {
@@ -31,10 +32,7 @@ char* unescape(std::string_view text, char* out) {
     if (c != 'u' || digits.size() < 4 || error != std::errc() || end != digits.data() + 4 ||
         (point >= 0xD800 && point <= 0xDFFF))
       return nullptr;
-    if (point >= 0x800) *out++ = static_cast<char>(0xE0 | point >> 12);
-    if (point >= 0x80)
-      *out++ = static_cast<char>(point >= 0x800 ? 0x80 | (point >> 6 & 0x3F) : 0xC0 | point >> 6);
-    *out++ = static_cast<char>(point >= 0x80 ? 0x80 | (point & 0x3F) : point);
+    out = write_utf8(point, out);
     at += 6;
   }
   return out;

@@ -329,22 +329,10 @@ Result<Format> checked(Format format) {
 // -- nginx
 // ------------------------------------------------------------------------------------------------------------
 
-constexpr std::array<std::string_view, 16> kNginxInts = {"status",
-                                                         "body_bytes_sent",
-                                                         "bytes_sent",
-                                                         "request_length",
-                                                         "connection",
-                                                         "pid",
-                                                         "content_length",
-                                                         "remote_port",
-                                                         "connection_requests",
-                                                         "server_port",
-                                                         "upstream_port",
-                                                         "proxy_port",
-                                                         "upstream_status",
-                                                         "bytes_received",
-                                                         "tcpinfo_rtt",
-                                                         "connections_active"};
+constexpr std::array<std::string_view, 15> kNginxInts = {
+    "status",        "body_bytes_sent", "bytes_sent",     "request_length",      "connection",
+    "pid",           "content_length",  "remote_port",    "connection_requests", "server_port",
+    "upstream_port", "proxy_port",      "bytes_received", "tcpinfo_rtt",         "connections_active"};
 constexpr std::array<std::string_view, 7> kNginxDoubles = {
     "request_time", "upstream_response_time", "upstream_connect_time", "upstream_header_time",
     "gzip_ratio",   "session_time",           "connection_time"};

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/characters.h"
 #include "base/civil_time.h"
 #include "parse/time_format.h"
 
@@ -33,8 +34,6 @@ enum Name : std::size_t {
 constexpr std::array<std::string_view, kNames> kFieldNames = {"facility", "severity",        "timestamp",
                                                               "hostname", "appname",         "procid",
                                                               "msgid",    "structured_data", "message"};
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Up to the next blank, which is taken too.
 std::string_view take_word(std::string_view& text) {
@@ -155,7 +154,6 @@ class SyslogParser final : public Parser {
         if (!name("=") || rest.substr(at, 2) != "=\"") return false;
         at += 2;
         json_.append(":\"");
-        const std::size_t begin = at;
         value_.clear();
         for (; at < rest.size() && rest[at] != '"'; ++at) {
           const bool escapes = rest[at] == '\\' && at + 1 < rest.size() &&
@@ -163,7 +161,7 @@ class SyslogParser final : public Parser {
           if (escapes) ++at;
           value_.push_back(rest[at]);
         }
-        if (at >= rest.size() || at < begin) return false;
+        if (at >= rest.size()) return false;
         ++at;
         append_escaped(value_);
         json_.push_back('"');

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/characters.h"
 #include "base/civil_time.h"
 
 namespace logflume {
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
