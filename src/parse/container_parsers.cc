@@ -6,44 +6,11 @@
 
 #include "base/civil_time.h"
 #include "parse/field_value.h"
+#include "parse/fixed_fields.h"
 #include "parse/time_format.h"
 
 namespace logflume {
 namespace {
-
-// Fields with fixed names.
-template <std::size_t kCount>
-class FixedFields {
- public:
-  FixedFields(const std::array<std::string_view, kCount>& names, const WantedFields& wanted) : names_(names) {
-    for (std::size_t i = 0; i < kCount; ++i) wanted_[i] = wanted.has(names[i]);
-  }
-  void begin(Columns& columns) {
-    columns_ = &columns;
-    for (std::size_t i = 0; i < kCount; ++i) {
-      if (wanted_[i]) places_[i] = columns.index_of(names_[i]);
-    }
-  }
-  Columns& columns() { return *columns_; }
-  void add(FoundFields& found, std::size_t field, ValueKind kind, Slot slot) const {
-    if (wanted_[field]) found.add(places_[field], kind, slot);
-  }
-  void add(FoundFields& found, std::size_t field, std::string_view text) const {
-    if (wanted_[field]) found.add(places_[field], ValueKind::kString, Slot::of(columns_->ref(text)));
-  }
-  // One that is not in the line.
-  void add_made(FoundFields& found, std::size_t field, std::string_view text) const {
-    TextRef ref;
-    if (wanted_[field] && columns_->copy(text, ref))
-      found.add(places_[field], ValueKind::kString, Slot::of(ref));
-  }
-
- private:
-  const std::array<std::string_view, kCount> names_;
-  std::array<bool, kCount> wanted_{};
-  std::array<std::size_t, kCount> places_{};
-  Columns* columns_ = nullptr;
-};
 
 class KlogParser final : public Parser {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/characters.h"
 #include "base/civil_time.h"
+#include "parse/fixed_fields.h"
 #include "parse/time_format.h"
 
 namespace logflume {
@@ -45,19 +46,14 @@ std::string_view take_word(std::string_view& text) {
 
 class SyslogParser final : public Parser {
  public:
-  explicit SyslogParser(SyslogParserConfig config)
-      : config_(std::move(config)),
-        without_year_(*TimeFormat::compile("%b %e %H:%M:%S", config_.offset_minutes)),
-        with_year_(*TimeFormat::compile("%b %e %Y %H:%M:%S", config_.offset_minutes)) {
-    for (std::size_t i = 0; i < kNames; ++i) wanted_[i] = config_.wanted.has(kFieldNames[i]);
-  }
+  explicit SyslogParser(const SyslogParserConfig& config)
+      : fields_(kFieldNames, config.wanted),
+        without_year_(*TimeFormat::compile("%b %e %H:%M:%S", config.offset_minutes)),
+        with_year_(*TimeFormat::compile("%b %e %Y %H:%M:%S", config.offset_minutes)) {}
 
   void begin(Columns& columns, std::int64_t now_ns) override {
-    columns_ = &columns;
+    fields_.begin(columns);
     now_ns_ = now_ns;
-    for (std::size_t i = 0; i < kNames; ++i) {
-      if (wanted_[i]) places_[i] = columns.index_of(kFieldNames[i]);
-    }
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
@@ -70,21 +66,12 @@ class SyslogParser final : public Parser {
   }
 
  private:
-  void add(Name name, std::string_view text) {
-    if (wanted_[name]) found_->add(places_[name], ValueKind::kString, Slot::of(columns_->ref(text)));
-  }
-  void add_constant(Name name, std::string_view text) {
-    TextRef ref;
-    if (wanted_[name] && columns_->copy(text, ref))
-      found_->add(places_[name], ValueKind::kString, Slot::of(ref));
-  }
+  void add(Name name, std::string_view text) { fields_.add(*found_, name, text); }
   void add_or_null(Name name, std::string_view text) {
     if (text != "-") return add(name, text);
-    if (wanted_[name]) found_->add(places_[name], ValueKind::kNull, Slot::null());
+    fields_.add(*found_, name, ValueKind::kNull, Slot::null());
   }
-  void add_time(std::int64_t ns) {
-    if (wanted_[kTimestamp]) found_->add(places_[kTimestamp], ValueKind::kTimestamp, Slot::of(ns));
-  }
+  void add_time(std::int64_t ns) { fields_.add(*found_, kTimestamp, ValueKind::kTimestamp, Slot::of(ns)); }
 
   // "<34>".
   bool take_priority(std::string_view& line) {
@@ -94,8 +81,8 @@ class SyslogParser final : public Parser {
       priority = priority * 10 + static_cast<std::size_t>(line[at] - '0');
     if (at == 1 || at == line.size() || line[at] != '>' || priority >= kFacilities.size() * 8) return false;
     line.remove_prefix(at + 1);
-    add_constant(kFacility, kFacilities[priority / 8]);
-    add_constant(kSeverity, kSeverities[priority % 8]);
+    fields_.add_made(*found_, kFacility, kFacilities[priority / 8]);
+    fields_.add_made(*found_, kSeverity, kSeverities[priority % 8]);
     return true;
   }
 
@@ -113,7 +100,7 @@ class SyslogParser final : public Parser {
     }
     if (rest.starts_with('-')) {
       rest.remove_prefix(1);
-      if (wanted_[kStructuredData]) found_->add(places_[kStructuredData], ValueKind::kNull, Slot::null());
+      fields_.add(*found_, kStructuredData, ValueKind::kNull, Slot::null());
     } else if (!take_structured_data(rest)) {
       return ParseFault::kSyntax;
     }
@@ -174,8 +161,8 @@ class SyslogParser final : public Parser {
     json_.push_back('}');
     rest.remove_prefix(at);
     TextRef ref;
-    if (wanted_[kStructuredData] && columns_->copy(json_, ref))
-      found_->add(places_[kStructuredData], ValueKind::kJson, Slot::of(ref));
+    if (fields_.wants(kStructuredData) && fields_.columns().copy(json_, ref))
+      fields_.add(*found_, kStructuredData, ValueKind::kJson, Slot::of(ref));
     return true;
   }
 
@@ -263,12 +250,9 @@ class SyslogParser final : public Parser {
     return ns.has_value();
   }
 
-  const SyslogParserConfig config_;
+  FixedFields<kNames> fields_;
   const TimeFormat without_year_;
   const TimeFormat with_year_;
-  std::array<bool, kNames> wanted_{};
-  std::array<std::size_t, kNames> places_{};
-  Columns* columns_ = nullptr;
   FoundFields* found_ = nullptr;
   std::int64_t now_ns_ = 0;
   std::string json_;
@@ -278,7 +262,7 @@ class SyslogParser final : public Parser {
 }  // namespace
 
 std::unique_ptr<Parser> make_syslog_parser(SyslogParserConfig config) {
-  return std::make_unique<SyslogParser>(std::move(config));
+  return std::make_unique<SyslogParser>(config);
 }
 
 }  // namespace logflume
