@@ -2,17 +2,16 @@
 
 #include <simdjson.h>
 
-#include <algorithm>
 #include <cstring>
 #include <new>
 
 #include "parse/field_value.h"
+#include "parse/known_keys.h"
 
 namespace logflume {
 namespace {
 
 constexpr std::size_t kDepthMax = 64;
-constexpr std::uint32_t kRest = UINT32_MAX;
 // What simdjson may write, and read, behind a string.
 constexpr std::size_t kStringSlack = 64;
 
@@ -29,7 +28,7 @@ class JsonParser final : public Parser {
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
-    known_.clear();
+    keys_.begin(columns);
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
@@ -45,7 +44,7 @@ class JsonParser final : public Parser {
     end_ = places_ + tokens_->n_structural_indexes;
     escaped_ = std::memchr(text_, '\\', line.size()) != nullptr;
     rest_.clear();
-    next_ = 0;
+    keys_.begin_line();
     const ParseFault fault = members(found);
     if (fault != ParseFault::kNone) return fault;
     if (places_ != end_) return ParseFault::kSyntax;
@@ -53,13 +52,6 @@ class JsonParser final : public Parser {
   }
 
  private:
-  // A key that was seen, its column, and what is done with it. Lines of a log repeat each other: the key that
-  // came after this one is tried first.
-  struct Known {
-    std::string quoted;  // with the quote at its end
-    std::uint32_t column = 0;
-    bool wanted = false;
-  };
   struct Found {
     ParseFault fault = ParseFault::kNone;
     ValueKind kind = ValueKind::kMissing;
@@ -87,16 +79,15 @@ class JsonParser final : public Parser {
     do {
       if (next() != '"') return ParseFault::kSyntax;
       const char* const key = text_ + *places_ + 1;
-      const Known* known = next_ < known_.size() && is(known_[next_], key) ? &known_[next_] : find(key);
+      const KnownKeys::Key* known = keys_.find([&](const std::string& text) { return stands_at(key, text); });
       if (known == nullptr) known = learn(token());
       if (known == nullptr) return ParseFault::kSyntax;
-      next_ = static_cast<std::size_t>(known - known_.data()) + 1;
       ++places_;
       if (!take(':')) return ParseFault::kSyntax;
       const Found value = next_value(known->wanted);
       if (value.fault != ParseFault::kNone) return value.fault;
       if (!known->wanted) continue;
-      if (known->column != kRest) {
+      if (known->column != KnownKeys::kRest) {
         found.add(known->column, value.kind, value.slot);
       } else {
         rest_.append(rest_.empty() ? "{" : ",")
@@ -106,26 +97,16 @@ class JsonParser final : public Parser {
     return take('}') ? ParseFault::kNone : ParseFault::kSyntax;
   }
 
-  bool is(const Known& known, const char* key) const {
-    return known.quoted.size() <= static_cast<std::size_t>(line_end_ - key) &&
-           std::memcmp(known.quoted.data(), key, known.quoted.size()) == 0;
+  // Known with the quote at their end, and without that at their begin.
+  bool stands_at(const char* key, const std::string& text) const {
+    return text.size() <= static_cast<std::size_t>(line_end_ - key) &&
+           std::memcmp(text.data(), key, text.size()) == 0;
   }
-  const Known* find(const char* key) const {
-    const auto found = std::ranges::find_if(known_, [&](const Known& known) { return is(known, key); });
-    return found == known_.end() ? nullptr : &*found;
-  }
-  const Known* learn(std::string_view token) {
+  const KnownKeys::Key* learn(std::string_view token) {
     if (token.size() < 2 || token.back() != '"') return nullptr;
     std::string_view name = token.substr(1, token.size() - 2);
     if (name.find('\\') != std::string_view::npos && !unescape(token, name)) return nullptr;
-    Known known{std::string(token.substr(1)), 0, config_.wanted.has(name)};
-    if (known.wanted) {
-      const bool room = columns_->has(name) || columns_->size() < config_.fields_max;
-      known.column = room ? static_cast<std::uint32_t>(columns_->index_of(name)) : kRest;
-    }
-    if (known_.size() >= kKnownMax) known_.clear();
-    known_.push_back(std::move(known));
-    return &known_.back();
+    return &keys_.learn(token.substr(1), name);
   }
 
   // Behind it, places_ is at the token after the value, and value_end_ where the value ends.
@@ -216,12 +197,10 @@ class JsonParser final : public Parser {
     return ParseFault::kNone;
   }
 
-  static constexpr std::size_t kKnownMax = 1024;
-
   const JsonParserConfig config_;
   std::unique_ptr<simdjson::internal::dom_parser_implementation> tokens_;
   Columns* columns_ = nullptr;
-  std::vector<Known> known_;
+  KnownKeys keys_{config_.wanted, config_.fields_max};
   std::string rest_;
   std::string scratch_;
   // Of the line that is being parsed.
@@ -230,7 +209,6 @@ class JsonParser final : public Parser {
   const std::uint32_t* places_ = nullptr;  // where the tokens begin, from the next one on
   const std::uint32_t* end_ = nullptr;
   const char* value_end_ = nullptr;
-  std::size_t next_ = 0;  // in known_: what is expected
   bool escaped_ = false;  // there is a backslash
 };
 

@@ -13,8 +13,6 @@ struct JsonParserConfig {
   std::size_t fields_max = 256;
 };
 
-constexpr std::string_view kRestField = "_rest";
-
 // The whole line is validated, also what nobody wants: simdjson on demand, UTF-8 included. A nested value is
 // kept as its text, a number too. Of a member that comes twice the last one counts. At most 64 levels.
 std::unique_ptr<Parser> make_json_parser(JsonParserConfig config);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/characters.h"
-#include "parse/json_parser.h"
+#include "parse/known_keys.h"
 
 namespace logflume {
 namespace {
@@ -44,11 +44,11 @@ class KeyValueParser final : public Parser {
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
-    known_.clear();
+    keys_.begin(columns);
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
-    next_ = 0;
+    keys_.begin_line();
     rest_.clear();
     bool any = false;
     for (std::size_t at = skip_separators(line, 0); at < line.size(); at = skip_separators(line, at)) {
@@ -58,7 +58,7 @@ class KeyValueParser final : public Parser {
         ++at;
       const std::string_view key = line.substr(begin, at - begin);
       if (key.empty() || (at < line.size() && line[at] == '"')) return ParseFault::kSyntax;
-      const Known& known = column_of(key);
+      const KnownKeys::Key& known = column_of(key);
       ValueKind kind = ValueKind::kBool;
       Slot slot = Slot::of(true);
       if (at == line.size() || line[at] == config_.pair_separator) {
@@ -69,7 +69,7 @@ class KeyValueParser final : public Parser {
         if (fault != ParseFault::kNone) return fault;
       }
       if (!known.wanted) continue;
-      if (known.column != kRest) {
+      if (known.column != KnownKeys::kRest) {
         found.add(known.column, kind, slot);
       } else {
         if (!rest_.empty()) rest_.push_back(config_.pair_separator);
@@ -85,15 +85,6 @@ class KeyValueParser final : public Parser {
   }
 
  private:
-  static constexpr std::uint32_t kRest = UINT32_MAX;
-  static constexpr std::size_t kKnownMax = 1024;
-  struct Known {
-    std::string key;
-    std::uint32_t column = 0;
-    FieldType type = FieldType::kString;
-    bool wanted = false;
-  };
-
   std::size_t skip_separators(std::string_view line, std::size_t at) const {
     while (at < line.size() &&
            (line[at] == config_.pair_separator || (at + 1 == line.size() && line[at] == '\r')))
@@ -101,30 +92,18 @@ class KeyValueParser final : public Parser {
     return at;
   }
 
-  // Lines of a log repeat each other: the key that came after this one is tried first.
-  const Known& column_of(std::string_view key) {
-    if (next_ >= known_.size() || known_[next_].key != key) {
-      const auto found = std::ranges::find(known_, key, &Known::key);
-      next_ = static_cast<std::size_t>(found - known_.begin());
-      if (found == known_.end()) learn(key);
-    }
-    return known_[next_++];
-  }
-  void learn(std::string_view key) {
-    Known known{std::string(key), 0, FieldType::kString, config_.wanted.has(key)};
-    if (const auto type = config_.types.find(known.key); type != config_.types.end())
-      known.type = type->second;
-    if (known.wanted) {
-      const bool room = columns_->has(key) || columns_->size() < config_.fields_max;
-      known.column = room ? static_cast<std::uint32_t>(columns_->index_of(key)) : kRest;
-    }
-    if (known_.size() >= kKnownMax) known_.clear();
-    next_ = known_.size();
-    known_.push_back(std::move(known));
+  const KnownKeys::Key& column_of(std::string_view key) {
+    const KnownKeys::Key* const known = keys_.find([key](const std::string& text) { return text == key; });
+    if (known != nullptr) return *known;
+    KnownKeys::Key& learnt = keys_.learn(key, key);
+    if (const auto type = config_.types.find(learnt.text); type != config_.types.end())
+      learnt.type = type->second;
+    return learnt;
   }
 
   // At `at`, which goes on behind it.
-  ParseFault value(std::string_view line, std::size_t& at, const Known& known, ValueKind& kind, Slot& slot) {
+  ParseFault value(std::string_view line, std::size_t& at, const KnownKeys::Key& known, ValueKind& kind,
+                   Slot& slot) {
     const std::size_t begin = at;
     if (at == line.size() || line[at] != '"') {
       at = std::min(line.find(config_.pair_separator, at), line.size());
@@ -156,8 +135,7 @@ class KeyValueParser final : public Parser {
 
   const KeyValueParserConfig config_;
   Columns* columns_ = nullptr;
-  std::vector<Known> known_;
-  std::size_t next_ = 0;  // in known_: what is expected
+  KnownKeys keys_{config_.wanted, config_.fields_max};
   std::string rest_;
 };
 

@@ -32,6 +32,9 @@ struct WantedFields {
   bool has(std::string_view name) const { return all || names.find(name) != names.end(); }
 };
 
+// Where fields go that have no column any more.
+constexpr std::string_view kRestField = "_rest";
+
 // What a line has, before it is added to the columns: a line that is not accepted leaves nothing.
 class FoundFields {
  public:
