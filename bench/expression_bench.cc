@@ -55,12 +55,13 @@ void select(benchmark::State& state, std::string_view text) {
   auto compiled = Expression::compile_condition(text, {});
   const auto& expression = std::get<Expression>(compiled);
   std::vector<FieldView> fields;
-  for (const std::string& name : expression.fields()) fields.push_back({events.columns.find(name), nullptr});
+  for (const std::string& name : expression.fields())
+    fields.push_back({.column = events.columns.find(name), .columns = &events.columns});
   Evaluation evaluation;
   std::vector<std::uint32_t> out(kRows);
   FaultCounts faults{};
   for (auto _ : state) {
-    evaluation.begin(events.columns, fields, 0);
+    evaluation.begin(fields, 0);
     benchmark::DoNotOptimize(expression.select(evaluation, Rows::all(kRows), out.data(), faults));
   }
   report(state);

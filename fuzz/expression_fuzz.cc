@@ -76,10 +76,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Columns columns;
   fill(columns, input.substr(0, line));
   std::vector<FieldView> fields;
-  for (const std::string& name : expression.fields()) fields.push_back({columns.find(name), nullptr});
+  for (const std::string& name : expression.fields())
+    fields.push_back({.column = columns.find(name), .columns = &columns});
 
   Evaluation evaluation;
-  evaluation.begin(columns, fields, 0);
+  evaluation.begin(fields, 0);
   FaultCounts faults{};
   std::vector<std::uint32_t> together(kRows), one_by_one;
   together.resize(expression.select(evaluation, Rows::all(kRows), together.data(), faults));

@@ -75,11 +75,21 @@ class Metrics:
         return [labels for n, labels, _ in self.samples if n == name]
 
     def imbalances(self, sources_too):
-        """What is wrong with the books: for each sink received = sent + discarded + in flight; for a sink that has
-        caught up, received = what its sources received and did not discard, unless bytes are counted as lost."""
+        """What is wrong with the books: for each sink received = sent + discarded + in flight; for each transform
+        received + created = sent + discarded; for a sink that has caught up and no transform is before, received =
+        what its sources received and did not discard, unless bytes are counted as lost."""
         wrong = []
         events = lambda what, name: self.get(f'logflume_component_{what}_events_total', component=name)
-        for name in {labels['component'] for labels in self.each('logflume_sink_inflight_batches')}:
+        sinks = {labels['component'] for labels in self.each('logflume_sink_inflight_batches')}
+        names = {labels['component'] for labels in self.each('logflume_component_received_events_total')}
+        was_sink = {labels['component'] for labels in self.each('logflume_component_pending_events')}
+        was_source = {labels['component'] for labels in self.each('logflume_source_lag_bytes')}
+        transforms = names - was_sink - was_source
+        for name in transforms:
+            came, went = events('received', name) + events('created', name), events('sent', name) + events('discarded', name)
+            if came != went:
+                wrong.append(f'{name}: received and created {came:.0f}, sent and discarded {went:.0f}')
+        for name in sinks:
             received, done = events('received', name), events('sent', name) + events('discarded', name)
             in_flight = self.get('logflume_sink_inflight_batches', component=name)
             # With a disk buffer the sink may have taken what is acknowledged to the sources, and what the buffer has
@@ -92,7 +102,7 @@ class Metrics:
             sources = {labels['source'] for labels in self.each('logflume_sink_lag_bytes') if labels['component'] == name}
             came = sum(events('received', source) - events('discarded', source) for source in sources)
             behind = self.get('logflume_sink_lag_bytes', component=name) + self.get('logflume_ring_deliveries', component=name)
-            if sources_too and sources and behind == 0 and came != received + waiting and not self.get('logflume_lost_bytes_total'):
+            if sources_too and not transforms and sources and behind == 0 and came != received + waiting and not self.get('logflume_lost_bytes_total'):
                 wrong.append(f'{name}: received {received:.0f} of {came:.0f} events, {waiting:.0f} wait')
         return wrong
 
@@ -215,7 +225,7 @@ class World:
     def file_sink(self, name='out.log', **more):
         return {'type': 'file', 'path': self.path(name), 'encoding': 'raw', **more}
 
-    def config(self, include=None, sinks=None, sources=None, top=None, name='logflume.yaml', **source):
+    def config(self, include=None, sinks=None, sources=None, top=None, name='logflume.yaml', transforms=None, **source):
         """Writes a configuration: one source `app` unless `sources` is given, one file sink unless `sinks` is.
         JSON is YAML, and quotes whatever a path may hold."""
         if sources is None:
@@ -224,7 +234,7 @@ class World:
         for sink in sinks.values():
             sink.setdefault('inputs', list(sources))
         everything = {'data_dir': self.path('data'), 'api': {'enabled': True, 'listen': f'127.0.0.1:{self.port}'},
-                      **(top or {}), 'sources': sources, 'sinks': sinks}
+                      **(top or {}), 'sources': sources, 'transforms': transforms or {}, 'sinks': sinks}
         path = self.path(name)
         with open(path + '.new', 'w') as file:
             json.dump(everything, file, ensure_ascii=False, indent=1)

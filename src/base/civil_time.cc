@@ -32,6 +32,18 @@ bool take(std::string_view& text, std::string_view any_of) {
 
 }  // namespace
 
+std::string format_seconds(std::int64_t ns) {
+  const bool minus = ns < 0;
+  const std::uint64_t magnitude = minus ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
+  std::string out = fmt::format("{}{}", minus ? "-" : "", magnitude / 1'000'000'000);
+  if (magnitude % 1'000'000'000 != 0) {
+    fmt::format_to(std::back_inserter(out), ".{:09}", magnitude % 1'000'000'000);
+    out.resize(out.find_last_not_of('0') + 1);
+  }
+  out.push_back('s');
+  return out;
+}
+
 std::optional<int> parse_utc_offset(std::string_view text) {
   if (text == "UTC" || text == "GMT" || text == "Z" || text == "z") return 0;
   if (text.empty() || (text[0] != '+' && text[0] != '-')) return std::nullopt;

@@ -16,6 +16,9 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 // The shortest exact form, in UTC: "2026-01-02T03:04:05Z", "2026-01-02T03:04:05.678Z".
 std::string format_rfc3339(std::int64_t ns);
 
+// A length of time in seconds, as CEL writes it: "5400s", "0.25s", "-1s".
+std::string format_seconds(std::int64_t ns);
+
 // Minutes east of UTC: "UTC", "Z", "+01:00", "-0330", "+05". None for what is none; names of places are not
 // known.
 std::optional<int> parse_utc_offset(std::string_view text);

@@ -23,9 +23,12 @@ class Lanes {
   static constexpr std::size_t kBacklogCapacity = 8192;  // deliveries
   static constexpr std::size_t kLiveCapacity = 1024;
 
+  // Pieces that may be on their way to a lane when room is asked for (Passage).
+  static constexpr std::size_t kOnTheirWay = 64;
+
   bool has_room(bool live) const {
     const SpscRing<Delivery>& ring = live ? live_ : backlog_;
-    return ring.size_approx() < ring.capacity();
+    return ring.size_approx() + kOnTheirWay < ring.capacity();
   }
   static bool may_go_live(const Cursor& cursor) { return cursor.taken_offset() >= cursor.backlog_to; }
   // REQUIRES: has_room(live), and may_go_live() of its cursor if `live`.

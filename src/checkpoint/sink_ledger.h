@@ -63,6 +63,8 @@ class SinkLedger final : public AckTarget {
     inflight_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     inflight_batches_.fetch_add(1, std::memory_order_relaxed);
   }
+  // What was charged has become more.
+  void charge_more(std::size_t bytes) { inflight_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   std::uint64_t inflight_bytes() const { return inflight_bytes_.load(std::memory_order_relaxed); }
   // 0: all that was charged is acknowledged, and the cursors show it.
   std::uint64_t inflight_batches() const { return inflight_batches_.load(std::memory_order_acquire); }

@@ -25,7 +25,7 @@
 #include "disk/segment_log.h"
 #include "disk/segment_repair.h"
 #include "disk/segments.h"
-#include "sink/encode.h"
+#include "sink/json_text.h"
 #include "telemetry/json_text.h"
 
 namespace logflume {

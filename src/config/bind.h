@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/describe.h"
+#include "base/describe.h"
 #include "config/document.h"
 
 namespace logflume {

@@ -7,19 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/describe.h"
 #include "config/config.h"
-#include "config/describe.h"
 
 namespace logflume {
-
-template <typename Any>
-struct ComponentType {
-  std::string name;  // as in `type: NAME`
-  ObjectDescription description;
-  std::function<Any()> make;         // defaults of the type in it
-  std::function<void*(Any&)> inner;  // the struct that `description` describes
-  std::size_t index = 0;             // in the variant
-};
 
 const std::vector<ComponentType<AnySourceConfig>>& source_types();
 const std::vector<ComponentType<AnySinkConfig>>& sink_types();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "sink/sink_config.h"
 #include "source/file_source_config.h"
 #include "telemetry/log.h"
+#include "transform/registry.h"
 
 namespace logflume {
 
@@ -20,6 +22,8 @@ namespace logflume {
 using AnySourceConfig = std::variant<FileSourceConfig>;
 using AnySinkConfig = std::variant<BlackholeSinkConfig, ConsoleSinkConfig, FileSinkConfig, TcpSinkConfig,
                                    HttpSinkConfig, KafkaSinkConfig>;
+
+class TransformPlan;
 
 struct ApiConfig {
   bool enabled = false;
@@ -39,7 +43,10 @@ struct Config {
   ApiConfig api;
   AuditConfig audit;
   std::map<std::string, AnySourceConfig> sources;
+  std::map<std::string, AnyTransformConfig> transforms;
   std::map<std::string, AnySinkConfig> sinks;
+  // The transforms, compiled, and who feeds whom: plan_transforms() (config/plan.h). Not compared.
+  std::shared_ptr<const TransformPlan> plan;
 };
 
 }  // namespace logflume

@@ -179,6 +179,13 @@ const std::string& former_name(const AnySinkConfig& config) {
   return std::visit([](const SinkConfig& sink) -> const std::string& { return sink.formerly; }, config);
 }
 
+const std::string& former_name(const AnyTransformConfig& /*config*/) {
+  static const std::string kNone;  // nothing is kept under a transform's name
+  return kNone;
+}
+
+bool runs_as(const AnyTransformConfig& running, const AnyTransformConfig& next) { return running == next; }
+
 bool runs_as(const AnySourceConfig& running, const AnySourceConfig& next) {
   AnySourceConfig same = next;
   std::visit([&](auto& source) { source.formerly = former_name(running); }, same);
@@ -202,6 +209,7 @@ Difference difference(const Config& running, const Config& next) {
   Difference out;
   compare(top_level(), "", &running, &next, out.settings);
   compare_all("source", source_types(), running.sources, next.sources, out.components);
+  compare_all("transform", transform_types(), running.transforms, next.transforms, out.components);
   compare_all("sink", sink_types(), running.sinks, next.sinks, out.components);
   return out;
 }

@@ -21,7 +21,7 @@ struct ComponentChange {
     kReplaced,  // it stops, and another with the new keys goes on where it was
     kKept,      // it runs on: only its inputs change
   };
-  std::string kind;  // "source", "sink"
+  std::string kind;  // "source", "transform", "sink"
   std::string name;
   How how = How::kAdded;
   std::string formerly;  // the name of the component that it takes over from; empty: none
@@ -44,8 +44,10 @@ std::string to_json(const Difference& difference);
 // and former names.
 bool runs_as(const AnySourceConfig& running, const AnySourceConfig& next);
 bool runs_as(const AnySinkConfig& running, const AnySinkConfig& next);
+bool runs_as(const AnyTransformConfig& running, const AnyTransformConfig& next);
 // The name that the component had before; empty: none.
 const std::string& former_name(const AnySourceConfig& config);
 const std::string& former_name(const AnySinkConfig& config);
+const std::string& former_name(const AnyTransformConfig& config);
 
 }  // namespace logflume

@@ -1,9 +1,11 @@
 #include "config/feedback.h"
 
 #include <filesystem>
+#include <set>
 
 #include "source/glob.h"
 #include "source/start_pattern.h"
+#include "transform/plan.h"
 
 namespace logflume {
 namespace {
@@ -30,16 +32,37 @@ std::string check_pattern(const std::string& text) {
   return compiled ? std::string() : compiled.error().message;
 }
 
+namespace {
+
+// Those that events come from, through whatever transforms.
+std::set<std::string> sources_of(const std::vector<std::string>& inputs, const Config& config) {
+  std::set<std::string> sources;
+  std::set<std::string> seen;
+  std::vector<std::string> open = inputs;
+  while (!open.empty()) {
+    const std::string name = std::move(open.back());
+    open.pop_back();
+    if (!seen.insert(name).second) continue;
+    if (config.sources.contains(name)) sources.insert(name);
+    auto transform = config.transforms.find(name);
+    if (transform == config.transforms.end())
+      transform = config.transforms.find(std::string(split_output(name).first));
+    if (transform == config.transforms.end()) continue;
+    open.insert(open.end(), transform->second.inputs().begin(), transform->second.inputs().end());
+  }
+  return sources;
+}
+
+}  // namespace
+
 std::optional<std::string> feeds_itself(const FileSinkConfig& sink, const Config& config,
                                         const std::string& directory) {
   if (sink.path.empty() || sink.path.find('%') != std::string::npos ||
       sink.path.find("{{") != std::string::npos)
     return {};
   const std::string path = (std::filesystem::path(directory) / sink.path).lexically_normal().string();
-  for (const std::string& input : sink.inputs) {
-    const auto source = config.sources.find(input);
-    if (source == config.sources.end()) continue;
-    const auto* file = std::get_if<FileSourceConfig>(&source->second);
+  for (const std::string& input : sources_of(sink.inputs, config)) {
+    const auto* file = std::get_if<FileSourceConfig>(&config.sources.at(input));
     if (file != nullptr && matches(file->include, path, directory) &&
         !matches(file->exclude, path, directory))
       return input;

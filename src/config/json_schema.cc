@@ -284,13 +284,8 @@ std::string json_schema() {
   add_fields(properties, none, top_level(), &defaults);
   properties.with("sources",
                   components(source_types(), "source", "Where events come from, by name.", definitions));
-  Json transforms = Json::object();
-  transforms.with("description",
-                  Json::text("What changes events, by name. This version has no transforms yet."));
-  transforms.with("type", Json::array());
-  transforms.members.back().value.items = {Json::text("object"), Json::text("null")};
-  transforms.with("maxProperties", Json::number(0));
-  properties.with("transforms", std::move(transforms));
+  properties.with("transforms",
+                  components(transform_types(), "transform", "What changes events, by name.", definitions));
   properties.with("sinks", components(sink_types(), "sink", "Where events go to, by name.", definitions));
 
   Json schema = Json::object();

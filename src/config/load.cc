@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <deque>
 #include <filesystem>
+#include <set>
 #include <unordered_map>
 
 #include "config/catalog.h"
 #include "config/feedback.h"
 #include "config/files.h"
+#include "config/plan.h"
 
 namespace logflume {
 namespace {
@@ -63,7 +65,7 @@ class Loader {
       for (const auto& [sink_name, any_sink] : config_.sinks) {
         const SinkConfig& sink =
             std::visit([](const SinkConfig& one) -> const SinkConfig& { return one; }, any_sink);
-        if (std::find(sink.inputs.begin(), sink.inputs.end(), name) == sink.inputs.end()) continue;
+        if (!feeds(config_, name, sink_name)) continue;
         const std::optional<Duration> allowed = sink.latency ? sink.latency : config_.latency;
         at_once |= !allowed;
         if (allowed) shortest = shortest ? std::min(*shortest, *allowed) : *allowed;
@@ -156,7 +158,7 @@ class Loader {
 
     bind_group(sources_, source_types(), config_.sources, "source");
     bind_group(sinks_, sink_types(), config_.sinks, "sink");
-    for (const YamlEntry& entry : transforms_.entries) refuse_transform(entry);
+    bind_group(transforms_, transform_types(), config_.transforms, "transform");
     check_names();
     // What a broken file would have held is not known: nothing is missing for sure.
     if (!incomplete_) {
@@ -170,6 +172,105 @@ class Loader {
     check_labels();
     check_feedback();
     check_limits();
+    // Of a configuration that is right so far.
+    if (!incomplete_ && diagnostics_.errors() == 0) plan();
+  }
+
+  // The transforms are compiled, which is when it is known whether their expressions are right.
+  void plan() {
+    auto planned = plan_transforms(config_);
+    if (const auto* const errors = std::get_if<std::vector<PlanError>>(&planned)) {
+      for (const PlanError& error : *errors) report(error);
+      return;
+    }
+    config_.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(planned));
+    check_outputs();
+    check_unread();
+    check_buffers();
+  }
+
+  // A buffer keeps lines, and nothing of what transforms made of them.
+  void check_buffers() {
+    for (const YamlEntry& entry : sinks_.entries) {
+      const auto& ports = config_.plan->inputs_of(entry.key.text);
+      const bool transformed = std::ranges::any_of(
+          ports, [](const TransformPlan::Port& port) { return port.node != TransformPlan::Port::kSource; });
+      if (!transformed || !common(config_.sinks.at(entry.key.text)).buffer.on_disk()) continue;
+      const YamlNode* const buffer = entry.value.find("buffer");
+      diagnostics_.error(buffer == nullptr ? entry.key.at : buffer->at,
+                         "buffer.type: disk is not there behind transforms yet", "memory",
+                         "the file is the buffer: the sink goes on where it was when it is back");
+    }
+  }
+
+  void report(const PlanError& error) {
+    const auto entry = std::ranges::find_if(
+        transforms_.entries, [&](const YamlEntry& one) { return one.key.text == error.transform; });
+    const YamlNode* node = &entry->value;
+    const std::string& key = error.error.key;
+    const std::size_t dot = key.find('.');
+    if (const YamlNode* const found = node->find(key.substr(0, dot)); found != nullptr) {
+      node = found;
+      const YamlNode* const inner = dot == std::string::npos ? nullptr : node->find(key.substr(dot + 1));
+      if (inner != nullptr) node = inner;
+    }
+    diagnostics_.error(place_in(*node, error.error.at), fmt::format("{}: {}", key, error.error.message), {},
+                       error.error.hint);
+  }
+
+  // A place inside a text that stands on one line as it is; else that of the text.
+  static Position place_in(const YamlNode& node, std::size_t at) {
+    Position place = node.at;
+    if (at == SIZE_MAX || place.source == nullptr) return place;
+    const std::string_view line = place.source->line(place.line);
+    const std::size_t begin = line.find(node.text, place.column - 1);
+    if (begin == std::string_view::npos) return place;
+    place.column = static_cast<std::uint32_t>(begin + at + 1);
+    place.length = 1;
+    return place;
+  }
+
+  // What is named as an output of a transform is one.
+  void check_outputs() {
+    for (const Group* group : {&transforms_, &sinks_}) {
+      for (const YamlEntry& entry : group->entries) {
+        for (const YamlNode* input : inputs_of(entry)) {
+          if (sources_.names.contains(input->text)) continue;
+          const bool whole = transforms_.names.contains(input->text);
+          const auto [name, output] = whole ? std::pair<std::string_view, std::string_view>(input->text, "")
+                                            : split_output(input->text);
+          const auto node = std::ranges::find(config_.plan->nodes(), name, &TransformPlan::Node::name);
+          if (node == config_.plan->nodes().end()) continue;
+          if (std::ranges::find(node->outputs, output) != node->outputs.end()) continue;
+          std::vector<std::string> outputs;
+          for (const std::string& one : node->outputs) {
+            if (!one.empty()) outputs.push_back(fmt::format("{}.{}", name, one));
+          }
+          diagnostics_.error(
+              input->at, fmt::format("inputs: \"{}\" has no output \"{}\"", excerpt(name), excerpt(output)),
+              outputs.empty() ? fmt::format("\"{}\"", name) : quoted_list(outputs));
+        }
+      }
+    }
+  }
+
+  // A way that ends nowhere.
+  void check_unread() {
+    std::set<std::string, std::less<>> read;
+    for (const Group* group : {&transforms_, &sinks_}) {
+      for (const YamlEntry& entry : group->entries) {
+        for (const YamlNode* input : inputs_of(entry)) {
+          read.insert(input->text);
+          read.emplace(split_output(input->text).first);
+        }
+      }
+    }
+    for (const YamlEntry& entry : transforms_.entries) {
+      if (read.contains(entry.key.text)) continue;
+      diagnostics_.warning(entry.key.at,
+                           fmt::format("transform \"{}\" is not used: nobody has it among its inputs",
+                                       excerpt(entry.key.text)));
+    }
   }
 
   template <typename Any>
@@ -212,14 +313,6 @@ class Loader {
       return nullptr;
     }
     return type->broken ? nullptr : type;
-  }
-
-  void refuse_transform(const YamlEntry& entry) {
-    const std::string who = fmt::format("transform \"{}\"", excerpt(entry.key.text));
-    const YamlNode* type = type_of(entry, who, {});
-    if (type == nullptr) return;
-    diagnostics_.error(type->at, fmt::format("unknown transform type \"{}\"", excerpt(type->text)), {},
-                       "this version has no transforms yet: sinks take sources as their inputs");
   }
 
   void check_names() {
@@ -303,8 +396,9 @@ class Loader {
             diagnostics_.error(input->at,
                                fmt::format("inputs: \"{}\" is a sink, and nothing comes out of a sink",
                                            excerpt(input->text)),
-                               "the name of a source");
-          } else if (!sources_.names.contains(input->text) && !transforms_.names.contains(input->text)) {
+                               "the name of a source or transform");
+          } else if (!sources_.names.contains(input->text) && !transforms_.names.contains(input->text) &&
+                     !transforms_.names.contains(std::string(split_output(input->text).first))) {
             binder_.unknown(input->at, fmt::format("inputs: unknown input \"{}\"", excerpt(input->text)),
                             input->text, known);
           }
@@ -337,8 +431,9 @@ class Loader {
           continue;
         }
         const YamlNode* input = step.inputs[step.next++];
-        const auto found = by_name.find(input->text);
-        if (found == by_name.end() || found->second == step.entry) continue;
+        auto found = by_name.find(input->text);
+        if (found == by_name.end()) found = by_name.find(split_output(input->text).first);
+        if (found == by_name.end() || (found->second == step.entry && input->text == found->first)) continue;
         if (marks[found->second] == Mark::kOnPath) {
           std::string ring = excerpt(found->second->key.text);
           for (auto back = path.rbegin(); back != path.rend() && ring.size() < 500; ++back) {
@@ -365,7 +460,7 @@ class Loader {
       if (used.contains(entry.key.text)) continue;
       diagnostics_.warning(
           entry.key.at,
-          fmt::format("source \"{}\" is not used: no sink has it among its inputs", excerpt(entry.key.text)));
+          fmt::format("source \"{}\" is not used: nobody has it among its inputs", excerpt(entry.key.text)));
     }
   }
 

@@ -372,8 +372,10 @@ TEST(LoadTest, EachMistakeAtTheTopIsPlacedAndNamed) {
       {"api: {enabled: 1}", "1:16: api.enabled: \"1\" is not a truth value"},
       {"version: 2", "1:10: version: \"2\" is not known [1]"},
       {"data_dir: \"\"", "1:11: data_dir: an empty text"},
-      {"transforms: {p: {type: parse_json, inputs: [app]}}",
-       "1:24: unknown transform type \"parse_json\" [this version has no transforms yet"},
+      {"transforms: {p: {type: parse_jsn, inputs: [app]}}",
+       "1:24: unknown transform type \"parse_jsn\" [did you mean \"parse_json\"?"},
+      {"transforms: {p: {type: filter, inputs: [app]}}",
+       "1:14: transform \"p\" (type filter) needs \"condition\""},
       {"transforms: [a]", "1:13: transforms is a list [a map from names to components]"},
   };
   for (const auto& [text, expected] : mistakes) {
@@ -396,6 +398,44 @@ TEST(LoadTest, TransformsMayBeThereAndEmpty) {
   EXPECT_TRUE(load_text("transforms: {}\n" + with()).config);
 }
 
+// What is wrong inside of an expression is shown where it is.
+TEST(LoadTest, ExpressionsAreCheckedInPlace) {
+  const auto transforms = [](const std::string& text) {
+    std::string config = with();
+    config.replace(config.find("[app]"), 5, "[t]");
+    return said(load_text("transforms:\n" + text + config));
+  };
+  EXPECT_THAT(
+      transforms("  t: {type: filter, inputs: [app], condition: 'mesage == \"a\"'}\n"),
+      ElementsAre(StartsWith("2:48: condition: there is no field \"mesage\" [did you mean message?")));
+  EXPECT_THAT(transforms("  j: {type: parse_json, inputs: [app]}\n"
+                         "  t: {type: set, inputs: [j], fields: {a: 'b + 1', c: 'size(1)'}}\n"),
+              ElementsAre(StartsWith("3:56: fields.c: size is not defined for (int)")));
+  EXPECT_THAT(transforms("  t:\n    type: filter\n    inputs: [app]\n    condition: message ==\n"),
+              ElementsAre(StartsWith("5:26: condition: ")));
+  EXPECT_THAT(transforms("  t: {type: parse_regex, inputs: [app], pattern: '(?<a>'}\n"),
+              ElementsAre(StartsWith("2:50: pattern: ")));
+  EXPECT_THAT(transforms("  t: {type: parse_csv, inputs: [app], columns: [a], types: {a: number}}\n"),
+              ElementsAre(StartsWith("2:64: types.a: there is no type \"number\"")));
+}
+
+TEST(LoadTest, OutputsOfTransformsAreInputs) {
+  const auto inputs = [](const std::string& text) {
+    std::string config = with();
+    config.replace(config.find("[app]"), 5, text);
+    return said(
+        load_text("transforms:\n  r: {type: route, inputs: [app], routes: {err: 'message == \"x\"'}}\n"
+                  "  j: {type: parse_json, inputs: [r._unmatched], on_error: route}\n" +
+                  config));
+  };
+  EXPECT_THAT(inputs("[r.err, j, j.failed]"), IsEmpty());
+  EXPECT_THAT(inputs("[r.er, j]"), ElementsAre(StartsWith("12:14: inputs: \"r\" has no output \"er\"")));
+  EXPECT_THAT(inputs("[r.err, j.none]"),
+              ElementsAre(StartsWith("12:21: inputs: \"j\" has no output \"none\"")));
+  EXPECT_THAT(inputs("[r]"), Contains(StartsWith("12:14: inputs: \"r\" has no output \"\"")));
+  EXPECT_THAT(inputs("[r.err]"), ElementsAre(StartsWith("3:3: warning: transform \"j\" is not used")));
+}
+
 TEST(LoadTest, InputsMustNameSources) {
   const auto inputs = [](const std::string& text) {
     std::string config = with();
@@ -416,7 +456,7 @@ TEST(LoadTest, AnUnusedSourceIsAWarning) {
   const LoadedConfig loaded = load_text(config);
   EXPECT_TRUE(loaded.config);
   EXPECT_THAT(said(loaded),
-              ElementsAre("6:3: warning: source \"other\" is not used: no sink has it among its inputs"));
+              ElementsAre("6:3: warning: source \"other\" is not used: nobody has it among its inputs"));
 }
 
 TEST(LoadTest, ASinkNeedsInputs) {
@@ -434,7 +474,8 @@ TEST(LoadTest, NothingToReadOrToDeliverToIsAnError) {
 
 TEST(LoadTest, CyclesAreNamed) {
   const LoadedConfig loaded = load_text(
-      "transforms: {a: {type: x, inputs: [b]}, b: {type: x, inputs: [c]}, c: {type: x, inputs: [a]}}\n" +
+      "transforms: {a: {type: remove, inputs: [b]}, b: {type: remove, inputs: [c]}, c: {type: remove, "
+      "inputs: [a]}}\n" +
       with());
   EXPECT_THAT(said(loaded), Contains(HasSubstr("inputs form a cycle: a <- c <- b <- a")));
 }

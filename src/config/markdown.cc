@@ -130,13 +130,18 @@ std::string configuration_markdown() {
   Config config;
   table(out, top_level(), &config);
   out +=
-      "`sources`, `transforms` and `sinks` are maps from names to components. `version: 1` may be given. "
-      "This "
-      "version has no transforms yet.\n\n";
+      "`sources`, `transforms` and `sinks` are maps from names to components. `version: 1` may be given.\n\n";
 
   out += "## Sources\n\n";
   for (const auto& type : source_types()) {
     AnySourceConfig defaults = type.make();
+    out += fmt::format("### `type: {}`\n\n{}\n\n", type.name, type.description.doc);
+    table(out, type.description, type.inner(defaults));
+  }
+
+  out += "## Transforms\n\nEvery transform takes `inputs`.\n\n";
+  for (const auto& type : transform_types()) {
+    AnyTransformConfig defaults = type.make();
     out += fmt::format("### `type: {}`\n\n{}\n\n", type.name, type.description.doc);
     table(out, type.description, type.inner(defaults));
   }

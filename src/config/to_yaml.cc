@@ -140,6 +140,11 @@ std::string to_yaml(const Config& config) {
     writer.end_key();
     components(writer, config.sources, source_types());
   }
+  if (!config.transforms.empty()) {
+    writer.key(0, "transforms");
+    writer.end_key();
+    components(writer, config.transforms, transform_types());
+  }
   if (!config.sinks.empty()) {
     writer.key(0, "sinks");
     writer.end_key();

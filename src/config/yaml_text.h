@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "config/describe.h"
+#include "base/describe.h"
 
 namespace logflume {
 

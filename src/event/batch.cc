@@ -4,6 +4,8 @@
 #include <cassert>
 #include <new>
 
+#include "event/frame.h"
+
 namespace logflume {
 
 Seam::Seam(std::string_view bytes) {
@@ -20,8 +22,16 @@ Seam Seam::before(const char* end, std::size_t available) {
   return Seam(std::string_view(end - size, size));
 }
 
+std::size_t Batch::event_bytes() const { return view ? view->bytes() : bytes + (unterminated ? 1 : 0); }
+
 FileRange Batch::range_of(std::uint32_t first, std::uint32_t last) const {
   assert(first <= last && last <= events);
+  if (view) {
+    if (first == last) return {text_begin, text_begin};
+    const EventIndex& lines = view->lines();
+    return {text_begin + lines.begin_of((*view)[first].row),
+            text_begin + lines.end_of((*view)[last - 1].row)};
+  }
   const auto end_of = [&](std::size_t from, std::uint32_t index, std::uint32_t count) {
     // Where the event `index` ends, `count` events behind `from`.
     if (index == events) return bytes;

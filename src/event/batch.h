@@ -16,6 +16,8 @@
 
 namespace logflume {
 
+class EventView;
+
 // Where events came from. Immutable; a renamed file gets a new one.
 struct Origin {
   std::string source;         // component name
@@ -66,7 +68,9 @@ struct FileRange {
 //            A sink that frames by newline adds the missing one. If there are `event_ends`, one for each.
 //
 // There is no line index in it: a raw pass-through needs none, and who needs one builds it over text()
-// while that is hot (event/newlines.h). Columns will stand here, beside `text`, after a parse.
+// while that is hot (event/newlines.h).
+// While it goes through the stages of a pipeline its text stays what it is; what is left of its events, and
+// their fields, is in `view`.
 class Batch : public RefCounted<Batch> {
  public:
   Batch() = default;
@@ -82,13 +86,17 @@ class Batch : public RefCounted<Batch> {
   SlabRef slab;
   const char* data = nullptr;
   std::size_t bytes = 0;
-  std::uint32_t events = 0;
+  std::uint32_t events = 0;  // of the view, if there is one
   bool unterminated = false;
   bool truncated = false;  // its one event is the first max_line_bytes of a longer line
   bool strip_cr = false;   // a CR before the newline that ends an event is not part of it
   // Where each event ends (its newline, or the text's end), when they may hold newlines themselves
   // (multi-line events). Empty: each line is one.
   std::vector<std::uint32_t> event_ends;
+  // What transforms have left of it. Null: none has seen it, each event of the text is one, its line all that
+  // it has.
+  std::shared_ptr<const EventView> view;
+  std::uint32_t filtered_events = 0;  // of the text, that are not in the view
 
   std::shared_ptr<const Origin> origin;
   std::uint32_t overhead_bytes = 0;  // beside its text: itself, and what a sink notes about it
@@ -102,6 +110,8 @@ class Batch : public RefCounted<Batch> {
   TimePoint read_at{};       // the same moment, for latency
 
   std::string_view text() const { return {data, bytes}; }
+  // Of its events, newlines counted.
+  std::size_t event_bytes() const;
   // What a sink's buffer is charged for it: some thousands of small batches cost more than their text.
   std::size_t charged_bytes() const { return bytes + overhead_bytes; }
   // Where events [first, last) stand in the file, their newlines included. Looks for newlines.

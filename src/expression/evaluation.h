@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/regex.h"
+#include "event/frame.h"
 #include "expression/arena.h"
 #include "expression/json_reader.h"
 #include "expression/value.h"
@@ -28,27 +29,27 @@ struct Rows {
 
 // Where a field that an expression reads comes from.
 struct FieldView {
-  const Column* column = nullptr;   // null: no event has it, unless there is
-  const Value* constant = nullptr;  // the same for all
+  const Column* column = nullptr;     // null: no event has it there
+  const Columns* columns = nullptr;   // where its texts are
+  const FrameField* under = nullptr;  // for events that the column has nothing of
+  const Value* constant = nullptr;    // for all that have nothing yet
 };
 
 // Threads:   one; reused from batch to batch.
-// Ownership: values that were computed view it, the columns and the expression, until the next begin().
+// Ownership: values that were computed view it, columns and the expression, until the next begin().
 class Evaluation {
  public:
   // How many rows an operation does before the next one does them: values stay in the cache.
   static constexpr std::uint32_t kRowsMax = 1024;
   static constexpr std::size_t kLocalsMax = 16;
 
-  // `fields`: as many, and in the order, as the expression names them. They, and `columns`, stay.
-  void begin(const Columns& columns, std::span<const FieldView> fields, std::int64_t now_ns) {
-    columns_ = &columns;
+  // `fields`: as many, and in the order, as the expression names them. They, and their columns, stay.
+  void begin(std::span<const FieldView> fields, std::int64_t now_ns) {
     fields_ = fields;
     now_ns_ = now_ns;
     texts.reset();
     scratch.reset();
   }
-  const Columns& columns() const { return *columns_; }
   const FieldView& field(std::size_t index) const { return fields_[index]; }
   std::int64_t now_ns() const { return now_ns_; }
 
@@ -59,7 +60,6 @@ class Evaluation {
   std::array<Value, kLocalsMax> locals;  // of macros
 
  private:
-  const Columns* columns_ = nullptr;
   std::span<const FieldView> fields_;
   std::int64_t now_ns_ = 0;
 };

@@ -94,22 +94,30 @@ class Checker {
     for (std::size_t i = locals_.size(); i-- > 0;) {
       if (locals_[i] == tree.text) return make_local(i);
     }
-    const auto known = schema_.fields.find(tree.text);
+    return field(tree, tree.text);
+  }
+
+  ExprNodePtr field(const ExprTree& tree, const std::string& name) {
+    const auto known = schema_.fields.find(name);
     if (known == schema_.fields.end() && !schema_.open) {
       std::vector<std::string> names;
-      for (const auto& [field, type] : schema_.fields) names.push_back(field);
-      const std::string near = nearest_name(tree.text, names);
-      fail(tree, fmt::format("there is no field \"{}\"", tree.text),
+      for (const auto& [other, type] : schema_.fields) names.push_back(other);
+      const std::string near = nearest_name(name, names);
+      fail(tree, fmt::format("there is no field \"{}\"", name),
            near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
                         : fmt::format("did you mean {}?", near));
     }
-    auto field = std::ranges::find(fields_, tree.text);
-    if (field == fields_.end()) field = fields_.insert(field, tree.text);
+    auto field = std::ranges::find(fields_, name);
+    if (field == fields_.end()) field = fields_.insert(field, name);
     return make_field(static_cast<std::size_t>(field - fields_.begin()),
                       known == schema_.fields.end() ? ExprType::kDyn : known->second);
   }
 
   ExprNodePtr select(const ExprTree& tree) {
+    const ExprTree& of = *tree.children[0];
+    const bool is_object = of.kind == ExprTree::Kind::kName && schema_.objects.contains(of.text) &&
+                           std::ranges::find(locals_, of.text) == locals_.end();
+    if (is_object) return field(tree, fmt::format("{}.{}", of.text, tree.text));
     ExprNodePtr object = check(*tree.children[0]);
     if (!may_be(object->type(), ExprType::kMap)) {
       fail(tree,
@@ -177,8 +185,7 @@ class Checker {
   static ExprNodePtr folded(const ExprTree& tree, ExprNodePtr node, bool constant) {
     if (!constant) return node;
     Evaluation evaluation;
-    const Columns none;
-    evaluation.begin(none, {}, 0);
+    evaluation.begin({}, 0);
     Value value;
     node->values(evaluation, Rows::all(1), &value);
     if (value.is_fault()) fail(tree, fmt::format("this always fails: {}", to_text(value.fault)));

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,7 +22,8 @@ namespace logflume {
 // What is known of the events that an expression is for.
 struct FieldSchema {
   std::map<std::string, ExprType, std::less<>> fields;
-  bool open = true;  // there may be others, of any type
+  std::set<std::string, std::less<>> objects;  // whose keys are fields of their own: "app" of "app.level"
+  bool open = true;                            // there may be others, of any type
 };
 
 // How many rows had which fault.

@@ -62,8 +62,9 @@ class ExpressionTest : public testing::Test {
   }
   void begin(const Expression& expression) {
     views.clear();
-    for (const std::string& name : expression.fields()) views.push_back({columns.find(name), nullptr});
-    evaluation.begin(columns, views, 1767323045678000000);
+    for (const std::string& name : expression.fields())
+      views.push_back({.column = columns.find(name), .columns = &columns});
+    evaluation.begin(views, 1767323045678000000);
   }
   std::vector<std::string> values(std::string_view text) {
     const Expression expression = compiled(text);
@@ -282,7 +283,7 @@ TEST_F(ExpressionTest, IsCheckedWhenItIsLoaded) {
   EXPECT_THAT(failed("null < 1").message, HasSubstr("< is not defined"));
   EXPECT_THAT(failed("x in 5").message, HasSubstr("in is not defined"));
 
-  const FieldSchema schema{{{"status", ExprType::kInt}, {"path", ExprType::kString}}, false};
+  const FieldSchema schema{{{"status", ExprType::kInt}, {"path", ExprType::kString}}, {}, false};
   EXPECT_EQ(failed("stauts > 1", schema).message, "there is no field \"stauts\"");
   EXPECT_EQ(failed("stauts > 1", schema).hint, "did you mean status?");
   EXPECT_EQ(failed("status == 'x'", schema).message, "== is not defined for (int, string)");

@@ -348,19 +348,6 @@ std::optional<std::int64_t> parse_span(std::string_view text) {
   return minus ? -total : total;
 }
 
-// Seconds, as CEL writes them: "5400s", "0.25s".
-std::string span_text(std::int64_t ns) {
-  const bool minus = ns < 0;
-  const std::uint64_t magnitude = minus ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
-  std::string out = fmt::format("{}{}", minus ? "-" : "", magnitude / 1'000'000'000);
-  if (magnitude % 1'000'000'000 != 0) {
-    fmt::format_to(std::back_inserter(out), ".{:09}", magnitude % 1'000'000'000);
-    out.resize(out.find_last_not_of('0') + 1);
-  }
-  out.push_back('s');
-  return out;
-}
-
 Value to_timestamp(Evaluation& /*evaluation*/, const Value* arguments, std::size_t /*count*/) {
   const Value value = plain(arguments[0]);
   std::int64_t ns = 0;
@@ -830,7 +817,7 @@ std::string to_text(const Value& value) {
     case Tag::kTimestamp:
       return format_rfc3339(value.integer);
     case Tag::kDuration:
-      return span_text(value.integer);
+      return format_seconds(value.integer);
     case Tag::kString:
     case Tag::kNumber:
     case Tag::kJson:

@@ -85,10 +85,9 @@ class Field final : public ExprNode {
   std::size_t field() const override { return index_; }
   void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
     const FieldView& field = evaluation.field(index_);
-    if (field.constant != nullptr) return fill(out, rows.count, *field.constant);
-    if (field.column == nullptr) return fill(out, rows.count, Value::of(ExprFault::kNoField));
+    if (field.column == nullptr) return fill(out, rows.count, without(field));
     const Column& column = *field.column;
-    const Columns& columns = evaluation.columns();
+    const Columns& columns = *field.columns;
     if (rows.count > 0 && column.uniform() && column.dense(rows[rows.count - 1] + std::size_t{1})) {
       const ValueKind kind = column.kind();
       const Slot* const slots = column.slots();
@@ -97,12 +96,22 @@ class Field final : public ExprNode {
     }
     for (std::uint32_t i = 0; i < rows.count; ++i) {
       const std::size_t at = column.find(rows[i]);
-      out[i] = at == Column::kNone ? Value::of(ExprFault::kNoField)
+      out[i] = at == Column::kNone ? beneath(field, rows[i])
                                    : value_in(columns, column.kind_at(at), column.slot_at(at));
     }
   }
 
  private:
+  static Value without(const FieldView& field) {
+    return field.constant != nullptr ? *field.constant : Value::of(ExprFault::kNoField);
+  }
+  static Value beneath(const FieldView& field, std::uint32_t row) {
+    if (field.under == nullptr) return without(field);
+    const FieldValueRef found = field.under->find(row);
+    return found.kind == ValueKind::kMissing ? without(field)
+                                             : value_in(*found.columns, found.kind, found.slot);
+  }
+
   const std::size_t index_;
 };
 
@@ -375,7 +384,8 @@ class Compare final : public Condition {
   bool field_with_constant(Evaluation& evaluation, const Rows& rows, Truth* out) const {
     const Value* const constant = right_->constant();
     if (constant == nullptr || left_->field() == SIZE_MAX || rows.count == 0) return false;
-    const Column* const column = evaluation.field(left_->field()).column;
+    const FieldView& field = evaluation.field(left_->field());
+    const Column* const column = field.column;
     if (column == nullptr || !column->uniform() || !column->dense(rows[rows.count - 1] + std::size_t{1}))
       return false;
     const Slot* const slots = column->slots();
@@ -388,7 +398,7 @@ class Compare final : public Condition {
       return true;
     }
     if (column->kind() != ValueKind::kString || !constant->is(Tag::kString)) return false;
-    const Columns& columns = evaluation.columns();
+    const Columns& columns = *field.columns;
     const std::string_view wanted = constant->text();
     if (comparison_ == Comparison::kEqual || comparison_ == Comparison::kNotEqual) {
       const Truth same = comparison_ == Comparison::kEqual ? kTrue : kFalse;

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "checkpoint/checkpoint_store.h"
+#include "checkpoint/outlet.h"
 #include "io/event_loop.h"
 #include "simulation/log_files.h"
 #include "simulation/random.h"
-#include "source/outlet.h"
 
 namespace logflume {
 

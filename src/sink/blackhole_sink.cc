@@ -25,7 +25,7 @@ class BlackholeSink final : public Sink {
     while (count < kDeliveriesPerPass && context_.inbox.try_pop(delivery)) {
       const Batch& batch = *delivery.batch;
       context_.outcome.taken(delivery);
-      context_.outcome.sent(batch.events, batch.bytes + (batch.unterminated ? 1 : 0));
+      context_.outcome.sent(batch.events, batch.event_bytes());
       context_.outcome.finish(std::move(delivery));
       ++count;
     }

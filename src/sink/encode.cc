@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "event/newlines.h"
+#include "sink/json_text.h"
 
 namespace logflume {
 namespace {
@@ -58,24 +58,22 @@ void append_timestamp(std::int64_t wall_ns, std::string& out) {
   out.append(text.data(), text.size());
 }
 
-void EventIndex::build(const Batch& batch) {
-  text_ = batch.text();
-  strip_cr_ = batch.strip_cr;
-  cut_ = batch.truncated && batch.unterminated;
-  if (!batch.event_ends.empty()) {
-    ends_ = batch.event_ends;
-    return;
-  }
-  index_newlines(text_, ends_);
-  if (batch.unterminated) ends_.push_back(static_cast<std::uint32_t>(text_.size()));
+void BatchEvents::build(const Batch& batch) {
+  view_ = batch.view.get();
+  if (view_ == nullptr) index_.build(batch);
 }
 
-std::string_view EventIndex::operator[](std::size_t index) const {
-  const std::size_t begin = index == 0 ? 0 : std::size_t{ends_[index - 1]} + 1;
-  std::string_view event = text_.substr(begin, ends_[index] - begin);
-  const bool goes_on = cut_ && index + 1 == ends_.size();
-  if (strip_cr_ && !goes_on && event.ends_with('\r')) event.remove_suffix(1);
-  return event;
+std::size_t BatchEvents::bytes_from(std::size_t index) const {
+  if (view_ == nullptr) return index_.text().size() - index_.begin_of(index);
+  std::size_t bytes = 0;
+  for (std::size_t i = index; i < view_->size(); ++i) bytes += view_->line(i).size() + 1;
+  return bytes;
+}
+
+std::pair<std::size_t, std::size_t> BatchEvents::place(std::size_t index) const {
+  const EventIndex& lines = view_ == nullptr ? index_ : view_->lines();
+  const std::size_t row = view_ == nullptr ? index : (*view_)[index].row;
+  return {lines.begin_of(row), lines.end_of(row)};
 }
 
 JsonEncoder::JsonEncoder(std::string host, std::map<std::string, std::string> labels)
@@ -106,7 +104,9 @@ void JsonEncoder::render_origin(const Origin& origin) {
   suffix_ += '}';
 }
 
-void JsonEncoder::begin(const Batch& batch) {
+void JsonEncoder::begin(const Batch& batch, const BatchEvents& events) {
+  events_ = &events;
+  if (events.view() != nullptr) return fields_.begin(*events.view(), batch, host_, labels_);
   if (origin_ != batch.origin || suffix_.empty()) {
     render_origin(*batch.origin);
     origin_ = batch.origin;
@@ -117,15 +117,19 @@ void JsonEncoder::begin(const Batch& batch) {
   }
 }
 
-std::size_t JsonEncoder::overhead_bytes() const { return kPrefix.size() + suffix_.size(); }
-
-std::size_t JsonEncoder::encoded_bytes(std::string_view event) const {
-  return overhead_bytes() + json_escaped_bytes(event);
+std::size_t JsonEncoder::overhead_bytes() const {
+  return events_->view() != nullptr ? fields_.overhead_bytes() : kPrefix.size() + suffix_.size();
 }
 
-void JsonEncoder::append(std::string_view event, std::string& out) const {
+std::size_t JsonEncoder::encoded_bytes(std::size_t index) const {
+  if (events_->view() != nullptr) return fields_.encoded_bytes(index);
+  return overhead_bytes() + json_escaped_bytes((*events_)[index]);
+}
+
+void JsonEncoder::append(std::size_t index, std::string& out) const {
+  if (events_->view() != nullptr) return fields_.append(index, out);
   out.append(kPrefix);
-  append_json_escaped(event, out);
+  append_json_escaped((*events_)[index], out);
   out.append(suffix_);
 }
 
@@ -133,12 +137,12 @@ BatchEncoder::BatchEncoder(Encoding encoding, std::string host, std::map<std::st
     : encoding_(encoding), json_(std::move(host), std::move(labels)) {}
 
 void BatchEncoder::begin(const Batch& batch) {
-  index_.build(batch);
-  if (encoding_ == Encoding::kJson) json_.begin(batch);
+  events_.build(batch);
+  if (encoding_ == Encoding::kJson) json_.begin(batch, events_);
 }
 
 void BatchEncoder::append(const Batch& batch, std::string& out) {
-  if (encoding_ == Encoding::kRaw && !(batch.strip_cr && !batch.event_ends.empty())) {
+  if (encoding_ == Encoding::kRaw && !batch.view && !(batch.strip_cr && !batch.event_ends.empty())) {
     if (batch.strip_cr) {
       append_without_cr(batch.text(), batch.truncated, out);
     } else {
@@ -156,20 +160,19 @@ void BatchEncoder::append(const Batch& batch, std::string& out) {
 
 std::size_t BatchEncoder::expected_bytes(std::size_t first) const {
   const std::size_t each = encoding_ == Encoding::kJson ? json_.overhead_bytes() + 1 : 1;
-  return index_.bytes_from(first) + (events() - first) * each + 64;
+  return events_.bytes_from(first) + (events() - first) * each + 64;
 }
 
 std::size_t BatchEncoder::event_bytes(std::size_t index) const {
-  const std::string_view event = index_[index];
-  return (encoding_ == Encoding::kJson ? json_.encoded_bytes(event) : event.size()) + 1;
+  return (encoding_ == Encoding::kJson ? json_.encoded_bytes(index) : events_[index].size()) + 1;
 }
 
 std::size_t BatchEncoder::append_event(std::size_t index, std::string& out) const {
   const std::size_t before = out.size();
   if (encoding_ == Encoding::kJson) {
-    json_.append(index_[index], out);
+    json_.append(index, out);
   } else {
-    out.append(index_[index]);
+    out.append(events_[index]);
   }
   out += '\n';
   return out.size() - before;

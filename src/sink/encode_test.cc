@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "event/newlines.h"
+#include "sink/json_text.h"
 
 namespace logflume {
 namespace {

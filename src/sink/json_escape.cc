@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "sink/encode.h"
+#include "sink/json_text.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

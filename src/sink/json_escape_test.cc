@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sink/encode.h"
+#include "sink/json_text.h"
 #include "sink/naive_json.h"
 
 namespace logflume {

@@ -29,13 +29,9 @@ std::string_view KafkaChunk::payload(std::uint32_t index) const {
 }
 
 FileRange KafkaChunk::file_range(std::uint32_t index) const {
-  const Batch& batch = *shipment_->delivery.batch;
-  const auto begin_of = [&](std::uint32_t event) {
-    return batch.text_begin + (event < batch.events
-                                   ? static_cast<std::uint64_t>(shipment_->events[event].data() - batch.data)
-                                   : batch.bytes);
-  };
-  return {begin_of(first_ + index), begin_of(first_ + index + 1)};
+  const auto [begin, end] = shipment_->events.place(first_ + index);
+  const std::uint64_t text_begin = shipment_->delivery.batch->text_begin;
+  return {text_begin + begin, text_begin + end};
 }
 
 KafkaWindow::KafkaWindow(MemoryBudget& budget, std::size_t encoded_bytes_max)
@@ -55,13 +51,14 @@ bool KafkaWindow::cut(JsonEncoder* json) {
   std::uint32_t count = std::min(total - pending_next_, kChunkEvents);
   std::size_t encoded_bytes = 0;
   if (json != nullptr) {
-    if (pending_next_ == 0) json->begin(*pending_->delivery.batch);
+    if (pending_next_ == 0) json->begin(*pending_->delivery.batch, pending_->events);
     // What escaping adds to short ones is not known yet; a chunk may become larger than this by it.
     std::uint32_t fitting = 0;
     while (fitting < count) {
-      const std::string_view event = pending_->events[pending_next_ + fitting];
+      const std::size_t index = pending_next_ + fitting;
+      const std::size_t line_bytes = pending_->events[index].size();
       const std::size_t bytes =
-          event.size() < kGiantBytes ? event.size() + json->overhead_bytes() : json->encoded_bytes(event);
+          line_bytes < kGiantBytes ? line_bytes + json->overhead_bytes() : json->encoded_bytes(index);
       if (fitting > 0 && encoded_bytes + bytes > kChunkEncodedBytes) break;
       encoded_bytes += bytes;
       ++fitting;
@@ -105,7 +102,7 @@ void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json, std::size_t
   chunk.text_.reserve(expected_bytes);
   chunk.ends_.reserve(chunk.count_);
   for (std::uint32_t i = 0; i < chunk.count_; ++i) {
-    json.append(chunk.event(i), chunk.text_);
+    json.append(chunk.first_ + i, chunk.text_);
     chunk.ends_.push_back(static_cast<std::uint32_t>(chunk.text_.size()));
   }
   chunk.encoded_ = true;

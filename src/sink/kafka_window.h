@@ -22,7 +22,7 @@ namespace logflume {
 // One delivery and where its events go. All templates are rendered once a batch.
 struct KafkaShipment {
   Delivery delivery;
-  EventIndex events;
+  BatchEvents events;
   std::string topic;
   std::string key;  // empty: none
   std::vector<std::pair<std::string, std::string>> headers;

@@ -76,8 +76,6 @@ std::size_t Inbox::capacity() const {
 
 namespace {
 
-std::uint64_t received_bytes(const Batch& batch) { return batch.bytes + (batch.unterminated ? 1 : 0); }
-
 // What of `count` is new; the rest is taken off `again`.
 std::uint64_t beyond(std::uint64_t count, std::uint64_t& again) {
   const std::uint64_t known = std::min(count, again);
@@ -120,7 +118,7 @@ Outcome::Outcome(AckTarget& target, ComponentMetrics& metrics)
 void Outcome::taken(const Delivery& delivery) {
   const Batch& batch = *delivery.batch;
   const std::uint64_t events = beyond(batch.events, again_events_);
-  const std::uint64_t bytes = beyond(received_bytes(batch), again_bytes_);
+  const std::uint64_t bytes = beyond(batch.event_bytes(), again_bytes_);
   metrics_.received_events.add(events);
   metrics_.received_bytes.add(bytes);
   grow(pending_events_, events);
@@ -144,7 +142,7 @@ void Outcome::discarded(std::string_view reason, const Delivery& delivery, FileR
 }
 
 void Outcome::finish(Delivery&& delivery) {
-  shrink(pending_bytes_, received_bytes(*delivery.batch));
+  shrink(pending_bytes_, delivery.batch->event_bytes());
   finished_.push_back(std::move(delivery));
 }
 

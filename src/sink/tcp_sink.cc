@@ -7,6 +7,7 @@
 
 #include "sink/backoff.h"
 #include "sink/encode.h"
+#include "sink/json_text.h"
 
 namespace logflume {
 namespace {

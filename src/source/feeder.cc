@@ -29,6 +29,7 @@ Feeder::~Feeder() {
 }
 
 void Feeder::pause(std::size_t index) {
+  drain();
   states_[index] = {};
   states_[index].paused = true;
 }
@@ -40,6 +41,7 @@ void Feeder::connect(std::size_t index) {
 }
 
 void Feeder::disconnect(std::size_t index) {
+  drain();
   context_.outlets[index].ledger->remove_source(context_.loop.parker());
 }
 
@@ -79,6 +81,10 @@ bool Feeder::plan(const TailedFile& file, TimePoint now, Groups& groups) {
   bool blocked = false;
   groups.clear();
   members_.clear();
+  if (context_.passage && !context_.passage->has_room()) {
+    passage_full_ = true;
+    return true;
+  }
   for (std::size_t i = 0; i < content.cursors.size(); ++i) {
     states_[i].blocked = false;
     if (states_[i].paused) continue;
@@ -162,6 +168,7 @@ bool Feeder::take(Piece&& piece) {
                                              group_->members.size() * kNoteBytes);
 
   fed_.end = piece.owed.end;
+  const std::uint64_t received_before = content.received_to;
   if (piece.owed.begin >= content.received_to) {  // otherwise a sink reads again what was counted
     content.received_to = piece.owed.end;
     context_.metrics.received_events.add(piece.events);
@@ -171,23 +178,28 @@ bool Feeder::take(Piece&& piece) {
     if (piece.truncated) truncated_events_.add();
     if (piece.owed.bytes() != piece.bytes) note_skipped(*batch);
   }
-  bool room = true;
   const bool newest = is_live(*file_, piece.owed.begin);  // asked before a member moves on
+  const bool again = piece.owed.begin < received_before;
+  bool room = true;
+  std::vector<Passage::Member> through;
   for (const std::size_t member : group_->members) {
     const Outlet& outlet = context_.outlets[member];
-    Cursor& cursor = *content.cursors[member];
-    // Room was asked for before each piece, in one lane at least, and only this thread fills the lanes; other
-    // sources may have filled the sink's buffer since.
-    const bool live =
-        newest && Lanes::may_go_live(cursor) && (outlet.has_room_for_live() || !outlet.lane_has_room());
+    const CursorRef& cursor = content.cursors[member];
     outlet.ledger->charge(batch->charged_bytes());
-    cursor.fed_offset = piece.owed.end;
-    cursor.fed_seam = piece.seam;
-    outlet.lanes->push(Delivery{shared, content.cursors[member]}, live);
-    states_[member].fed = true;
+    cursor->fed_offset = piece.owed.end;
+    cursor->fed_seam = piece.seam;
+    bool live = newest;
+    if (context_.passage) {
+      through.push_back({member, cursor});
+    } else {
+      live = outlet.push(shared, cursor, newest);
+      states_[member].fed = true;
+    }
     room = room && (live ? outlet.has_room_for_live() : has_room(member));
   }
-  return room;
+  if (!context_.passage) return room;
+  context_.passage->take(shared, std::move(through), again, newest);
+  return room && context_.passage->has_room();
 }
 
 void Feeder::note_skipped(const Batch& batch) {
@@ -202,6 +214,7 @@ void Feeder::note_skipped(const Batch& batch) {
 
 bool Feeder::room_returned() const {
   if (room_returned_) return true;
+  if (passage_full_ && context_.passage->has_room()) return true;
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].full && has_room(i)) return true;
   }
@@ -209,6 +222,10 @@ bool Feeder::room_returned() const {
 }
 
 bool Feeder::take_room_returned(TimePoint now) {
+  if (passage_full_ && context_.passage->has_room()) {
+    passage_full_ = false;
+    room_returned_ = true;
+  }
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].full) look_for_room(i, now);
   }
@@ -219,6 +236,18 @@ void Feeder::wake_sinks() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (std::exchange(states_[i].fed, false)) context_.outlets[i].sink_thread->wake();
   }
+}
+
+std::size_t Feeder::hand_on() { return context_.passage ? context_.passage->hand_on(context_.outlets) : 0; }
+
+void Feeder::set_passage(std::unique_ptr<Passage> passage) {
+  if (context_.passage) context_.passage->drain(context_.outlets);
+  context_.passage = std::move(passage);
+  room_returned_ |= std::exchange(passage_full_, false);
+}
+
+void Feeder::drain() {
+  if (context_.passage) context_.passage->drain(context_.outlets);
 }
 
 bool Feeder::all_acknowledged() const {

@@ -56,6 +56,15 @@ class Feeder final : public PieceSink {
   // What was taken since begin().
   FileRange fed_range() const { return fed_; }
 
+  // What transforms have done with pieces goes on to the sinks; how many.
+  std::size_t hand_on();
+  bool has_done() const { return context_.passage && context_.passage->has_done(); }
+  bool nothing_on_its_way() const { return !context_.passage || context_.passage->empty(); }
+  // What transforms have in their hands goes to the sinks that it was meant for.
+  void drain();
+  // Other transforms from the next piece on; null: none.
+  void set_passage(std::unique_ptr<Passage> passage);
+
   // Some sink that was full has room.
   bool room_returned() const;
   bool take_room_returned(TimePoint now);
@@ -92,6 +101,7 @@ class Feeder final : public PieceSink {
   TailedFile* file_ = nullptr;
   const Group* group_ = nullptr;
   FileRange fed_;
+  bool passage_full_ = false;   // found without room, and not looked at since it had some
   bool room_returned_ = false;  // seen while one file was looked at; the others have yet to be told
   std::int64_t wall_ns_ = 0;
   TimePoint now_{};

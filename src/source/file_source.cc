@@ -61,7 +61,8 @@ class FileSource final : public Source, private DiscoveryListener {
   Result<void> open() override;
   std::size_t do_work(TimePoint now) override;
   bool has_input() const override {
-    return !stopped_ && (stop_requested_ || feeder_.room_returned() || (ahead_ && ahead_->has_news()));
+    return !stopped_ && (stop_requested_ || feeder_.has_done() || feeder_.room_returned() ||
+                         (ahead_ && ahead_->has_news()));
   }
   bool is_idle() const override { return is_idle_; }
   TimePoint deadline() const override { return stopped_ ? kNever : deadline_; }
@@ -73,6 +74,7 @@ class FileSource final : public Source, private DiscoveryListener {
   void pause(const std::string& sink) override;
   void connect(Outlet outlet, const CheckpointContent& stored) override;
   void disconnect(const std::string& sink) override;
+  void set_passage(std::unique_ptr<Passage> passage) override;
   void set_limits(std::size_t max_open_files, std::size_t max_held_files) override;
   void in_flight(std::span<const FileRecord> files, std::vector<InFlight>& found) const override {
     catalog_->in_flight(files, found);
@@ -258,6 +260,7 @@ std::optional<std::size_t> FileSource::outlet_of(const std::string& sink) const 
 }
 
 void FileSource::pause(const std::string& sink) {
+  feeder_.drain();
   catalog_->sink_ended(sink);
   if (const auto index = outlet_of(sink)) feeder_.pause(*index);
 }
@@ -291,6 +294,11 @@ void FileSource::disconnect(const std::string& sink) {
   feeder_.erase(*index);
   context_.outlets.erase(context_.outlets.begin() + static_cast<std::ptrdiff_t>(*index));
   metrics_.outlets_changed();
+}
+
+void FileSource::set_passage(std::unique_ptr<Passage> passage) {
+  feeder_.set_passage(std::move(passage));
+  ready_->wake_waiting();
 }
 
 void FileSource::set_limits(std::size_t max_open_files, std::size_t max_held_files) {
@@ -371,6 +379,8 @@ std::size_t FileSource::do_work(TimePoint now) {
   now_ = now;
   if (stopped_) return 0;
   if (stop_requested_.load(std::memory_order_acquire)) {
+    feeder_.drain();
+    feeder_.wake_sinks();
     reader_->release();
     losses_.settle(now, true);
     catalog_->record_unread();
@@ -378,7 +388,7 @@ std::size_t FileSource::do_work(TimePoint now) {
     stopped_.store(true, std::memory_order_release);
     return 1;
   }
-  std::size_t work = 0;
+  std::size_t work = feeder_.hand_on();
   if (events_pending_) work += look_at_events(now);
   if (now >= discovery_.next_rescan()) {
     discovery_.rescan(now);
@@ -394,6 +404,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   if (config_.close_inactive && now >= next_close_) handles_->close_unused(now - *config_.close_inactive);
   work += serve_some(now);
   reserve_for_files();
+  work += feeder_.hand_on();
   feeder_.wake_sinks();
   if (now >= trim_at_) {
     trim_at_ = feeder_.all_acknowledged() ? kNever : now + kTrimAfter;  // what sinks hold will be free too
@@ -813,7 +824,8 @@ void FileSource::tell_who_waits(std::size_t waiting) {
 // When to run next without being woken, and whether everything is fed.
 void FileSource::plan(TimePoint now) {
   const bool reading = !ready_->empty();
-  const bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty();
+  const bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty() &&
+                       feeder_.nothing_on_its_way();
   if (all_fed && std::exchange(starting_, false))
     trim_at_ = now + kTrimAfter;  // what the last run left is gone
   if (all_fed && context_.until_eof) losses_.settle(now, true);

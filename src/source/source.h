@@ -11,8 +11,8 @@
 #include "checkpoint/audit_journal.h"
 #include "checkpoint/checkpoint_store.h"
 #include "checkpoint/in_flight.h"
+#include "checkpoint/outlet.h"
 #include "io/event_loop.h"
-#include "source/outlet.h"
 #include "telemetry/health.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
@@ -71,9 +71,10 @@ struct SourceContext {
   std::function<void()> mark_dirty;     // there is something for collect() to take
   const CheckpointContent& checkpoint;  // as it was at the start; read in open() only
   bool until_eof = false;
-  AuditJournal* journal = nullptr;       // null: nobody keeps one
-  ReadHelpers* read_helpers = nullptr;   // null: there is no processor to spare
-  const SourceLegacy* legacy = nullptr;  // of the source that ran until now; read in open() only
+  AuditJournal* journal = nullptr;        // null: nobody keeps one
+  std::unique_ptr<Passage> passage = {};  // null: nothing is done with the events before they go to the sinks
+  ReadHelpers* read_helpers = nullptr;    // null: there is no processor to spare
+  const SourceLegacy* legacy = nullptr;   // of the source that ran until now; read in open() only
 };
 
 // Lifecycle: open(), do_work(), ..., hand_over(), all on the loop's thread, or while it does not run;
@@ -93,6 +94,8 @@ class Source : public Agent {
   virtual void connect(Outlet outlet, const CheckpointContent& stored) = 0;
   // What the sink has taken it goes on to deliver, unless it has ended.
   virtual void disconnect(const std::string& sink) = 0;
+  // What was read goes another way from now on: null, straight to the sinks.
+  virtual void set_passage(std::unique_ptr<Passage> passage) = 0;
   virtual void set_limits(std::size_t max_open_files, std::size_t max_held_files) = 0;
   // Adds how far each sink was fed of those of `files` that this source reads. On the loop's thread; as much
   // work as there are files.

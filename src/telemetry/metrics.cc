@@ -316,6 +316,13 @@ void ComponentMetrics::discarded(std::string_view reason, std::uint64_t events) 
       .add(events);
 }
 
+void ComponentMetrics::created(std::uint64_t events) {
+  registry
+      .counter("logflume_component_created_events_total",
+               "Events that came out of a transform beyond those that came in.", {{"component", component}})
+      .add(events);
+}
+
 void ComponentMetrics::error(std::string_view reason, std::uint64_t count) {
   registry
       .counter("logflume_component_errors_total", "Errors of a component, by reason.",

@@ -98,6 +98,8 @@ struct ComponentMetrics {
   ComponentMetrics(MetricRegistry& registry, std::string component);
 
   void discarded(std::string_view reason, std::uint64_t events);
+  // Of transforms: events beyond those that came in, as where one goes several ways.
+  void created(std::uint64_t events);
   void error(std::string_view reason, std::uint64_t count = 1);
   // Of those components that try again; to be kept by the caller.
   Counter& retries();

@@ -39,10 +39,6 @@ std::unique_ptr<Sink> make_sink(const AnySinkConfig& config, SinkContext context
       config);
 }
 
-const SinkConfig& common(const AnySinkConfig& config) {
-  return std::visit([](const auto& sink) -> const SinkConfig& { return sink; }, config);
-}
-
 std::string_view type_name(const AnySourceConfig& config) {
   return std::visit(Overloaded{[](const FileSourceConfig&) { return "file"; }}, config);
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "config/plan.h"
 #include "sink/sink.h"
 #include "source/source.h"
 
@@ -13,7 +14,6 @@ namespace logflume {
 std::unique_ptr<Source> make_source(const AnySourceConfig& config, SourceContext context);
 std::unique_ptr<Sink> make_sink(const AnySinkConfig& config, SinkContext context);
 
-const SinkConfig& common(const AnySinkConfig& config);
 std::string_view type_name(const AnySourceConfig& config);
 std::string_view type_name(const AnySinkConfig& config);
 

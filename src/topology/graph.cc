@@ -7,6 +7,7 @@
 #include "config/difference.h"
 #include "source/handle_pool.h"
 #include "topology/components.h"
+#include "transform/window.h"
 
 namespace logflume {
 namespace {
@@ -29,13 +30,6 @@ double sum_of_buffers(const std::map<std::string, AnySinkConfig>& sinks) {
   double sum = 0;
   for (const auto& [name, any] : sinks) sum += static_cast<double>(common(any).buffer.memory_bytes());
   return sum;
-}
-
-bool feeds(const Config& config, const std::string& source, const std::string& sink) {
-  const auto it = config.sinks.find(sink);
-  if (it == config.sinks.end()) return false;
-  const std::vector<std::string>& inputs = common(it->second).inputs;
-  return std::find(inputs.begin(), inputs.end(), source) != inputs.end();
 }
 
 std::string name_before(const Graph::FormerNames& formerly, const std::string& name) {
@@ -182,10 +176,13 @@ Result<std::map<std::string, Graph::Loop>> Graph::source_loops(const Config& nex
 Result<Graph::Loop> Graph::loop_for(const std::string& sink, const Config& next,
                                     const std::map<std::string, Loop>& loops) const {
   const AnySinkConfig& config = next.sinks.at(sink);
-  const std::vector<std::string>& inputs = common(config).inputs;
-  if (inputs.size() == 1 && may_share_thread(config) && !common(config).buffer.on_disk()) {
-    const auto of_input = [&](const auto& other) { return feeds(next, inputs.front(), other.first); };
-    if (std::count_if(next.sinks.begin(), next.sinks.end(), of_input) == 1) return loops.at(inputs.front());
+  std::vector<std::string> sources;
+  for (const auto& [source, unused] : next.sources) {
+    if (feeds(next, source, sink)) sources.push_back(source);
+  }
+  if (sources.size() == 1 && may_share_thread(config) && !common(config).buffer.on_disk()) {
+    const auto of_source = [&](const auto& other) { return feeds(next, sources.front(), other.first); };
+    if (std::count_if(next.sinks.begin(), next.sinks.end(), of_source) == 1) return loops.at(sources.front());
   }
   return make_loop("sink:" + sink);
 }
@@ -248,8 +245,10 @@ Result<void> Graph::open_source(const std::string& name, const Config& next, con
       .stored = stored,
       .legacy = legacy == legacies_.end() ? nullptr : &legacy->second,
       .until_eof = until_eof_,
+      .passage = passage(name, next, *loops.at(name)),
   });
   if (!opened) return opened;
+  known_sources_.insert(name);
   sources_.emplace(name, std::move(unit));
   ways_.merge(ways);
   return {};
@@ -311,10 +310,21 @@ void Graph::end(const Going& going, Duration patience) {
   }
 }
 
-// Sources that stay, and the sinks that are theirs now.
+// What is done with the events of a source; null: nothing.
+std::unique_ptr<Passage> Graph::passage(const std::string& source, const Config& next, EventLoop& loop) {
+  auto pipeline = std::make_shared<const Pipeline>(next.plan, source, shared_.host);
+  if (pipeline->steps().empty()) return nullptr;
+  return std::make_unique<TransformWindow>(std::move(pipeline), shared_.services.metrics,
+                                           shared_.services.log, shared_.workers, shared_.budget,
+                                           loop.parker());
+}
+
+// Sources that stay, and the sinks that are theirs now. All at once on the source's thread: no event meets
+// the one without the other.
 void Graph::reconnect(const Config& next, const FormerNames& formerly, const CheckpointContent& stored) {
-  std::vector<Way> gone;
   for (const auto& [name, source] : sources_) {
+    SourceUnit::Ways ways;
+    std::vector<Way> gone;
     for (const auto& [sink, unit] : sinks_) {
       if (!feeds(next, name, sink)) continue;
       SinkUnit*& way = ways_[{name, sink}];
@@ -322,17 +332,18 @@ void Graph::reconnect(const Config& next, const FormerNames& formerly, const Che
       way = unit.get();
       const std::string before = name_before(formerly, sink);
       if (!before.empty()) ways_.erase({name, before});
-      source->connect(outlet(*unit, name, formerly), stored);
+      ways.come.push_back(outlet(*unit, name, formerly));
     }
-  }
-  for (const auto& [way, unit] : ways_) {
-    const auto& [name, sink] = way;
-    const auto there = sinks_.find(sink);
-    if (there == sinks_.end() || there->second.get() != unit || !feeds(next, name, sink)) gone.push_back(way);
-  }
-  for (const Way& way : gone) {
-    sources_.at(way.first)->disconnect(way.second);
-    ways_.erase(way);
+    for (const auto& [way, unit] : ways_) {
+      if (way.first != name) continue;
+      const auto there = sinks_.find(way.second);
+      if (there != sinks_.end() && there->second.get() == unit && feeds(next, name, way.second)) continue;
+      gone.push_back(way);
+      ways.go.push_back(way.second);
+    }
+    for (const Way& way : gone) ways_.erase(way);
+    ways.passage = passage(name, next, *source->loop());
+    source->change(std::move(ways), stored);
   }
 }
 
@@ -351,11 +362,18 @@ void Graph::settle(const Config& next, const FormerNames& formerly) {
   }
   for (const auto& [name, unit] : sinks_) {
     const AnySinkConfig& config = next.sinks.at(name);
-    for (const std::string& source : common(unit->config()).inputs) {
+    for (const std::string& source : known_sources_) {
       if (!ways_.contains({source, name})) unit->close(source);
     }
     const std::lock_guard lock(mutex_);
     unit->set_inputs(config);
+  }
+  std::erase_if(known_sources_, [&](const std::string& name) { return !sources_.contains(name); });
+  transforms_.clear();
+  for (const TransformPlan::Node& node : next.plan->nodes()) {
+    transforms_.push_back(
+        std::make_unique<HealthEntry>(shared_.services.health, node.name, "transform", node.type));
+    transforms_.back()->ok();
   }
   share_out();
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +60,7 @@ class Graph {
                            const CheckpointContent& stored, const std::map<std::string, Loop>& loops);
   void end(const Going& going, Duration patience);
   void reconnect(const Config& next, const FormerNames& formerly, const CheckpointContent& stored);
+  std::unique_ptr<Passage> passage(const std::string& source, const Config& next, EventLoop& loop);
   Outlet outlet(SinkUnit& sink, const std::string& source, const FormerNames& formerly) const;
   void settle(const Config& next, const FormerNames& formerly);
   std::size_t memory_for_sinks() const;
@@ -75,7 +77,9 @@ class Graph {
   mutable std::mutex mutex_;  // held to change sinks_, and to look at it from another thread
   Sinks sinks_;
   Sources sources_;
-  std::map<Way, SinkUnit*> ways_;  // who feeds whom
+  std::map<Way, SinkUnit*> ways_;        // who feeds whom
+  std::set<std::string> known_sources_;  // whose ways to sinks may be open
+  std::vector<std::unique_ptr<HealthEntry>> transforms_;
   // Of sources that have ended: for those that take their place. Kept as long as something is delivered
   // still.
   std::map<std::string, SourceLegacy> legacies_;

@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "checkpoint/outlet.h"
 #include "config/config.h"
 #include "io/event_loop.h"
 #include "sink/sink.h"
-#include "source/outlet.h"
 #include "topology/buffer_unit.h"
 #include "topology/services.h"
 

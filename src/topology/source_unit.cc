@@ -44,6 +44,7 @@ Result<void> SourceUnit::open(Start start) {
           .checkpoint = start.stored,
           .until_eof = start.until_eof,
           .journal = shared_.services.journal,
+          .passage = std::move(start.passage),
           .read_helpers = shared_.read_helpers.threads() > 0 ? &shared_.read_helpers : nullptr,
           .legacy = start.legacy,
       });
@@ -114,12 +115,12 @@ void SourceUnit::pause(const std::string& sink) {
   loop_->call([&] { source_->pause(sink); });
 }
 
-void SourceUnit::connect(Outlet outlet, const CheckpointContent& stored) {
-  loop_->call([&] { source_->connect(std::move(outlet), stored); });
-}
-
-void SourceUnit::disconnect(const std::string& sink) {
-  loop_->call([&] { source_->disconnect(sink); });
+void SourceUnit::change(Ways ways, const CheckpointContent& stored) {
+  loop_->call([&] {
+    source_->set_passage(std::move(ways.passage));
+    for (Outlet& outlet : ways.come) source_->connect(std::move(outlet), stored);
+    for (const std::string& sink : ways.go) source_->disconnect(sink);
+  });
 }
 
 void SourceUnit::set_limits(FileLimits limits) {

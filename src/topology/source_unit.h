@@ -29,6 +29,13 @@ class SourceUnit {
     const CheckpointContent& stored;
     const SourceLegacy* legacy = nullptr;  // of the source whose place it takes
     bool until_eof = false;
+    std::unique_ptr<Passage> passage;
+  };
+  // What changes around a source that stays.
+  struct Ways {
+    std::vector<Outlet> come;
+    std::vector<std::string> go;  // sinks
+    std::unique_ptr<Passage> passage;
   };
 
   // `loop`: the thread that will run the source.
@@ -49,8 +56,7 @@ class SourceUnit {
 
   // What Source says of them, on its thread.
   void pause(const std::string& sink);
-  void connect(Outlet outlet, const CheckpointContent& stored);
-  void disconnect(const std::string& sink);
+  void change(Ways ways, const CheckpointContent& stored);
   void set_limits(FileLimits limits);
   // The source goes. REQUIRES: it has stopped, or was not run.
   SourceLegacy end();

@@ -19,6 +19,20 @@ bool names_a_former_one(const Config& config) {
          std::any_of(config.sinks.begin(), config.sinks.end(), has_one);
 }
 
+// One that was not loaded from a file has its transforms compiled here.
+Result<Config> planned(const Config& config) {
+  Config out = config;
+  if (out.plan) return out;
+  auto plan = plan_transforms(out);
+  if (const auto* const errors = std::get_if<std::vector<PlanError>>(&plan)) {
+    const PlanError& error = errors->front();
+    return Error{Errc::kInvalidArgument, 0,
+                 error.transform + ": " + error.error.key + ": " + error.error.message};
+  }
+  out.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(plan));
+  return out;
+}
+
 }  // namespace
 
 struct Topology::Impl {
@@ -90,7 +104,10 @@ Graph::FormerNames Topology::Impl::former_names(const Config& next, const Checkp
   return names;
 }
 
-Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services services, bool until_eof) {
+Result<std::unique_ptr<Topology>> Topology::build(const Config& given, Services services, bool until_eof) {
+  const Result<Config> with_plan = planned(given);
+  if (!with_plan) return with_plan.error();
+  const Config& config = *with_plan;
   std::unique_ptr<Topology> topology(new Topology);
   topology->impl_ = std::make_unique<Impl>(config, std::move(services), until_eof);
   Impl& impl = *topology->impl_;
@@ -108,7 +125,10 @@ Result<std::unique_ptr<Topology>> Topology::build(const Config& config, Services
 
 void Topology::start() { impl_->graph.run(); }
 
-Result<void> Topology::apply(const Config& next, Duration patience) {
+Result<void> Topology::apply(const Config& given, Duration patience) {
+  const Result<Config> with_plan = planned(given);
+  if (!with_plan) return with_plan.error();
+  const Config& next = *with_plan;
   const Services& services = impl_->graph.shared().services;
   Graph::FormerNames names;
   if (names_a_former_one(next)) {  // what is stored may be much

@@ -260,4 +260,14 @@ class Describe {
   ObjectDescription object_;
 };
 
+// A type of component. `Any` holds the configuration of any type.
+template <typename Any>
+struct ComponentType {
+  std::string name;  // as in `type: NAME`
+  ObjectDescription description;
+  std::function<Any()> make;         // defaults of the type in it
+  std::function<void*(Any&)> inner;  // the struct that `description` describes
+  std::size_t index = 0;             // in the variant
+};
+
 }  // namespace logflume

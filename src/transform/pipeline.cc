@@ -1,0 +1,184 @@
+#include "transform/pipeline.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+#include <utility>
+
+namespace logflume {
+
+Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, std::string host)
+    : plan_(std::move(plan)), source_(std::move(source)), host_(std::move(host)) {
+  // Those that lead to somebody.
+  const auto& nodes = plan_->nodes();
+  std::vector<bool> used(nodes.size(), false);
+  for (const auto& [sink, ports] : plan_->sinks()) {
+    for (const TransformPlan::Port& port : ports) {
+      if (port.node != TransformPlan::Port::kSource) used[port.node] = true;
+    }
+  }
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    if (!used[i]) continue;
+    for (const TransformPlan::Port& port : nodes[i].inputs) {
+      if (port.node != TransformPlan::Port::kSource) used[port.node] = true;
+    }
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!used[i]) continue;
+    std::vector<std::size_t> inputs;
+    for (const TransformPlan::Port& port : nodes[i].inputs) {
+      const std::vector<std::size_t> frames = frames_of(port);
+      inputs.insert(inputs.end(), frames.begin(), frames.end());
+    }
+    for (const std::size_t input : inputs) {
+      Step step{i, input, {}, {}};
+      for (std::size_t output = 0; output < nodes[i].outputs.size(); ++output) {
+        step.outputs.push_back(frames_++);
+        step.read.push_back(plan_->is_read({i, output, {}}));
+      }
+      steps_.push_back(std::move(step));
+    }
+  }
+}
+
+Pipeline::~Pipeline() = default;
+
+std::vector<std::size_t> Pipeline::frames_of(const TransformPlan::Port& port) const {
+  if (port.node == TransformPlan::Port::kSource)
+    return port.source == source_ ? std::vector<std::size_t>{0} : std::vector<std::size_t>{};
+  std::vector<std::size_t> frames;
+  for (const Step& step : steps_) {
+    if (step.node == port.node) frames.push_back(step.outputs[port.output]);
+  }
+  return frames;
+}
+
+std::vector<std::size_t> Pipeline::frames_of(const std::string& sink) const {
+  std::vector<std::size_t> all;
+  for (const TransformPlan::Port& port : plan_->inputs_of(sink)) {
+    const std::vector<std::size_t> frames = frames_of(port);
+    all.insert(all.end(), frames.begin(), frames.end());
+  }
+  return all;
+}
+
+std::shared_ptr<PipelineRun> Pipeline::take_run() const {
+  std::unique_ptr<PipelineRun> run;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!unused_.empty()) {
+      run = std::move(unused_.back());
+      unused_.pop_back();
+    }
+  }
+  if (!run) run = std::make_unique<PipelineRun>(*this);
+  return {run.release(), [self = shared_from_this()](PipelineRun* done) {
+            std::unique_ptr<PipelineRun> kept(done);
+            kept->clear();
+            const std::lock_guard lock(self->mutex_);
+            if (self->unused_.size() < kRunsKept) self->unused_.push_back(std::move(kept));
+          }};
+}
+
+// -- One batch --------------------------------------------------------------------------------------------
+
+PipelineRun::PipelineRun(const Pipeline& pipeline)
+    : pipeline_(pipeline),
+      frames_(pipeline.frames()),
+      counts_(pipeline.steps().size()),
+      reports_(pipeline.steps().size()) {
+  for (const Pipeline::Step& step : pipeline.steps()) {
+    const TransformPlan::Node& node = pipeline.plan().nodes()[step.node];
+    stages_.push_back(node.transform->make_stage({pipeline.host(), node.wanted}));
+  }
+}
+
+void PipelineRun::run(BatchRef batch, bool again) {
+  batch_ = std::move(batch);
+  lines_.build(*batch_);
+  Frame& root = frames_[0];
+  root.clear();
+  root.batch = batch_.get();
+  root.lines = &lines_;
+  root.again = again;
+  root.rows.resize(lines_.size());
+  std::iota(root.rows.begin(), root.rows.end(), 0U);
+  root.count_bytes();
+  views_used_ = 0;
+  const auto& steps = pipeline_.steps();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i);
+  }
+}
+
+void PipelineRun::run_in_order() {
+  const auto& steps = pipeline_.steps();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i);
+  }
+}
+
+void PipelineRun::run_step(std::size_t index) {
+  const Pipeline::Step& step = pipeline_.steps()[index];
+  const Frame& in = frames_[step.input];
+  Count& count = counts_[index];
+  count = {};
+  count.received_events = in.rows.size();
+  count.received_bytes = in.bytes;
+  reports_[index].clear();
+  outputs_.resize(step.outputs.size());
+  for (Frame& out : outputs_) {
+    out.batch = in.batch;
+    out.lines = in.lines;
+    out.rows.clear();
+    out.fields = in.fields;
+    out.message_is_line = in.message_is_line;
+    out.hidden = in.hidden;
+    out.again = in.again;
+  }
+  stages_[index]->run(in, outputs_, reports_[index]);
+  for (std::size_t output = 0; output < outputs_.size(); ++output) {
+    Frame& out = outputs_[output];
+    if (out.rows.size() == in.rows.size()) {
+      out.bytes = in.bytes;
+    } else {
+      out.count_bytes();
+    }
+    if (step.read[output]) {
+      count.sent_events += out.rows.size();
+      count.sent_bytes += out.bytes;
+    } else {
+      count.discarded_events += out.rows.size();
+    }
+    std::swap(frames_[step.outputs[output]], out);
+  }
+  count.discarded_events += reports_[index].discarded;
+  const std::uint64_t accounted = count.sent_events + count.discarded_events;
+  assert(accounted >= count.received_events);
+  count.created_events = accounted - count.received_events;
+}
+
+const EventView& PipelineRun::view(const std::vector<std::size_t>& frames) {
+  const auto made = std::find_if(views_.begin(), views_.begin() + static_cast<std::ptrdiff_t>(views_used_),
+                                 [&](const auto& view) { return view->frames == frames; });
+  if (made != views_.begin() + static_cast<std::ptrdiff_t>(views_used_)) return (*made)->view;
+  if (views_used_ == views_.size()) views_.push_back(std::make_unique<View>());
+  View& view = *views_[views_used_++];
+  view.frames = frames;
+  std::vector<const Frame*> shown;
+  for (const std::size_t frame : frames) shown.push_back(&frames_[frame]);
+  view.view.set(shown);
+  return view.view;
+}
+
+std::size_t PipelineRun::memory_bytes() const {
+  std::size_t bytes = sizeof *this + lines_.size() * sizeof(std::uint32_t);
+  for (const Frame& frame : frames_)
+    bytes += frame.rows.capacity() * sizeof(std::uint32_t) + frame.fields.capacity() * sizeof(FrameField);
+  for (const auto& stage : stages_) bytes += stage->memory_bytes();
+  return bytes;
+}
+
+void PipelineRun::clear() { batch_ = nullptr; }
+
+}  // namespace logflume

@@ -1,0 +1,107 @@
+// The way of one source's events through its transforms.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "event/batch.h"
+#include "event/frame.h"
+#include "transform/plan.h"
+#include "transform/transform.h"
+
+namespace logflume {
+
+class PipelineRun;
+
+// Threads:   immutable, but for the runs that it keeps for reuse; any.
+// Lifecycle: outlives the source's interest in it; runs keep it alive.
+class Pipeline : public std::enable_shared_from_this<Pipeline> {
+ public:
+  // One transform, for one of the frames that come to it. Frames are numbered: 0 is what the source gives.
+  struct Step {
+    std::size_t node;
+    std::size_t input;
+    std::vector<std::size_t> outputs;
+    std::vector<bool> read;  // by output: somebody takes what comes out there
+  };
+
+  Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, std::string host);
+  ~Pipeline();
+
+  const TransformPlan& plan() const { return *plan_; }
+  const std::vector<Step>& steps() const { return steps_; }
+  std::size_t frames() const { return frames_; }
+  // The frames that a sink gets. Just 0: nothing on the way to it.
+  std::vector<std::size_t> frames_of(const std::string& sink) const;
+  const std::string& host() const { return host_; }
+
+  // A run that nobody uses, or a new one. It returns by itself when nobody refers to it.
+  std::shared_ptr<PipelineRun> take_run() const;
+
+ private:
+  std::vector<std::size_t> frames_of(const TransformPlan::Port& port) const;
+
+  static constexpr std::size_t kRunsKept = 64;
+  const std::shared_ptr<const TransformPlan> plan_;
+  const std::string source_;
+  const std::string host_;
+  std::vector<Step> steps_;
+  std::size_t frames_ = 1;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<PipelineRun>> unused_;  // guarded by mutex_
+};
+
+// A batch on its way through, and what came out: the frames live as long as it.
+//
+// Threads: one at a time until it is done; then immutable, and read by any.
+class PipelineRun {
+ public:
+  // What happened at one step, beside its report.
+  struct Count {
+    std::uint64_t received_events = 0;
+    std::uint64_t received_bytes = 0;
+    std::uint64_t sent_events = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t created_events = 0;    // that went more than one way
+    std::uint64_t discarded_events = 0;  // on purpose, or into an output that nobody reads
+  };
+
+  explicit PipelineRun(const Pipeline& pipeline);
+
+  // The steps that may be done at any time. `again`: some sink was given these events before.
+  void run(BatchRef batch, bool again);
+  // The rest. REQUIRES: of the batches of a source, in their order.
+  void run_in_order();
+  const Frame& frame(std::size_t index) const { return frames_[index]; }
+  const Count& count(std::size_t step) const { return counts_[step]; }
+  const StageReport& report(std::size_t step) const { return reports_[step]; }
+  // A view of these frames; it lives as long as the run. REQUIRES: all steps are done.
+  const EventView& view(const std::vector<std::size_t>& frames);
+  // All that it has allocated.
+  std::size_t memory_bytes() const;
+  // The batch may go.
+  void clear();
+
+ private:
+  void run_step(std::size_t index);
+
+  const Pipeline& pipeline_;
+  BatchRef batch_;
+  EventIndex lines_;
+  std::vector<Frame> frames_;
+  std::vector<Frame> outputs_;                  // of a step, while it runs
+  std::vector<std::unique_ptr<Stage>> stages_;  // by step
+  std::vector<Count> counts_;
+  std::vector<StageReport> reports_;
+  struct View {
+    std::vector<std::size_t> frames;
+    EventView view;
+  };
+  std::vector<std::unique_ptr<View>> views_;
+  std::size_t views_used_ = 0;
+};
+
+}  // namespace logflume

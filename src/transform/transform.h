@@ -1,0 +1,94 @@
+// Where events are changed or dropped, between a source and its sinks.
+//
+// A Transform is what a configuration says, compiled; a Stage is what one batch at a time goes through. To
+// add a transform: one file with its configuration, its description and its stage, and a line in registry.cc
+// (docs/extending.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "event/frame.h"
+#include "expression/expression.h"
+#include "parse/parser.h"
+
+namespace logflume {
+
+// What a stage did with one frame, for the books: received + created = sent + discarded, where `created` are
+// events that went more than one way.
+struct StageReport {
+  std::uint64_t discarded = 0;  // on purpose: they are in no output
+  // Events with which something went wrong, by reason (static texts).
+  std::vector<std::pair<std::string_view, std::uint64_t>> errors;
+  // The line of the first one that somebody should hear of, and what is wrong with it. Stays as long as the
+  // batch.
+  std::string_view sample;
+  std::string_view sample_reason;
+
+  void clear() {
+    discarded = 0;
+    errors.clear();
+    sample = sample_reason = {};
+  }
+  // `line`: for the log.
+  void error(std::string_view reason, std::string_view line);
+  // Of an expression: counted only, since fields that some events have and others have not are usual.
+  void errors_of(const FaultCounts& faults);
+};
+
+// What a stage may ask of the agent.
+struct StageContext {
+  std::string host;
+  WantedFields wanted;  // of its outputs
+};
+
+// Threads:   one at a time.
+// Ownership: the output's columns are the stage's, until the next run().
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  // Fills `out`, a frame for each output of the transform, with events of `in`: each is given as a copy of
+  // `in` without rows. What the frames view stays until the next run().
+  virtual void run(const Frame& in, std::span<Frame> out, StageReport& report) = 0;
+  // Of what it keeps between batches.
+  virtual std::size_t memory_bytes() const { return 0; }
+};
+
+// Threads: immutable; any.
+class Transform {
+ public:
+  virtual ~Transform() = default;
+  // The names of its outputs; the first one, named as the transform itself, is "".
+  virtual std::vector<std::string> outputs() const { return {""}; }
+  // What it reads of its input when these are wanted of its outputs.
+  virtual WantedFields needs(const WantedFields& wanted) const = 0;
+  // What is known of an output's fields.
+  virtual FieldSchema schema(const FieldSchema& in, std::size_t /*output*/) const { return in; }
+  // The fields that it sets, for people; "*" for those that only the line knows.
+  virtual std::vector<std::string> writes() const { return {}; }
+  // Whether it goes by what came before: its stages see the batches of a source one after the other, in the
+  // order of the source.
+  virtual bool in_order() const { return false; }
+  virtual std::unique_ptr<Stage> make_stage(const StageContext& context) const = 0;
+};
+
+// What is wrong with a value of a transform's configuration.
+struct TransformError {
+  std::string key;            // "condition", "fields.ms"
+  std::size_t at = SIZE_MAX;  // where in the value; SIZE_MAX: as a whole
+  std::string message;
+  std::string hint;
+};
+using TransformBuilt = std::variant<std::unique_ptr<Transform>, TransformError>;
+
+// The error of an expression that is the value of `key`.
+TransformError error_of(std::string key, const ExpressionError& error);
+
+}  // namespace logflume

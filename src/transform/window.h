@@ -1,0 +1,86 @@
+// Batches of one source on their way through its transforms.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/intrusive_ptr.h"
+#include "checkpoint/outlet.h"
+#include "event/memory_budget.h"
+#include "io/worker_pool.h"
+#include "ring/parker.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+#include "transform/pipeline.h"
+
+namespace logflume {
+
+// Says of each transform what it did. The counters are the same for all sources.
+//
+// Threads: one.
+class TransformBooks {
+ public:
+  TransformBooks(const Pipeline& pipeline, MetricRegistry& metrics, Log& log);
+  // REQUIRES: all steps of `run` are done.
+  void add(const PipelineRun& run);
+
+ private:
+  const Pipeline& pipeline_;
+  Log& log_;
+  std::vector<ComponentMetrics> metrics_;  // by step
+};
+
+// A window over the source's batches, in their order: workers, and the source's thread where none has begun,
+// take them from it; what is at its front and done goes on to the sinks.
+//
+//   source ─► [ done | done | running | waiting ] ─► lanes
+//               front                    back
+//
+// Threads: the source's, but for Place::run().
+class TransformWindow final : public Passage {
+ public:
+  // What is read of a live file is this small, and not worth a hop to another thread.
+  static constexpr std::size_t kInlineBytes = 64 * 1024;
+
+  // Everything outlives the window. `source`: woken when a worker has done something.
+  TransformWindow(std::shared_ptr<const Pipeline> pipeline, MetricRegistry& metrics, Log& log,
+                  WorkerPool& workers, MemoryBudget& budget, Parker& source);
+  ~TransformWindow() override;
+
+  bool has_room() const override { return places_.size() < places_max_; }
+  void take(BatchRef batch, std::vector<Member> members, bool again, bool newest) override;
+  std::size_t hand_on(const std::vector<Outlet>& outlets) override;
+  bool empty() const override { return places_.empty(); }
+  bool has_done() const override { return !places_.empty() && places_.front()->done(); }
+  void drain(const std::vector<Outlet>& outlets) override;
+
+ private:
+  struct Place : RefCounted<Place> {
+    enum class State { kWaiting, kRunning, kDone };
+    // Whoever begins first does it. False: somebody else has begun.
+    bool run();
+    bool done() const { return state.load(std::memory_order_acquire) == State::kDone; }
+
+    BatchRef batch;
+    std::vector<Member> members;
+    bool again = false;
+    bool newest = false;
+    std::shared_ptr<PipelineRun> work;
+    std::atomic<State> state{State::kWaiting};
+  };
+  void hand_on_front(const std::vector<Outlet>& outlets);
+  BatchRef made_of(Place& place, const std::vector<std::size_t>& frames, bool charged);
+
+  const std::shared_ptr<const Pipeline> pipeline_;
+  TransformBooks books_;
+  WorkerPool& workers_;
+  MemoryBudget& budget_;
+  Parker& source_;
+  const std::size_t places_max_;
+  std::deque<IntrusivePtr<Place>> places_;
+};
+
+}  // namespace logflume
