@@ -16,17 +16,6 @@ constexpr std::uint32_t kHeapLimitKib = 1024;
 constexpr std::size_t kJitStackBytes = 32 * 1024;
 constexpr std::size_t kJitStackBytesMax = 512 * 1024;
 
-bool is_ascii(std::string_view text) {
-  std::uint64_t seen = 0, last = 0;
-  std::size_t at = 0;
-  for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
-    std::memcpy(&word, text.data() + at, sizeof word);
-    seen |= word;
-  }
-  if (at < text.size()) std::memcpy(&last, text.data() + at, text.size() - at);
-  return ((seen | last) & 0x8080808080808080) == 0;
-}
-
 pcre2_code* compiled(std::string_view pattern, std::uint32_t options, int& error, PCRE2_SIZE& at) {
   return ::pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                          options | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
@@ -93,17 +82,29 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   return made;
 }
 
-Regex::Answer Regex::search(std::string_view text, RegexScratch& scratch, std::size_t from) const {
+bool Regex::is_ascii(std::string_view text) {
+  std::uint64_t seen = 0, last = 0;
+  std::size_t at = 0;
+  for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    seen |= word;
+  }
+  if (at < text.size()) std::memcpy(&last, text.data() + at, text.size() - at);
+  return ((seen | last) & 0x8080808080808080) == 0;
+}
+
+Regex::Answer Regex::search(std::string_view text, RegexScratch& scratch, std::size_t from,
+                            bool ascii) const {
   if (scratch.pairs_ < groups_ + 1) {
     scratch.data_.reset(::pcre2_match_data_create(static_cast<std::uint32_t>(groups_ + 1), nullptr));
     if (!scratch.data_) throw std::bad_alloc();
     scratch.pairs_ = groups_ + 1;
   }
   const auto* const bytes = reinterpret_cast<PCRE2_SPTR>(text.data() == nullptr ? "" : text.data());
-  const int found = ascii_ && is_ascii(text) ? ::pcre2_jit_match(ascii_.get(), bytes, text.size(), from, 0,
-                                                                 scratch.data_.get(), scratch.context_.get())
-                                             : ::pcre2_match(code_.get(), bytes, text.size(), from, 0,
-                                                             scratch.data_.get(), scratch.context_.get());
+  const int found = ascii_ && ascii ? ::pcre2_jit_match(ascii_.get(), bytes, text.size(), from, 0,
+                                                        scratch.data_.get(), scratch.context_.get())
+                                    : ::pcre2_match(code_.get(), bytes, text.size(), from, 0,
+                                                    scratch.data_.get(), scratch.context_.get());
   if (found >= 0) return Answer::kYes;
   return found == PCRE2_ERROR_NOMATCH ? Answer::kNo : Answer::kGaveUp;
 }

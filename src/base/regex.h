@@ -59,7 +59,13 @@ class Regex {
   ~Regex();
 
   // Whether, and where, it matches in `text`, at `from` or behind it.
-  Answer search(std::string_view text, RegexScratch& scratch, std::size_t from = 0) const;
+  Answer search(std::string_view text, RegexScratch& scratch, std::size_t from = 0) const {
+    return search(text, scratch, from, is_ascii(text));
+  }
+  // The same for one of many searches in a text: whether it is ASCII is looked at once. REQUIRES: it is if
+  // `ascii`.
+  Answer search(std::string_view text, RegexScratch& scratch, std::size_t from, bool ascii) const;
+  static bool is_ascii(std::string_view text);
   // After kYes: where each group begins and ends, two for each from the whole match on; kNowhere where it
   // took no part in the match.
   static constexpr std::size_t kNowhere = SIZE_MAX;
