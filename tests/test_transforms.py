@@ -230,3 +230,38 @@ def test_a_live_line_passes_at_once_beside_a_backlog(world):
         until(lambda: len(world.out_lines()) == n + 1, 'the live line', 10)
         assert time.monotonic() - begin < 5 * SLOW
     assert agent.stop() == 0
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('encoding', ['json', 'raw'])
+def test_a_disk_buffer_keeps_what_transforms_made(world, receiver, encoding):
+    """Method: the server refuses all while events go to the buffer; the agent is killed, the file deleted, the
+    transforms are taken out of the configuration: what comes is what they had made."""
+    receiver.status = 503
+    transforms = {'p': JSON, 'f': {'type': 'filter', 'inputs': ['p'], 'condition': 'n % 3 == 0'},
+                  's': {'type': 'set', 'inputs': ['f'], 'fields': {'double': 'n * 2', 'at': 'timestamp("2026-01-02T03:04:05Z")'}}}
+    sink = {'type': 'http', 'uri': receiver.uri, 'inputs': ['s'], 'encoding': encoding, 'buffer': {'type': 'disk'},
+            'retry': {'initial': '10ms', 'max': '100ms'}, 'batch': {'linger': '20ms'}}
+    world.config(transforms=transforms, sinks={'http': dict(sink)})
+    count = 10_000
+    world.write('a.log', b''.join(b'{"n":%d,"tags":["a",%d]}\n' % (n, n) for n in range(count)))
+    agent = world.start()
+    wanted = (count + 2) // 3
+    until(lambda: agent.metrics().get('logflume_buffer_events', component='http') == wanted,
+          lambda: agent.get('/metrics')[1])
+    time.sleep(1.5)
+    agent.kill()
+    world.write('a.log', b'')
+    agent = world.start(world.config(sinks={'http': {**sink, 'inputs': ['app']}}))
+    receiver.status = 200
+    until(lambda: len(receiver.lines()) >= wanted, lambda: f'{len(receiver.lines())} of {wanted}')
+    assert len(receiver.lines()) == wanted
+    if encoding == 'raw':
+        assert receiver.lines() == [b'{"n":%d,"tags":["a",%d]}' % (n, n) for n in range(0, count, 3)]
+    else:
+        got = [json.loads(line) for line in receiver.lines()]
+        assert [only(event, 'n', 'tags', 'double', 'at') for event in got] == [
+            {'n': n, 'tags': ['a', n], 'double': 2 * n, 'at': '2026-01-02T03:04:05.000000000Z'}
+            for n in range(0, count, 3)]
+        assert all('message' not in event and event['file'] == world.log() for event in got)
+    assert agent.stop() == 0

@@ -29,7 +29,9 @@ std::size_t BufferIntake::take_in() {
     const BufferedRecords::Room room = records_.make_room();
     if (room == BufferedRecords::Room::kNo || !context_.in.try_pop(delivery)) break;
     ++count;
-    if (room == BufferedRecords::Room::kDropNewest) {
+    if (delivery.batch->events == 0) {  // transforms have left nothing of it
+      context_.ledger.acknowledge({&delivery, 1});
+    } else if (room == BufferedRecords::Room::kDropNewest) {
       drop(delivery);
     } else {
       to_write = records_.put(std::move(delivery));
@@ -43,7 +45,7 @@ std::size_t BufferIntake::take_in() {
 void BufferIntake::drop(const Delivery& delivery) {
   const Batch& batch = *delivery.batch;
   context_.metrics.received_events.add(batch.events);
-  context_.metrics.received_bytes.add(batch.bytes + (batch.unterminated ? 1 : 0));
+  context_.metrics.received_bytes.add(batch.event_bytes());
   context_.metrics.discarded("buffer_full", batch.events);
   context_.ledger.discard(
       *delivery.cursor,

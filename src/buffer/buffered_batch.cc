@@ -4,11 +4,14 @@
 #include <bit>
 #include <cstring>
 
+#include "buffer/stored_view.h"
+
 namespace logflume {
 namespace {
 
 constexpr std::size_t kFixedBytes = 56;
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionWithView = 2;
 enum Flag : std::uint8_t { kUnterminated = 1, kTruncated = 2, kStripCr = 4 };
 
 static_assert(std::endian::native == std::endian::little, "numbers are stored as they are in memory");
@@ -31,26 +34,43 @@ T get(const char*& at) {
 }  // namespace
 
 std::uint64_t encoded_bytes(const Batch& batch) {
+  const std::size_t ends = batch.view ? batch.events : batch.event_ends.size();
   return kFixedBytes + batch.seam.size() + batch.origin->source.size() + batch.origin->path.size() +
-         batch.event_ends.size() * sizeof(std::uint32_t) + batch.bytes;
+         ends * sizeof(std::uint32_t) + text_bytes(batch) +
+         (batch.view ? sizeof(std::uint64_t) + view_bytes(batch) : 0);
 }
 
 void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces) {
   const Origin& origin = *batch.origin;
   head.clear();
-  put(head, kVersion);
-  put(head, static_cast<std::uint8_t>((batch.unterminated ? kUnterminated : 0) |
-                                      (batch.truncated ? kTruncated : 0) | (batch.strip_cr ? kStripCr : 0)));
+  std::string lines;
+  std::vector<std::uint32_t> ends;
+  if (batch.view) append_view_text(*batch.view, lines, ends);
+  const std::vector<std::uint32_t>& event_ends = batch.view ? ends : batch.event_ends;
+  // The lines of a view have their newlines, and no CR that is no part of them.
+  const int flags = batch.view ? (batch.truncated ? kTruncated : 0)
+                               : (batch.unterminated ? kUnterminated : 0) |
+                                     (batch.truncated ? kTruncated : 0) | (batch.strip_cr ? kStripCr : 0);
+  put(head, batch.view ? kVersionWithView : kVersion);
+  put(head, static_cast<std::uint8_t>(flags));
   put(head, std::uint16_t{batch.seam.size()});
   put(head, static_cast<std::uint32_t>(origin.source.size()));
   put(head, static_cast<std::uint32_t>(origin.path.size()));
-  put(head, static_cast<std::uint32_t>(batch.event_ends.size()));
+  put(head, static_cast<std::uint32_t>(event_ends.size()));
   put(head, origin.file_id);
   put(head, batch.owed.begin);
   put(head, batch.owed.end);
   put(head, batch.wall_ns);
-  put(head, std::uint64_t{batch.bytes});
+  put(head, text_bytes(batch));
   head.append(batch.seam.view()).append(origin.source).append(origin.path);
+  if (batch.view) {
+    head.append(reinterpret_cast<const char*>(ends.data()), ends.size() * sizeof(std::uint32_t));
+    head.append(lines);
+    put(head, std::uint64_t{batch.bytes});
+    append_view(batch, head);
+    pieces.push_back({head.data(), head.size()});
+    return;
+  }
   pieces.push_back({head.data(), head.size()});
   if (!batch.event_ends.empty()) {
     pieces.push_back({const_cast<std::uint32_t*>(batch.event_ends.data()),
@@ -60,14 +80,16 @@ void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces) {
 }
 
 FileRange BufferedBatch::text_range() const {
-  const std::uint64_t bytes = std::min<std::uint64_t>(text.size(), owed.bytes());
+  const std::uint64_t bytes = std::min<std::uint64_t>(view.empty() ? text.size() : file_bytes, owed.bytes());
   return truncated ? FileRange{owed.begin, owed.begin + bytes} : FileRange{owed.end - bytes, owed.end};
 }
 
 std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std::uint32_t events) {
   if (payload.size() < kFixedBytes) return std::nullopt;
   const char* at = payload.data();
-  if (get<std::uint8_t>(at) != kVersion) return std::nullopt;
+  const auto version = get<std::uint8_t>(at);
+  if (version != kVersion && version != kVersionWithView) return std::nullopt;
+  const bool with_view = version == kVersionWithView;
   const auto flags = get<std::uint8_t>(at);
   const auto seam_bytes = get<std::uint16_t>(at);
   const std::uint64_t source_bytes = get<std::uint32_t>(at);
@@ -80,10 +102,12 @@ std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std
   batch.wall_ns = get<std::int64_t>(at);
   const auto text_bytes = get<std::uint64_t>(at);
   if (seam_bytes > Seam::kBytesMax || text_bytes > payload.size() || batch.owed.end < batch.owed.begin ||
-      (ends != 0 && ends != events) ||
-      kFixedBytes + seam_bytes + source_bytes + path_bytes + 4 * ends + text_bytes != payload.size()) {
+      (ends != 0 && ends != events) || (with_view && ends != events)) {
     return std::nullopt;
   }
+  const std::uint64_t text_end = kFixedBytes + seam_bytes + source_bytes + path_bytes + 4 * ends + text_bytes;
+  if (with_view ? text_end + sizeof(std::uint64_t) > payload.size() : text_end != payload.size())
+    return std::nullopt;
   batch.unterminated = (flags & kUnterminated) != 0;
   batch.truncated = (flags & kTruncated) != 0;
   batch.strip_cr = (flags & kStripCr) != 0;
@@ -97,6 +121,12 @@ std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std
   if (ends != 0) std::memcpy(batch.event_ends.data(), at, 4 * ends);
   at += 4 * ends;
   batch.text = {at, text_bytes};
+  if (with_view) {
+    at += text_bytes;
+    batch.file_bytes = get<std::uint64_t>(at);
+    batch.view = payload.substr(text_end + sizeof(std::uint64_t));
+    if (batch.file_bytes > batch.owed.bytes()) return std::nullopt;
+  }
   // Sinks index the text by them.
   std::uint64_t last = 0;
   for (const std::uint32_t end : batch.event_ends) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "event/batch.h"
+#include "event/frame.h"
 
 namespace logflume {
 
@@ -26,6 +27,10 @@ struct BufferedBatch {
   std::string_view path;
   std::vector<std::uint32_t> event_ends;
   std::string_view text;
+  // Behind transforms the text is the lines that were left, and this is what they had to say; `file_bytes` is
+  // what they, and those that were dropped, take in the file. Empty: the text is as it was read.
+  std::string_view view;
+  std::uint64_t file_bytes = 0;
 
   // Where the text stands in the file. What an event owes beyond it is before it (a hole), or behind it (it
   // was cut).
@@ -34,6 +39,9 @@ struct BufferedBatch {
   // nullopt: this is no such payload, whatever its checksum says. `events`: as the record counts them.
   static std::optional<BufferedBatch> decode(std::string_view payload, std::uint32_t events);
 };
+
+// Of the text that is stored.
+inline std::uint64_t text_bytes(const Batch& batch) { return batch.view ? batch.view->bytes() : batch.bytes; }
 
 // The parts of a payload. They view `batch`, and the part that is not in it, `head`, which is overwritten.
 void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces);

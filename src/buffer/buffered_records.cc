@@ -71,10 +71,10 @@ bool BufferedRecords::put(Delivery&& delivery) {
   const Batch& batch = *delivery.batch;
   const std::uint64_t position = next_position_;
   next_position_ += record_bytes(encoded_bytes(batch));
-  window_bytes_ += batch.bytes;
-  waiting_bytes_ += batch.bytes;
+  window_bytes_ += text_bytes(batch);
+  waiting_bytes_ += text_bytes(batch);
   pending_.events += batch.events;
-  pending_.bytes += batch.bytes;
+  pending_.bytes += text_bytes(batch);
   window_.push_back({position, next_position_, std::move(delivery), false, false});
   if (config_.overflow && !spilling_) {
     // Before the sources have to stop. They need not where what fills the window was done out of order.
@@ -140,7 +140,7 @@ void BufferedRecords::settle(std::uint64_t durable_to) {
     release(*entry);
     if (entry->done) continue;
     state_.events += entry->delivery.batch->events;
-    state_.bytes += entry->delivery.batch->bytes;
+    state_.bytes += text_bytes(*entry->delivery.batch);
   }
   state_.durable_to = durable_to;
   publish();
@@ -186,7 +186,7 @@ std::optional<BatchRef> BufferedRecords::lend(std::uint64_t& position) {
   position = entry->end;
   if (state_.done.contains(entry->position)) return BatchRef();
   ++lent_;
-  lent_bytes_ += entry->delivery.batch->bytes;
+  lent_bytes_ += text_bytes(*entry->delivery.batch);
   return with_position(*entry->delivery.batch, {entry->position, entry->end});
 }
 
@@ -253,10 +253,10 @@ bool BufferedRecords::acknowledge(std::span<const Delivery> done, std::span<cons
     const FileRange position = delivery.batch->owed;
     state_.done.mark(position.begin, position.end);
     --lent_;
-    lent_bytes_ -= delivery.batch->bytes;
+    lent_bytes_ -= text_bytes(*delivery.batch);
     const auto entry = behind(position.begin);
     const bool in_window = entry != window_.end() && entry->position == position.begin;
-    forget(delivery.batch->events, delivery.batch->bytes, position.end <= state_.durable_to);
+    forget(delivery.batch->events, text_bytes(*delivery.batch), position.end <= state_.durable_to);
     settle_discards(position.begin, delivery.cursor->file_id(),
                     in_window && !entry->released ? &*entry : nullptr, given_up);
     if (!in_window) continue;
@@ -307,7 +307,7 @@ std::deque<BufferedRecords::Entry>::iterator BufferedRecords::behind(std::uint64
 }
 
 void BufferedRecords::pop_front() {
-  window_bytes_ -= window_.front().delivery.batch->bytes;
+  window_bytes_ -= text_bytes(*window_.front().delivery.batch);
   window_.pop_front();
 }
 
@@ -318,7 +318,7 @@ void BufferedRecords::trim() {
 void BufferedRecords::release(Entry& entry) {
   if (std::exchange(entry.released, true)) return;
   released_.push_back(entry.delivery);
-  waiting_bytes_ -= entry.delivery.batch->bytes;
+  waiting_bytes_ -= text_bytes(*entry.delivery.batch);
 }
 
 void BufferedRecords::settle_discards(std::uint64_t position, std::uint64_t file_id, Entry* kept,

@@ -53,7 +53,7 @@ Result<MovedCursors> take_up(SegmentReader& reader, std::uint64_t end, BufferSta
       cursor->offset = batch->owed.end;
       cursor->seam_bytes = batch->seam.size();
       cursor->seam_hash = XXH3_64bits(batch->seam.view().data(), batch->seam.size());
-      cursor->delivered_bytes += batch->text.size();
+      cursor->delivered_bytes += batch->view.empty() ? batch->text.size() : batch->file_bytes;
       cursor->delivered_events += record.items;
     }
     if (chunk.at_end) break;

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "buffer/buffered_batch.h"
+#include "buffer/stored_view.h"
 
 namespace logflume {
 namespace {
@@ -89,6 +90,12 @@ BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint no
   batch->text_begin = stored->text_range().begin;
   batch->wall_ns = stored->wall_ns;
   batch->read_at = now - std::max(Duration(now_wall_ns - stored->wall_ns), Duration::zero());
+  if (stored->view.empty()) return shared;
+  const auto view = std::make_shared<StoredView>();
+  const auto at = static_cast<std::size_t>(stored->view.data() - record.payload.data());
+  if (!view->decode(record.payload, at, record.items)) return {};
+  view->attach(*batch);
+  batch->view = {view, &view->view()};
   return shared;
 }
 

@@ -186,21 +186,6 @@ class Loader {
     config_.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(planned));
     check_outputs();
     check_unread();
-    check_buffers();
-  }
-
-  // A buffer keeps lines, and nothing of what transforms made of them.
-  void check_buffers() {
-    for (const YamlEntry& entry : sinks_.entries) {
-      const auto& ports = config_.plan->inputs_of(entry.key.text);
-      const bool transformed = std::ranges::any_of(
-          ports, [](const TransformPlan::Port& port) { return port.node != TransformPlan::Port::kSource; });
-      if (!transformed || !common(config_.sinks.at(entry.key.text)).buffer.on_disk()) continue;
-      const YamlNode* const buffer = entry.value.find("buffer");
-      diagnostics_.error(buffer == nullptr ? entry.key.at : buffer->at,
-                         "buffer.type: disk is not there behind transforms yet", "memory",
-                         "the file is the buffer: the sink goes on where it was when it is back");
-    }
   }
 
   void report(const PlanError& error) {

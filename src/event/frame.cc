@@ -16,14 +16,12 @@ void Frame::clear() {
 }
 
 void Frame::count_bytes() {
-  if (rows.size() == lines->size()) {
+  if (rows.size() == lines->size() && !batch->strip_cr) {
     bytes = batch->bytes + (batch->unterminated ? 1 : 0);
     return;
   }
   bytes = 0;
-  for (const std::uint32_t row : rows) bytes += lines->end_of(row) - lines->begin_of(row);
-  const bool last = !rows.empty() && rows.back() + std::size_t{1} == lines->size();
-  if (last && batch->unterminated) ++bytes;
+  for (const std::uint32_t row : rows) bytes += (*lines)[row].size() + 1;
 }
 
 void Frame::put(const FrameField& field) {
