@@ -16,6 +16,7 @@
 
 #include "event/newlines.h"
 #include "event/slab.h"
+#include "parse/grok_parser.h"
 #include "parse/json_parser.h"
 #include "parse/log_format_parser.h"
 #include "parse/regex_parser.h"
@@ -238,6 +239,13 @@ void BM_RegexAllFields(benchmark::State& state) {
   parse(state, *parser, nginx_lines());
 }
 BENCHMARK(BM_RegexAllFields);
+
+void BM_GrokAllFields(benchmark::State& state) {
+  const auto parser =
+      std::move(*make_grok_parser({"^%{COMBINEDAPACHELOG}", {}, {{"response", FieldType::kInt}}, {}}));
+  parse(state, *parser, nginx_lines());
+}
+BENCHMARK(BM_GrokAllFields);
 
 }  // namespace
 }  // namespace logflume

@@ -1,6 +1,8 @@
 // Goal: no line breaks a parser; whether a line is accepted, and what a field is, does not depend on which
 // fields are wanted; every text lies where it should. Method: the first byte chooses the parser, the rest are
-// lines; all fields at once beside each field alone.
+// lines; all fields at once beside each field alone. For two of the choices the first line is a format of
+// times, or an expression of grok and patterns of its own.
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +15,7 @@
 #include "check.h"
 #include "parse/container_parsers.h"
 #include "parse/csv_parser.h"
+#include "parse/grok_parser.h"
 #include "parse/json_parser.h"
 #include "parse/key_value_parser.h"
 #include "parse/log_format_parser.h"
@@ -24,8 +27,9 @@ using namespace logflume;
 
 namespace {
 
-constexpr std::uint8_t kParsers = 12;
+constexpr std::uint8_t kParsers = 14;
 constexpr std::uint8_t kTimes = 8;  // no parser
+constexpr std::uint8_t kGrok = 13;  // the expression is of the input
 
 std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
   switch (which % kParsers) {
@@ -62,6 +66,12 @@ std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
       return make_klog_parser({90, std::move(wanted)});
     case 11:
       return make_cri_parser(std::move(wanted));
+    case 12:
+      return std::move(*make_grok_parser(
+          {"%{IPORHOST:[h][o]} (?:%{NUMBER:n:float}|%{NOTSPACE:n}) %{TIMESTAMP_ISO8601:t} %{QS:q}",
+           {},
+           {},
+           std::move(wanted)}));
     default: {
       JsonParserConfig config;
       config.wanted = std::move(wanted);
@@ -108,6 +118,37 @@ std::vector<Line> parsed(Parser& parser, std::string_view lines) {
   return all;
 }
 
+// Lines: an expression, NAME PATTERN for each of its own patterns, an empty one, what is parsed.
+void check_grok(std::string_view text) {
+  const auto next_line = [&text] {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    return line;
+  };
+  GrokParserConfig config;
+  config.pattern = next_line();
+  for (std::string_view line = next_line(); !line.empty(); line = next_line()) {
+    const std::size_t blank = std::min(line.find(' '), line.size());
+    config.patterns.emplace(line.substr(0, blank), line.substr(std::min(blank + 1, line.size())));
+  }
+  const auto compiled = compile_grok(config.pattern, config.patterns);
+  const auto made = make_grok_parser(config);
+  if (!compiled) {
+    FUZZ_CHECK(!compiled.error().message.empty());
+    FUZZ_CHECK(!made);
+    return;
+  }
+  FUZZ_CHECK(compiled->regex.size() <= 65 * 1024);
+  FUZZ_CHECK(!compiled->fields.empty());
+  FUZZ_CHECK(made.has_value());
+  for (const Line& line : parsed(**made, text)) {
+    for (const auto& [name, value] : line.fields) {
+      FUZZ_CHECK(std::any_of(compiled->fields.begin(), compiled->fields.end(),
+                             [&name = name](const auto& field) { return field.second == name; }));
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -123,6 +164,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   text.resize(size - 1 + 64, '"');
   const std::string_view lines(text.data(), size - 1);
+  if (which % kParsers == kGrok) {
+    check_grok(lines);
+    return 0;
+  }
   const auto whole = parser(which, {});
   const std::vector<Line> all = parsed(*whole, lines);
   std::set<std::string> names;

@@ -18,17 +18,21 @@ class RegexParser final : public Parser {
     for (const Regex::Name& name : regex_.names()) {
       const auto type = config.types.find(name.name);
       const FieldType known = type == config.types.end() ? FieldType::kString : type->second;
+      const auto field = config.fields.find(name.name);
+      const std::string& given = field == config.fields.end() ? name.name : field->second;
       // A value of a type is looked at also when nobody wants it: whether a line is accepted does not depend
       // on that.
-      const bool wanted = config.wanted.has(name.name);
-      if (wanted || known != FieldType::kString) groups_.push_back({name.name, name.group, known, wanted, 0});
+      const bool wanted = config.wanted.has(given);
+      if (!wanted && known == FieldType::kString) continue;
+      for (const Group& group : groups_) repeated_ = repeated_ || group.field == given;
+      groups_.push_back({given, name.group, known, wanted, 0});
     }
   }
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
     for (Group& group : groups_) {
-      if (group.wanted) group.column = columns.index_of(group.name);
+      if (group.wanted) group.column = columns.index_of(group.field);
     }
   }
 
@@ -49,14 +53,19 @@ class RegexParser final : public Parser {
                  fault != ParseFault::kNone) {
         return fault;
       }
-      if (group.wanted) found.add_new(group.column, kind, slot);
+      if (!group.wanted) continue;
+      if (repeated_) {
+        found.add(group.column, kind, slot);
+      } else {
+        found.add_new(group.column, kind, slot);
+      }
     }
     return ParseFault::kNone;
   }
 
  private:
   struct Group {
-    std::string name;
+    std::string field;
     std::size_t number;
     FieldType type;
     bool wanted;
@@ -65,6 +74,7 @@ class RegexParser final : public Parser {
   const Regex regex_;
   RegexScratch scratch_;
   std::vector<Group> groups_;
+  bool repeated_ = false;  // two groups give the same field
   Columns* columns_ = nullptr;
 };
 
