@@ -44,6 +44,20 @@ sinks:
 
 )";
 
+constexpr const char* kTransforms = R"(## Transforms
+
+Every transform takes `inputs`, and unless it says otherwise:
+
+- **Order.** Events leave it in the order in which they came.
+- **Acknowledgement.** It holds nothing back: an event that it discards is acknowledged with those around it that a sink
+  delivers, and is not read again.
+- **Counts.** What came in and what it made more of are what it passed on and discarded
+  (`logflume_component_*_events_total`); what it discards has its own name as the `reason`. What goes wrong with an event
+  is counted in `logflume_component_errors_total`, by `reason`.
+- **Reading again.** A sink that was behind gets its events through the same transforms. They are not counted again.
+
+)";
+
 std::string type_of(const FieldDescription& field) {
   switch (field.kind) {
     case FieldKind::kBool:
@@ -139,7 +153,7 @@ std::string configuration_markdown() {
     table(out, type.description, type.inner(defaults));
   }
 
-  out += "## Transforms\n\nEvery transform takes `inputs`.\n\n";
+  out += kTransforms;
   for (const auto& type : transform_types()) {
     AnyTransformConfig defaults = type.make();
     out += fmt::format("### `type: {}`\n\n{}\n\n", type.name, type.description.doc);

@@ -800,38 +800,58 @@ std::string signature_text(const ExprFunction& function, const ExprSignature& si
   return fmt::format("{}) -> {}", out, to_text(signature.result));
 }
 
-std::string to_text(const Value& value) {
+void append_text(const Value& value, std::string& out) {
   switch (value.tag) {
     case Tag::kFault:
-      return std::string(to_text(value.fault));
+      out += to_text(value.fault);
+      return;
     case Tag::kNull:
-      return "null";
+      out += "null";
+      return;
     case Tag::kBool:
-      return value.integer != 0 ? "true" : "false";
+      out += value.integer != 0 ? "true" : "false";
+      return;
     case Tag::kInt:
-      return std::to_string(value.integer);
+      fmt::format_to(std::back_inserter(out), "{}", value.integer);
+      return;
     case Tag::kDouble:
-      if (std::isinf(value.real)) return value.real < 0 ? "-Infinity" : "Infinity";
-      if (std::isnan(value.real)) return "NaN";
-      return fmt::format("{}", value.real);
+      if (std::isinf(value.real)) {
+        out += value.real < 0 ? "-Infinity" : "Infinity";
+      } else if (std::isnan(value.real)) {
+        out += "NaN";
+      } else {
+        fmt::format_to(std::back_inserter(out), "{}", value.real);
+      }
+      return;
     case Tag::kTimestamp:
-      return format_rfc3339(value.integer);
+      out += format_rfc3339(value.integer);
+      return;
     case Tag::kDuration:
-      return format_seconds(value.integer);
+      out += format_seconds(value.integer);
+      return;
     case Tag::kString:
     case Tag::kNumber:
     case Tag::kJson:
-      return std::string(value.text());
+      out += value.text();
+      return;
     case Tag::kList:
       break;
   }
-  std::string out = "[";
+  out += '[';
   for (std::uint32_t i = 0; i < value.size; ++i) {
     const Value& item = value.items[i];
+    const bool quoted = item.is(Tag::kString);
     if (i > 0) out += ", ";
-    out += item.is(Tag::kString) ? fmt::format("\"{}\"", item.text()) : to_text(item);
+    if (quoted) out += '"';
+    append_text(item, out);
+    if (quoted) out += '"';
   }
-  out.push_back(']');
+  out += ']';
+}
+
+std::string to_text(const Value& value) {
+  std::string out;
+  append_text(value, out);
   return out;
 }
 

@@ -37,5 +37,6 @@ std::string signature_text(const ExprFunction& function, const ExprSignature& si
 
 // As string() writes it; a list or a fault as a person reads it.
 std::string to_text(const Value& value);
+void append_text(const Value& value, std::string& out);
 
 }  // namespace logflume

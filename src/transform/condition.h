@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -21,6 +22,19 @@ std::variant<SharedExpression, TransformError> compile_condition(const std::stri
                                                                  const FieldSchema& in);
 std::variant<SharedExpression, TransformError> compile_value(const std::string& key, const std::string& text,
                                                              const FieldSchema& in);
+
+// The same for a value that may be left out, `compile` being one of the two; an empty text leaves `into`
+// null.
+template <typename Compile>
+std::optional<TransformError> compile_optional(const std::string& key, const std::string& text,
+                                               const FieldSchema& in, const Compile& compile,
+                                               SharedExpression& into) {
+  if (text.empty()) return {};
+  auto compiled = compile(key, text, in);
+  if (auto* const error = std::get_if<TransformError>(&compiled)) return std::move(*error);
+  into = std::get<SharedExpression>(std::move(compiled));
+  return {};
+}
 
 // Threads: one.
 class Condition {

@@ -89,7 +89,7 @@ PipelineRun::PipelineRun(const Pipeline& pipeline)
       reports_(pipeline.steps().size()) {
   for (const Pipeline::Step& step : pipeline.steps()) {
     const TransformPlan::Node& node = pipeline.plan().nodes()[step.node];
-    stages_.push_back(node.transform->make_stage({pipeline.host(), node.wanted}));
+    stages_.push_back(node.transform->make_stage({node.name, pipeline.host(), node.wanted}));
   }
 }
 

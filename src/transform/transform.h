@@ -45,6 +45,7 @@ struct StageReport {
 
 // What a stage may ask of the agent.
 struct StageContext {
+  std::string name;  // of the transform
   std::string host;
   WantedFields wanted;  // of its outputs
 };

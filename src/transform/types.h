@@ -21,5 +21,6 @@ TransformType rename_transform();
 TransformType remove_transform();
 TransformType keep_transform();
 TransformType route_transform();
+TransformType sample_transform();
 
 }  // namespace logflume

@@ -1,0 +1,36 @@
+// What an expression makes of each event of a frame.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "transform/condition.h"
+
+namespace logflume {
+
+// Threads: one.
+class ValueReader {
+ public:
+  ValueReader(SharedExpression expression, std::string host)
+      : expression_(std::move(expression)), reader_(expression_->fields(), std::move(host)) {}
+
+  // Computes the values of all the frame's rows. They, and it, stay until the next begin().
+  void begin(const Frame& frame);
+  // Of frame.rows[index].
+  const Value& operator[](std::size_t index) const { return values_[index]; }
+  // As string() writes it; stays until the next call. Of a fault, and of null: nothing, and false.
+  bool text(std::size_t index, std::string_view& text);
+  std::size_t memory_bytes() const { return values_.capacity() * sizeof(Value) + reader_.memory_bytes(); }
+
+ private:
+  const SharedExpression expression_;
+  FieldReader reader_;
+  Evaluation evaluation_;
+  std::vector<Value> values_;
+  std::string text_;
+};
+
+}  // namespace logflume
