@@ -27,7 +27,7 @@ using namespace logflume;
 
 namespace {
 
-constexpr std::uint8_t kParsers = 14;
+constexpr std::uint8_t kParsers = 15;
 constexpr std::uint8_t kTimes = 8;  // no parser
 constexpr std::uint8_t kGrok = 13;  // the expression is of the input
 
@@ -66,6 +66,8 @@ std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
       return make_klog_parser({90, std::move(wanted)});
     case 11:
       return make_cri_parser(std::move(wanted));
+    case 14:
+      return make_docker_json_parser(std::move(wanted));
     case 12:
       return std::move(*make_grok_parser(
           {"%{IPORHOST:[h][o]} (?:%{NUMBER:n:float}|%{NOTSPACE:n}) %{TIMESTAMP_ISO8601:t} %{QS:q}",

@@ -7,6 +7,7 @@
 #include "base/civil_time.h"
 #include "parse/field_value.h"
 #include "parse/fixed_fields.h"
+#include "parse/json_members.h"
 #include "parse/time_format.h"
 
 namespace logflume {
@@ -66,10 +67,11 @@ class KlogParser final : public Parser {
   std::int64_t now_ns_ = 0;
 };
 
+constexpr std::array<std::string_view, 4> kContainerFields = {"timestamp", "stream", "partial", "message"};
+
 class CriParser final : public Parser {
  public:
-  explicit CriParser(const WantedFields& wanted)
-      : fields_({"timestamp", "stream", "partial", "message"}, wanted) {}
+  explicit CriParser(const WantedFields& wanted) : fields_(kContainerFields, wanted) {}
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override { fields_.begin(columns); }
 
@@ -99,11 +101,54 @@ class CriParser final : public Parser {
   FixedFields<4> fields_;
 };
 
+class DockerJsonParser final : public Parser {
+ public:
+  explicit DockerJsonParser(WantedFields wanted)
+      : wanted_(std::move(wanted)),
+        fields_(kContainerFields, wanted_),
+        members_(wanted_, kFieldsMax, kTaken) {}
+
+  void begin(Columns& columns, std::int64_t /*now_ns*/) override {
+    fields_.begin(columns);
+    members_.begin(columns);
+  }
+
+  ParseFault parse(std::string_view line, FoundFields& found) override {
+    const ParseFault fault = members_.parse(line, found);
+    if (fault != ParseFault::kNone) return fault;
+    const JsonMembers::Value &log = members_.taken(0), &stream = members_.taken(1), &time = members_.taken(2);
+    if (log.kind != ValueKind::kString || stream.kind != ValueKind::kString ||
+        time.kind != ValueKind::kString)
+      return ParseFault::kSyntax;
+    const auto ns = parse_rfc3339(fields_.columns().text(time.slot.text));
+    if (!ns) return ParseFault::kTime;
+    TextRef message = log.slot.text;
+    const bool partial = !fields_.columns().text(message).ends_with('\n');
+    if (!partial) --message.bytes;
+    fields_.add(found, 0, ValueKind::kTimestamp, Slot::of(*ns));
+    fields_.add(found, 1, ValueKind::kString, stream.slot);
+    fields_.add(found, 2, ValueKind::kBool, Slot::of(partial));
+    fields_.add(found, 3, ValueKind::kString, Slot::of(message));
+    return ParseFault::kNone;
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 3> kTaken = {"log", "stream", "time"};
+  static constexpr std::size_t kFieldsMax = 256;
+
+  const WantedFields wanted_;
+  FixedFields<4> fields_;
+  JsonMembers members_;
+};
+
 }  // namespace
 
 std::unique_ptr<Parser> make_klog_parser(KlogParserConfig config) {
   return std::make_unique<KlogParser>(config);
 }
 std::unique_ptr<Parser> make_cri_parser(WantedFields wanted) { return std::make_unique<CriParser>(wanted); }
+std::unique_ptr<Parser> make_docker_json_parser(WantedFields wanted) {
+  return std::make_unique<DockerJsonParser>(std::move(wanted));
+}
 
 }  // namespace logflume

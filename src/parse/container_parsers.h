@@ -20,4 +20,9 @@ std::unique_ptr<Parser> make_klog_parser(KlogParserConfig config);
 // partial (the line goes on with the next one), message.
 std::unique_ptr<Parser> make_cri_parser(WantedFields wanted);
 
+// Docker's lines (json-file), {"log":"text\n","stream":"stdout","time":"2026-01-02T03:04:05.678Z"}: the same
+// fields; the message is without its newline, and partial when it has none. Other members ("attrs") are
+// fields too.
+std::unique_ptr<Parser> make_docker_json_parser(WantedFields wanted);
+
 }  // namespace logflume

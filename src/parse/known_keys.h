@@ -24,6 +24,7 @@ class KnownKeys {
     std::string text;  // as it stands in a line
     std::uint32_t column = 0;
     bool wanted = false;
+    std::uint8_t taken = 0;  // see learn_taken()
     FieldType type = FieldType::kString;
   };
 
@@ -46,18 +47,32 @@ class KnownKeys {
   }
   // REQUIRES: find() did not find it.
   Key& learn(std::string_view text, std::string_view name) {
-    Key key{std::string(text), 0, wanted_.has(name)};
+    Key key;
+    key.text = text;
+    key.wanted = wanted_.has(name);
     if (key.wanted) {
       const bool room = columns_->has(name) || columns_->size() < fields_max_;
       key.column = room ? static_cast<std::uint32_t>(columns_->index_of(name)) : kRest;
     }
+    return keep(std::move(key));
+  }
+  // One whose value is wanted, but is no field. `number`: from 1, what the caller knows it by.
+  Key& learn_taken(std::string_view text, std::uint8_t number) {
+    Key key;
+    key.text = text;
+    key.wanted = true;
+    key.taken = number;
+    return keep(std::move(key));
+  }
+
+ private:
+  Key& keep(Key key) {
     if (keys_.size() >= kKeysMax) keys_.clear();
     keys_.push_back(std::move(key));
     next_ = keys_.size();
     return keys_.back();
   }
 
- private:
   static constexpr std::size_t kKeysMax = 1024;
 
   const WantedFields& wanted_;

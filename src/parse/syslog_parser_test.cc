@@ -10,6 +10,8 @@
 namespace logflume {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::Pair;
 using testing::UnorderedElementsAre;
@@ -107,6 +109,58 @@ TEST(CriParser, ReadsItsLines) {
        {"", "2016-10-06T00:17:09Z stdout", "2016-10-06T00:17:09Z out F x", "2016-10-06T00:17:09Z stdout X x"})
     EXPECT_EQ(parse_line(*parser, line), kSyntax) << line;
   EXPECT_EQ(parse_line(*parser, "2016-10-06 stdout F x"), kNoTime);
+}
+
+TEST(DockerJsonParser, ReadsItsLines) {
+  const auto parser = make_docker_json_parser({});
+  EXPECT_THAT(
+      parse_line(*parser,
+                 R"({"log":"say \"hi\"\n","stream":"stdout","time":"2016-10-06T00:17:09.669794202Z"})"),
+      UnorderedElementsAre(Pair("timestamp", "2016-10-06T00:17:09.669794202Z"), Pair("stream", "\"stdout\""),
+                           Pair("partial", "false"), Pair("message", "\"say \"hi\"\"")));
+  const auto with = [&](const std::string& log) {
+    return parse_line(*parser,
+                      R"({"log":)" + log + R"(,"stream":"stderr","time":"2016-10-06T00:17:09+02:00"})");
+  };
+  EXPECT_THAT(with("\"no newline\""),
+              AllOf(Contains(Pair("message", "\"no newline\"")), Contains(Pair("partial", "true"))));
+  EXPECT_THAT(with(R"("a\n\n")"),
+              AllOf(Contains(Pair("message", "\"a\n\"")), Contains(Pair("partial", "false"))));
+  EXPECT_THAT(with(R"("a\\n")"),
+              AllOf(Contains(Pair("message", "\"a\\n\"")), Contains(Pair("partial", "true"))));
+  EXPECT_THAT(with(R"("\n")"), AllOf(Contains(Pair("message", "\"\"")), Contains(Pair("partial", "false"))));
+  EXPECT_THAT(with("\"\""), AllOf(Contains(Pair("message", "\"\"")), Contains(Pair("partial", "true"))));
+  EXPECT_EQ(with("1"), kSyntax);
+}
+
+TEST(DockerJsonParser, OtherMembersAreFields) {
+  const auto parser = make_docker_json_parser({});
+  const std::string line =
+      R"({"log":"x\n","stream":"stdout","attrs":{"tag":"a"},"n":1,"time":"2016-10-06T00:17:09Z","partial":"y"})";
+  EXPECT_THAT(parse_line(*parser, line),
+              UnorderedElementsAre(Pair("timestamp", "2016-10-06T00:17:09Z"), Pair("stream", "\"stdout\""),
+                                   Pair("partial", "false"), Pair("message", "\"x\""),
+                                   Pair("attrs", R"({"tag":"a"})"), Pair("n", "#1")));
+  const auto one = make_docker_json_parser({false, {"message"}});
+  const ParsedLines parsed(*one, {line, line});
+  EXPECT_THAT(parsed.fields(1), ElementsAre(Pair("message", "\"x\"")));
+  EXPECT_EQ(parsed.columns().size(), 1u);
+}
+
+TEST(DockerJsonParser, LeavesOtherLines) {
+  const auto parser = make_docker_json_parser({});
+  for (const char* line :
+       {"", "{}", "x", R"({"log":"x\n","stream":"stdout"})", R"({"log":"x\n","time":"2016-10-06T00:17:09Z"})",
+        R"({"stream":"stdout","time":"2016-10-06T00:17:09Z"})",
+        R"({"log":"x\n","stream":"stdout","time":"2016-10-06T00:17:09Z"} x)",
+        R"({"log":"x\q","stream":"stdout","time":"2016-10-06T00:17:09Z"})",
+        R"({"log":"x","stream":null,"time":"2016-10-06T00:17:09Z"})",
+        R"({"log":"x","stream":"stdout","time":1})"})
+    EXPECT_EQ(parse_line(*parser, line), kSyntax) << line;
+  EXPECT_EQ(parse_line(*parser, R"({"log":"x","stream":"stdout","time":"yesterday"})"), kNoTime);
+  // A member of the line before is none of this one.
+  const ParsedLines parsed(*parser, {R"({"log":"x","stream":"stdout","time":"2016-10-06T00:17:09Z"})", "{}"});
+  EXPECT_EQ(parsed.fault(1), ParseFault::kSyntax);
 }
 
 }  // namespace
