@@ -256,7 +256,7 @@ class World:
 
     def call(self, *arguments, timeout=60, **more):
         return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True,
-                              timeout=timeout * SLOW, stdin=subprocess.DEVNULL, **more)
+                              timeout=timeout * SLOW, **({} if 'input' in more else {'stdin': subprocess.DEVNULL}), **more)
 
     def run_to_end(self, config=None):
         self.used = True

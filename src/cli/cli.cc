@@ -50,6 +50,9 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_run_command(*app, chosen);
   add_reload_command(*app, chosen);
   add_validate_command(*app, chosen);
+  add_test_command(*app, chosen);
+  add_try_command(*app, chosen);
+  add_graph_command(*app, chosen);
   add_tail_command(*app, chosen);
   add_tune_command(*app, chosen);
   add_checkpoints_command(*app, chosen);

@@ -17,7 +17,9 @@ int validate(const std::vector<std::string>& paths) {
   const auto counted = [](std::size_t count, const char* noun) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
   };
-  fmt::print("configuration is valid: {}, {}\n", counted(config->sources.size(), "source"),
+  const std::string transforms =
+      config->transforms.empty() ? "" : counted(config->transforms.size(), "transform") + ", ";
+  fmt::print("configuration is valid: {}, {}{}\n", counted(config->sources.size(), "source"), transforms,
              counted(config->sinks.size(), "sink"));
   return kExitOk;
 }

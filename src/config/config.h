@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "checkpoint/audit_config.h"
+#include "config/test_cases.h"
 #include "sink/sink_config.h"
 #include "source/file_source_config.h"
 #include "telemetry/log.h"
@@ -45,6 +46,7 @@ struct Config {
   std::map<std::string, AnySourceConfig> sources;
   std::map<std::string, AnyTransformConfig> transforms;
   std::map<std::string, AnySinkConfig> sinks;
+  std::vector<TestCase> tests;  // for `logflume test`; an agent that runs does not look at them
   // The transforms, compiled, and who feeds whom: plan_transforms() (config/plan.h). Not compared.
   std::shared_ptr<const TransformPlan> plan;
 };

@@ -271,6 +271,41 @@ Json components(const std::vector<ComponentType<Any>>& types, std::string_view r
   return out;
 }
 
+// `tests`: config/test_cases.h.
+Json tests() {
+  const auto texts = [](const char* doc) {
+    Json list = Json::object();
+    list.with("description", Json::text(doc));
+    list.with("type", Json::array());
+    list.members.back().value.items = {Json::text("array"), Json::text("string")};
+    list.with("items", Json::object().with("type", Json::text("string")));
+    return list;
+  };
+  const auto text = [](const char* doc) {
+    return Json::object().with("description", Json::text(doc)).with("type", Json::text("string"));
+  };
+  const auto map_of = [](const char* doc, Json one) {
+    Json map = Json::object();
+    map.with("description", Json::text(doc));
+    map.with("type", Json::text("object"));
+    map.with("additionalProperties", std::move(one));
+    return map;
+  };
+  Json expected = Json::object();
+  expected.with("count", Json::object().with("type", Json::text("integer")));
+  expected.with("events", texts("JSON objects, in this order."));
+  expected.with("conditions", texts("Expressions that each event must meet."));
+  Json test = Json::object();
+  test.with("insert_at", text("The source or transform that gets the lines."));
+  test.with("input", texts("Lines."));
+  test.with("outputs", map_of("What is expected, by component or output of one.",
+                              closed_object("", std::move(expected), Json::array(), false)));
+  Json required = Json::array();
+  for (const char* name : {"insert_at", "input", "outputs"}) required.items.push_back(Json::text(name));
+  return map_of("Tests of the transforms, by name, for `logflume test`.",
+                closed_object("", std::move(test), std::move(required), false));
+}
+
 }  // namespace
 
 std::string json_schema() {
@@ -287,6 +322,8 @@ std::string json_schema() {
   properties.with("transforms",
                   components(transform_types(), "transform", "What changes events, by name.", definitions));
   properties.with("sinks", components(sink_types(), "sink", "Where events go to, by name.", definitions));
+
+  properties.with("tests", tests());
 
   Json schema = Json::object();
   schema.with("$schema", Json::text("https://json-schema.org/draft/2020-12/schema"));

@@ -20,6 +20,7 @@ constexpr std::size_t kNameBytesMax = 128;
 constexpr const char* kSources = "sources";
 constexpr const char* kTransforms = "transforms";
 constexpr const char* kSinks = "sinks";
+constexpr const char* kTests = "tests";
 
 bool is_component_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax &&
@@ -100,6 +101,10 @@ class Loader {
                              fmt::format("first defined at {}", first->second.text()));
         }
         add_components(*group, entry);
+      } else if (key == kTests) {
+        for (const YamlEntry& test : entry.value.entries) test_positions_.emplace(test.key.text, test.key.at);
+        for (TestCase& test : read_test_cases(entry.value, diagnostics_))
+          config_.tests.push_back(std::move(test));
       } else {
         top_.entries.push_back(std::move(entry));
       }
@@ -154,7 +159,7 @@ class Loader {
     top_.kind = YamlNode::Kind::kMap;
     top_.at = begin;
     binder_.object(top_, top_level(), &config_, "the configuration",
-                   {"version", kSources, kTransforms, kSinks}, begin);
+                   {"version", kSources, kTransforms, kSinks, kTests}, begin);
 
     bind_group(sources_, source_types(), config_.sources, "source");
     bind_group(sinks_, sink_types(), config_.sinks, "sink");
@@ -186,6 +191,23 @@ class Loader {
     config_.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(planned));
     check_outputs();
     check_unread();
+    check_tests();
+  }
+
+  // Tests name what is there.
+  void check_tests() {
+    for (const TestCase& test : config_.tests) {
+      const auto at = test_positions_.find(test.name);
+      const auto fail = [&](std::string message) {
+        diagnostics_.error(at->second, fmt::format("test \"{}\": {}", excerpt(test.name), message));
+      };
+      if (!config_.sources.contains(test.insert_at) && !config_.transforms.contains(test.insert_at))
+        fail(fmt::format("insert_at: there is no source or transform \"{}\"", excerpt(test.insert_at)));
+      for (const TestCase::Output& output : test.outputs) {
+        if (!config_.sources.contains(output.from) && !config_.plan->find(output.from))
+          fail(fmt::format("outputs: nothing has the name \"{}\"", excerpt(output.from)));
+      }
+    }
   }
 
   void report(const PlanError& error) {
@@ -532,6 +554,7 @@ class Loader {
   Group sources_{kSources, {}, {}};
   Group transforms_{kTransforms, {}, {}};
   Group sinks_{kSinks, {}, {}};
+  std::map<std::string, Position> test_positions_;
   bool incomplete_ = false;  // a file could not be parsed
   Config config_;
 };

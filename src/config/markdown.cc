@@ -144,7 +144,8 @@ std::string configuration_markdown() {
   Config config;
   table(out, top_level(), &config);
   out +=
-      "`sources`, `transforms` and `sinks` are maps from names to components. `version: 1` may be given.\n\n";
+      "`sources`, `transforms` and `sinks` are maps from names to components. `version: 1` may be given. "
+      "`tests` holds tests of the transforms ([testing.md](testing.md)).\n\n";
 
   out += "## Sources\n\n";
   for (const auto& type : source_types()) {

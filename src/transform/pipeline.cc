@@ -136,7 +136,9 @@ void PipelineRun::run_step(std::size_t index) {
     out.hidden = in.hidden;
     out.again = in.again;
   }
+  const TimePoint begin = times_ == nullptr ? TimePoint{} : steady_now();
   stages_[index]->run(in, outputs_, reports_[index]);
+  if (times_ != nullptr) times_->at(index) = steady_now() - begin;
   for (std::size_t output = 0; output < outputs_.size(); ++output) {
     Frame& out = outputs_[output];
     if (out.rows.size() == in.rows.size()) {

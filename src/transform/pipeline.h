@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "event/batch.h"
 #include "event/frame.h"
 #include "transform/plan.h"
@@ -78,6 +79,8 @@ class PipelineRun {
   const Frame& frame(std::size_t index) const { return frames_[index]; }
   const Count& count(std::size_t step) const { return counts_[step]; }
   const StageReport& report(std::size_t step) const { return reports_[step]; }
+  // How long each step takes is noted there, by step, from now on.
+  void note_times(std::vector<Duration>* times) { times_ = times; }
   // A view of these frames; it lives as long as the run. REQUIRES: all steps are done.
   const EventView& view(const std::vector<std::size_t>& frames);
   // All that it has allocated.
@@ -102,6 +105,7 @@ class PipelineRun {
   };
   std::vector<std::unique_ptr<View>> views_;
   std::size_t views_used_ = 0;
+  std::vector<Duration>* times_ = nullptr;
 };
 
 }  // namespace logflume

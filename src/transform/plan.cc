@@ -120,18 +120,23 @@ std::variant<std::shared_ptr<const TransformPlan>, std::vector<PlanError>> Trans
   return std::shared_ptr<const TransformPlan>(plan);
 }
 
-TransformPlan::Port TransformPlan::resolve(const std::string& input) const {
-  const auto find = [&](std::string_view name) { return std::ranges::find(nodes_, name, &Node::name); };
-  if (const auto node = find(input); node != nodes_.end())
-    return {static_cast<std::size_t>(node - nodes_.begin()), 0, {}};
-  const auto [name, output] = split_output(input);
-  if (const auto node = find(name); !name.empty() && node != nodes_.end()) {
+std::optional<TransformPlan::Port> TransformPlan::find(std::string_view name) const {
+  const auto output_of = [&](std::string_view node_name, std::string_view output) -> std::optional<Port> {
+    const auto node = std::ranges::find(nodes_, node_name, &Node::name);
+    if (node == nodes_.end()) return std::nullopt;
     const auto port = std::ranges::find(node->outputs, output);
-    const std::size_t index =
-        port == node->outputs.end() ? 0 : static_cast<std::size_t>(port - node->outputs.begin());
-    return {static_cast<std::size_t>(node - nodes_.begin()), index, {}};
-  }
-  return {Port::kSource, 0, input};
+    if (port == node->outputs.end()) return std::nullopt;
+    return Port{static_cast<std::size_t>(node - nodes_.begin()),
+                static_cast<std::size_t>(port - node->outputs.begin()),
+                {}};
+  };
+  if (auto whole = output_of(name, "")) return whole;
+  const auto [node, output] = split_output(name);
+  return node.empty() ? std::nullopt : output_of(node, output);
+}
+
+TransformPlan::Port TransformPlan::resolve(const std::string& input) const {
+  return find(input).value_or(Port{Port::kSource, 0, input});
 }
 
 const std::vector<TransformPlan::Port>& TransformPlan::inputs_of(const std::string& sink) const {

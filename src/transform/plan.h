@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,6 +64,8 @@ class TransformPlan {
   // Of a sink; empty when there is none of that name.
   const std::vector<Port>& inputs_of(const std::string& sink) const;
   const std::map<std::string, std::vector<Port>>& sinks() const { return sinks_; }
+  // By the name of a transform or of an output of it; nothing where there is none.
+  std::optional<Port> find(std::string_view name) const;
   // Some transform or sink takes what comes out there.
   bool is_read(const Port& port) const;
   // Whether events of this source reach that sink.

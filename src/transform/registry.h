@@ -41,6 +41,7 @@ class AnyTransformConfig {
   }
 
   const std::vector<std::string>& inputs() const { return held_->common().inputs; }
+  void set_inputs(std::vector<std::string> inputs) { held_->common().inputs = std::move(inputs); }
   // `in`: what is known of its inputs' fields.
   TransformBuilt build(const FieldSchema& in) const { return held_->build(in); }
   // Of its type in transform_types().
@@ -56,7 +57,7 @@ class AnyTransformConfig {
     virtual ~Held() = default;
     virtual std::unique_ptr<Held> copy() const = 0;
     virtual bool equals(const Held& other) const = 0;  // REQUIRES: of the same type
-    virtual const TransformConfig& common() const = 0;
+    virtual TransformConfig& common() = 0;
     virtual TransformBuilt build(const FieldSchema& in) const = 0;
     virtual void* inner() = 0;
   };
@@ -67,7 +68,7 @@ class AnyTransformConfig {
     bool equals(const Held& other) const override {
       return config == static_cast<const HeldAs&>(other).config;
     }
-    const TransformConfig& common() const override { return config; }
+    TransformConfig& common() override { return config; }
     TransformBuilt build(const FieldSchema& in) const override { return config.build(in); }
     void* inner() override { return &config; }
     Struct config;
