@@ -1,6 +1,7 @@
 """Multi-line events: what belongs together comes as one event, whole, through growth, rotation and a kill."""
 import json
 import os
+import pathlib
 import random
 import re
 import time
@@ -11,6 +12,8 @@ from harness import SLOW, numbered, until
 
 MULTILINE = {'start_pattern': r'^\d{4}-', 'timeout': '1s'}
 START = re.compile(rb'^\d{4}-', re.MULTILINE)
+TRACES = pathlib.Path(__file__).resolve().parent / 'traces'
+PRESETS = sorted(path.stem for path in TRACES.glob('*.txt'))
 
 
 def json_sink(world):
@@ -31,16 +34,123 @@ def split(text):
     return [text[a:b].removesuffix(b'\n').decode() for a, b in zip(starts, ends)]
 
 
+def sample(preset):
+    """The events of a preset's log."""
+    return (TRACES / f'{preset}.txt').read_bytes().decode().removesuffix('\n').split('\n===\n')
+
+
 @pytest.mark.sanitizer
-def test_stack_traces_are_one_event_each_in_json_and_keep_their_newlines_in_raw(world, mode):
+@pytest.mark.parametrize('rules', [{'start_pattern': r'^\d{4}-'}, {'preset': 'java'}], ids=['start_pattern', 'preset'])
+def test_stack_traces_are_one_event_each_in_json_and_keep_their_newlines_in_raw(world, mode, rules):
     world.generate('--format', 'java', '--lines', 20_000, '--out', world.log())
     text = open(world.log(), 'rb').read()
     assert len(split(text)) < text.count(b'\n'), 'there are stack traces'
     world.config(sinks={'out': world.file_sink(encoding='json'), 'raw': world.file_sink('raw.log')},
-                 read_mode=mode, multiline=MULTILINE)
+                 read_mode=mode, multiline=rules)
     world.run_to_end()
     assert messages(world) == split(text)
     assert world.out('raw.log') == text
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(world, preset):
+    """Method: the agent is killed when it has read a trace to a random byte, and the rest is written while none runs or
+    to the next one."""
+    world.config(sinks=json_sink(world), multiline={'preset': preset, 'timeout': '1h'})
+    expected, chance = [], random.Random(PRESETS.index(preset))
+    world.write('a.log', b'')
+    for round_ in range(3):
+        for event in sample(preset):
+            text = (event + '\n').encode()
+            expected.append(event)
+            if chance.randrange(3) > 0:
+                world.append('a.log', text)
+                continue
+            cut = chance.randrange(len(text))
+            agent = world.start()
+            world.append('a.log', text[:cut])
+            until(lambda: any(world.log() in name for name in agent.open_files()), 'it is read')
+            time.sleep(0.05)
+            if chance.randrange(2) == 0:
+                world.append('a.log', text[cut:])
+                agent.kill()
+            else:
+                agent.kill()
+                world.append('a.log', text[cut:])
+    world.run_to_end()
+    assert messages(world) == expected
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_sinks_at_different_places_get_the_same_traces(world, receiver, preset):
+    """Method: one sink has all while the other, with a small buffer, gets nothing; then that one reads again."""
+    receiver.status = 503
+    world.config(sinks={'out': world.file_sink(encoding='json'),
+                        'late': {'type': 'http', 'uri': receiver.uri, 'encoding': 'json', 'batch': {'max_bytes': '16KiB'},
+                                 'buffer': {'type': 'memory', 'max_bytes': '32KiB'}}},
+                 multiline={'preset': preset, 'timeout': '1h'})
+    # Each log is begun and ended by lines of which it is clear that they are events.
+    expected = [*['begin', *sample(preset), 'end'] * 300, 'last']
+    world.write('a.log', ('\n'.join(expected) + '\n').encode())
+    agent = world.start()
+    until(lambda: len(world.out_lines()) >= len(expected) - 1, 'the live sink has all')
+    receiver.status = 200
+    until(lambda: len(receiver.lines()) >= len(expected) - 1, 'the other one, too', 60)
+    os.remove(world.log())  # ends the last event
+    until(lambda: len(receiver.lines()) >= len(expected), 'the last event', 60)
+    assert messages(world) == expected
+    assert [json.loads(line)['message'] for line in receiver.lines()] == expected
+    assert agent.stop() == 0
+
+
+@pytest.mark.sanitizer
+def test_patterns_for_the_start_the_continuation_and_the_end(world):
+    text = 'x\nBEGIN 1\n a\nEND\n y\nBEGIN 2 END\nz END\nBEGIN 3\n'
+    for name, rules, expected in (
+            ('both', {'start_pattern': '^BEGIN', 'end_pattern': 'END$'},
+             ['x', 'BEGIN 1\n a\nEND', ' y', 'BEGIN 2 END', 'z END', 'BEGIN 3']),
+            ('further', {'start_pattern': '^BEGIN', 'continue_pattern': r'^\s'},
+             ['x', 'BEGIN 1\n a', 'END', ' y', 'BEGIN 2 END', 'z END', 'BEGIN 3']),
+            ('continue', {'continue_pattern': r'^\s', 'end_pattern': 'END$'},
+             ['x', 'BEGIN 1\n a', 'END', ' y', 'BEGIN 2 END', 'z END', 'BEGIN 3']),
+            ('end', {'end_pattern': 'END$'},
+             ['x\nBEGIN 1\n a\nEND', ' y\nBEGIN 2 END', 'z END', 'BEGIN 3'])):
+        world.write(f'{name}.log', text.encode())
+        world.config(include=[world.log(f'{name}.log')], multiline=rules,
+                     sinks={name: world.file_sink(f'{name}.out', encoding='json')})
+        world.run_to_end()
+        assert [json.loads(line)['message'] for line in world.out_lines(f'{name}.out')] == expected, name
+
+
+def test_an_event_with_an_end_is_not_waited_for(world):
+    world.config(sinks=json_sink(world), multiline={'end_pattern': ';$', 'timeout': '1h'})
+    world.write('a.log', b'')
+    world.start()
+    world.append('a.log', b'one\n two;\nthree\n')
+    until(lambda: world.out_lines(), 'the first event')
+    assert messages(world) == ['one\n two;']
+    world.append('a.log', b' four;\n')
+    until(lambda: len(world.out_lines()) == 2, 'the second')
+    assert messages(world)[1] == 'three\n four;'
+
+
+@pytest.mark.sanitizer
+def test_what_exceeds_a_limit_is_the_next_event_and_counted(world, mode):
+    event = b'2026-01-02 long\n' + b'  %s\n' % (b'x' * 60) * 9000  # longer than two reads
+    text = b'2026-01-02 short\n more\n' + event + b'2026-01-02 after\n'
+    world.config(sinks={'out': world.file_sink(), 'json': world.file_sink('json.log', encoding='json')}, read_mode=mode,
+                 multiline={**MULTILINE, 'max_lines': 5000, 'max_bytes': '200kB'})
+    world.write('a.log', text)
+    agent = world.start()
+    world.expect_out(text)
+    lines = [json.loads(line)['message'] for line in world.out('json.log').splitlines()]
+    assert '\n'.join(lines) + '\n' == text.decode()
+    assert max(map(len, lines)) <= 200_000 and len(lines) == 5
+    metrics = agent.metrics()
+    assert metrics.get('logflume_cut_events_total', component='app', reason='max_bytes') == 2
+    assert metrics.get('logflume_cut_events_total', component='app') == 2
+    assert metrics.get('logflume_truncated_events_total', component='app') == 0
+    assert agent.stop() == 0
 
 
 @pytest.mark.sanitizer
@@ -123,8 +233,9 @@ def test_the_whole_event_is_capped(world, mode):
 
 
 @pytest.mark.parametrize('rotation', ['rename', 'copytruncate'])
-def test_rotation_neither_splits_nor_repeats_what_stands_before_it(world, rotation):
-    world.config(include=[world.log('*')], multiline={**MULTILINE, 'timeout': '300ms'})
+@pytest.mark.parametrize('rules', [{'start_pattern': r'^\d{4}-'}, {'preset': 'java'}], ids=['start_pattern', 'preset'])
+def test_rotation_neither_splits_nor_repeats_what_stands_before_it(world, rotation, rules):
+    world.config(include=[world.log('*')], multiline={**rules, 'timeout': '300ms'})
     world.start()
     streams = world.generate('--format', 'java', '--out', world.log(), '--lines', 30_000, '--rate', '15000/s',
                              '--rotate', rotation, '--rotate-every', 8000)

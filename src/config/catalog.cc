@@ -1,5 +1,7 @@
 #include "config/catalog.h"
 
+#include <fmt/format.h>
+
 #include "checkpoint/audit_journal.h"
 #include "config/checks.h"
 #include "config/feedback.h"
@@ -114,13 +116,67 @@ ObjectDescription describe_deleted_files() {
 ObjectDescription describe_multiline() {
   Describe<MultilineConfig> multiline("Lines that belong together become one event.");
   multiline
-      .field("start_pattern", &MultilineConfig::start_pattern,
-             "A regular expression (PCRE2): a line in which it is found begins an event, and the lines "
-             "that follow and do not match belong to it.")
+      .field(
+          "start_pattern", &MultilineConfig::start_pattern,
+          "A regular expression (PCRE2): a line in which it is found begins an event, and the lines "
+          "that follow and do not match belong to it. With `continue_pattern`, only lines in which that "
+          "is found do; with `end_pattern`, lines behind the end of an event and before the next start are "
+          "events by themselves.")
       .must(check_not_empty, "a regular expression, as in ^\\d{4}-")
       .must(check_pattern, "a regular expression, as in ^\\d{4}-")
-      .absent_is("each line is an event")
+      .absent_is("any line may begin an event")
       .example_is("'^\\d{4}-'");
+  multiline
+      .field("continue_pattern", &MultilineConfig::continue_pattern,
+             "A line in which it is found, and `start_pattern` is not, belongs to the event before it; any "
+             "other line begins one. With `start_pattern`, a line that has neither is an event by itself.")
+      .must(check_not_empty, "a regular expression, as in ^\\s")
+      .must(check_pattern, "a regular expression, as in ^\\s")
+      .absent_is("the other patterns decide")
+      .example_is("'^\\s'");
+  multiline
+      .field("end_pattern", &MultilineConfig::end_pattern,
+             "An event ends behind a line in which it is found, and is delivered at once.")
+      .must(check_not_empty, "a regular expression, as in ;$")
+      .must(check_pattern, "a regular expression, as in ;$")
+      .absent_is("the next event ends one")
+      .example_is("';$'");
+  multiline
+      .choice(
+          "preset", &MultilineConfig::preset,
+          {{"java", MultilinePreset::kJava},
+           {"python", MultilinePreset::kPython},
+           {"go", MultilinePreset::kGo},
+           {"ruby", MultilinePreset::kRuby},
+           {"dotnet", MultilinePreset::kDotnet},
+           {"rust", MultilinePreset::kRust},
+           {"php", MultilinePreset::kPhp},
+           {"node", MultilinePreset::kNode},
+           {"cri", MultilinePreset::kCri}},
+          "Rules that are known, in place of patterns. Those of a language make one event of a stack trace, "
+          "with the causes that it tells of, and of the line before it if that is a record of a log (it "
+          "begins with a time, a level or a bracket); an indented line belongs to the line before it; any "
+          "other line is an event. `cri` joins the parts of a long line of a container's log, flag `P`, up "
+          "to the last one, flag `F`, of the same stream.")
+      .absent_is("patterns")
+      .example_is("java");
+  multiline
+      .field(
+          "max_lines", &MultilineConfig::max_lines,
+          "An event of so many lines is over: the next line begins another one, whatever it is. Counted in "
+          "`logflume_cut_events_total{reason=\"max_lines\"}`.")
+      .at_least(1)
+      .at_most(1'000'000'000)
+      .absent_is("unlimited")
+      .example_is("500");
+  multiline
+      .bytes(
+          "max_bytes", &MultilineConfig::max_bytes,
+          "A line with which its event would be longer begins another one, so nothing is lost. Counted in "
+          "`logflume_cut_events_total{reason=\"max_bytes\"}`. A line that is longer is an event by itself.")
+      .at_least(1)
+      .absent_is("`max_line_bytes` cuts the whole event off")
+      .example_is("256KiB");
   multiline
       .field("timeout", &MultilineConfig::timeout,
              "An event that nothing was added to for so long is over, whatever may follow.")
@@ -216,9 +272,15 @@ ObjectDescription describe_file_source() {
       "multiline", &FileSourceConfig::multiline, describe_multiline(),
       "Lines that belong together, as those of a stack trace, become one event, their newlines kept.");
   file.check([](const FileSourceConfig& config, Findings& findings) {
-    if (findings.given("multiline") && config.multiline.start_pattern.empty()) {
-      findings.error("multiline", "multiline.start_pattern is missing",
-                     "a regular expression, as in ^\\d{4}-");
+    if (findings.given("multiline") && !config.multiline.enabled()) {
+      findings.error("multiline", "multiline needs a pattern or a preset",
+                     "start_pattern, continue_pattern, end_pattern or preset");
+    }
+    for (const char* pattern : {"start_pattern", "continue_pattern", "end_pattern"}) {
+      const std::string key = fmt::format("multiline.{}", pattern);
+      if (config.multiline.preset != MultilinePreset::kNone && findings.given(key)) {
+        findings.misnamed(key, fmt::format("{} and multiline.preset exclude each other", key), "one of them");
+      }
     }
   });
   return std::move(file).done();

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <set>
 
+#include "multiline/line_pattern.h"
 #include "source/glob.h"
-#include "source/start_pattern.h"
 #include "transform/plan.h"
 
 namespace logflume {
@@ -28,7 +28,7 @@ std::string check_glob(const std::string& text) {
 }
 
 std::string check_pattern(const std::string& text) {
-  const Result<StartPattern> compiled = StartPattern::compile(text);
+  const Result<LinePattern> compiled = LinePattern::compile(text);
   return compiled ? std::string() : compiled.error().message;
 }
 

@@ -112,7 +112,7 @@ class Recommender {
     if (lines.continued > 0.02) {
       remark(
           fmt::format("multiline: {:.0f} % of the lines begin with a blank, as those of a stack trace do: a "
-                      "start_pattern would make events of them.",
+                      "start_pattern or a preset would make events of them.",
                       lines.continued * 100));
     }
   }

@@ -176,6 +176,8 @@ bool Feeder::take(Piece&& piece) {
     context_.metrics.sent_events.add(piece.events);
     context_.metrics.sent_bytes.add(piece.owed.bytes());
     if (piece.truncated) truncated_events_.add();
+    count_cut("max_lines", piece.cut_by_lines);
+    count_cut("max_bytes", piece.cut_by_bytes);
     if (piece.owed.bytes() != piece.bytes) note_skipped(*batch);
   }
   const bool newest = is_live(*file_, piece.owed.begin);  // asked before a member moves on
@@ -200,6 +202,15 @@ bool Feeder::take(Piece&& piece) {
   if (!context_.passage) return room;
   context_.passage->take(shared, std::move(through), again, newest);
   return room && context_.passage->has_room();
+}
+
+void Feeder::count_cut(const char* reason, std::uint32_t events) {
+  if (events == 0) return;
+  context_.metrics.registry
+      .counter("logflume_cut_events_total",
+               "Multi-line events that a limit has ended: what followed is the next event.",
+               {{"component", context_.name}, {"reason", reason}})
+      .add(events);
 }
 
 void Feeder::note_skipped(const Batch& batch) {

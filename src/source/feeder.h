@@ -88,6 +88,7 @@ class Feeder final : public PieceSink {
   // What stands at `position` has just been written: the file is not behind, and no sink has got it yet.
   static bool is_live(const TailedFile& file, std::uint64_t position);
 
+  void count_cut(const char* reason, std::uint32_t events);
   // What a batch owes and does not show.
   void note_skipped(const Batch& batch);
 

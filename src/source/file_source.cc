@@ -214,14 +214,14 @@ Result<void> FileSource::open() {
   ready_ = std::make_unique<ReadyFiles>(*catalog_);
   orphans_ = std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, losses_,
                                        *ready_);
-  std::optional<StartPattern> start_pattern;
-  if (!config_.multiline.start_pattern.empty()) {
-    Result<StartPattern> compiled = StartPattern::compile(config_.multiline.start_pattern);
+  std::optional<EventRules> rules;
+  if (config_.multiline.enabled()) {
+    Result<EventRules> compiled = EventRules::compile(config_.multiline);
     if (!compiled) return std::move(compiled).error();
-    start_pattern = std::move(*compiled);
+    rules = std::move(*compiled);
   }
-  reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes,
-                                         std::move(start_pattern), ahead_.get());
+  reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes, std::move(rules),
+                                         ahead_.get());
   feeder_.open();
   catalog_->restore(context_.checkpoint);
 
@@ -603,12 +603,12 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       if (bucket != nullptr) bucket->take(report.bytes_read);
     }
   }
-  if (const std::uint64_t lines = reader_->take_gave_up(); lines > 0) {
-    context_.metrics.error("start_pattern_limit", lines);
-    context_.log.limited(LogLevel::kWarn, context_.name, "start_pattern",
-                         fmt::format("{}: start_pattern takes too long on some lines, which count as not "
-                                     "matching: make it simpler",
-                                     file.path()));
+  if (const auto gave_up = reader_->take_gave_up()) {
+    context_.metrics.error(fmt::format("{}_limit", gave_up->pattern), gave_up->lines);
+    context_.log.limited(LogLevel::kWarn, context_.name, gave_up->pattern,
+                         fmt::format("{}: {} takes too long on some lines, which count as not matching: make "
+                                     "it simpler",
+                                     file.path(), gave_up->pattern));
   }
   if (report.nuls_skipped > 0) metrics_.skipped_bytes("leading_nul", report.nuls_skipped);
   if (feeder_.fed_range().bytes() > 0) {
@@ -760,7 +760,7 @@ void FileSource::look_after_open_events(TimePoint now) {
 
 // Nothing was added to what follows the last whole event for long enough.
 bool FileSource::open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const {
-  return !config_.multiline.start_pattern.empty() && file.partial_bytes > 0 && group.limit == UINT64_MAX &&
+  return config_.multiline.enabled() && file.partial_bytes > 0 && group.limit == UINT64_MAX &&
          now - file.last_growth >= config_.multiline.timeout;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "multiline/multiline_config.h"
 
 namespace logflume {
 
@@ -17,13 +18,6 @@ struct DeletedFilesConfig {
   std::uint64_t max_bytes = 1024ULL * 1024 * 1024;  // unread bytes of deleted files that are held open
   Duration max_age = std::chrono::hours(1);
   bool operator==(const DeletedFilesConfig&) const = default;
-};
-
-// Lines that are one event: a line that matches, and those that follow and do not.
-struct MultilineConfig {
-  std::string start_pattern;                   // PCRE2; empty: each line is an event
-  Duration timeout = std::chrono::seconds(1);  // an event that nothing was added to for so long is over
-  bool operator==(const MultilineConfig&) const = default;
 };
 
 struct FileSourceConfig {

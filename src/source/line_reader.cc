@@ -99,7 +99,7 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
   const bool all = at_limit || (at_end && request.flush_partial);
   if (all) complete = text.size();
   const bool last_unterminated = complete > lines_end;
-  if (start_) {
+  if (rules_) {
     const bool quiet = at_end && request.quiet_bytes == text.size();
     complete = index_events(text.substr(0, complete), all || quiet);
     report.open_event = lines_end > complete;
@@ -126,7 +126,7 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
   if (bytes.counted_bytes > 0) {  // and the rest is what was unfinished before it
     whole.newlines = bytes.newlines + count_newlines(text.substr(0, text.size() - bytes.counted_bytes));
   }
-  if (!(start_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
+  if (!(rules_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
   return report;
 }
 
@@ -174,20 +174,17 @@ LineReader::Start LineReader::start_of(const TailedFile& file, const ReadRequest
 // Notes where the multi-line events of `lines` end; the last one may go on behind them and is noted when
 // `last_too`. Returns where the noted ones end.
 std::size_t LineReader::index_events(std::string_view lines, bool last_too) {
-  ends_.clear();
-  std::size_t end = 0;
-  for (std::size_t newline = std::min(lines.find('\n'), lines.size()); newline + 1 < lines.size();) {
-    const std::size_t begin = newline + 1;
-    const std::size_t next = std::min(lines.find('\n', begin), lines.size());
-    if (start_->matches(lines.substr(begin, next - begin))) {
-      ends_.push_back(static_cast<std::uint32_t>(newline));
-      end = begin;
-    }
-    newline = next;
-  }
-  if (!last_too || lines.empty()) return end;
-  ends_.push_back(static_cast<std::uint32_t>(lines.back() == '\n' ? lines.size() - 1 : lines.size()));
+  const std::size_t end = rules_->find_ends(lines, open_, ends_);
+  if (!last_too || end == lines.size()) return end;
+  ends_.at.push_back(static_cast<std::uint32_t>(lines.back() == '\n' ? lines.size() - 1 : lines.size()));
   return lines.size();
+}
+
+void LineReader::count_cuts(std::size_t first, std::size_t last, Piece& piece) const {
+  for (const auto& [index, cut] : ends_.cuts) {
+    if (index < first || index >= last) continue;
+    ++(cut == EventRules::Cut::kMaxLines ? piece.cut_by_lines : piece.cut_by_bytes);
+  }
 }
 
 // The piece that views `bytes` bytes from `begin` on and owes those up to `end`.
@@ -234,29 +231,36 @@ bool LineReader::cut_lines(const Text& text, PieceSink& out) const {
 }
 
 bool LineReader::cut_events(const Text& text, PieceSink& out) const {
+  const std::vector<std::uint32_t>& all = ends_.at;
   std::size_t begin = 0;
-  for (std::size_t next = 0; next < ends_.size();) {
+  for (std::size_t next = 0; next < all.size();) {
     // As many as are not too long, or one that is.
-    std::vector<std::uint32_t> ends;
+    const std::size_t first = next;
     std::size_t end = begin;
-    while (next < ends_.size() && ends_[next] - end <= max_line_bytes_) {
-      ends.push_back(static_cast<std::uint32_t>(ends_[next] - begin));
-      end = std::min<std::size_t>(ends_[next] + 1, text.text.size());
-      ++next;
+    if (text.text.size() - begin <= max_line_bytes_) {
+      next = all.size();
+      end = text.text.size();
     }
-    const bool truncated = ends.empty();
-    if (truncated) {
-      end = std::min<std::size_t>(ends_[next] + 1, text.text.size());
-      ends.push_back(static_cast<std::uint32_t>(max_line_bytes_));
-      ++next;
-    }
+    while (next < all.size() && all[next] - end <= max_line_bytes_) end = std::size_t{all[next++]} + 1;
+    const bool truncated = next == first;
+    if (truncated) end = std::size_t{all[next++]} + 1;
+    end = std::min(end, text.text.size());
     Piece piece = make_piece(text, begin, truncated ? max_line_bytes_ : end - begin, end);
-    piece.events = static_cast<std::uint32_t>(ends.size());
-    piece.event_ends = std::move(ends);
+    piece.events = static_cast<std::uint32_t>(next - first);
     piece.truncated = truncated;
-    piece.unterminated = truncated || (next == ends_.size() && text.last_unterminated);
+    piece.unterminated = truncated || (next == all.size() && text.last_unterminated);
+    if (truncated) {
+      piece.event_ends.push_back(static_cast<std::uint32_t>(max_line_bytes_));
+    } else {
+      piece.event_ends.assign(all.begin() + static_cast<std::ptrdiff_t>(first),
+                              all.begin() + static_cast<std::ptrdiff_t>(next));
+      if (begin > 0) {
+        for (std::uint32_t& at : piece.event_ends) at -= static_cast<std::uint32_t>(begin);
+      }
+    }
+    count_cuts(first, next, piece);
     begin = end;
-    if (!out.take(std::move(piece))) return next == ends_.size();
+    if (!out.take(std::move(piece))) return next == all.size();
   }
   return true;
 }
@@ -267,18 +271,22 @@ bool LineReader::cut_events(const Text& text, PieceSink& out) const {
 void LineReader::begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
                                   std::string_view text) const {
   if (ahead_ != nullptr) ahead_->drop(file.fd.get());
-  const std::size_t lines_end = end_of_last_line(text);
-  // The first line begins the event; the one behind the last newline may begin the next.
-  const bool in_line = !start_ || lines_end == 0;
   if (!file.long_events) file.long_events = std::make_unique<TailedFile::LongEvents>();
   auto& [current, aside] = *file.long_events;
-  if (!file.archive && current.to > 0 && current.begin != request.position) {
+  if (!file.archive && current.exists && current.begin != request.position) {
     if (aside.size() >= file.content->cursors.size())
       aside.erase(aside.begin());  // nobody stands there any more
     aside.push_back(std::move(current));
   }
-  current = {request.position, start.position + (in_line ? text.size() : lines_end),
-             std::string(text.substr(0, kHeadBytes)), in_line};
+  current = {};
+  current.exists = true;
+  current.begin = request.position;
+  current.text_begin = start.position;
+  current.head = text.substr(0, kHeadBytes);
+  // Of several lines, those that are whole were judged.
+  current.to = start.position + (rules_ ? end_of_last_line(text) : text.size());
+  current.in_line = !rules_;
+  if (rules_) current.open = open_;
   // An archive cannot go back to where the event began.
   if (file.archive)
     file.archive->pin(start.position - start.seam.size(), start.seam.size() + max_line_bytes_);
@@ -294,21 +302,24 @@ ReadReport LineReader::read_long_event(TailedFile& file, const ReadRequest& requ
   if (!got) return failed(got.error());
   const bool at_end = *got < want || want == 0;
   const std::string_view text(room.data, *got);
-  std::size_t scanned = 0;
-  if (const auto end = find_end(event, text, scanned)) {
-    return emit_long_event(file, request, event.to + *end, true, out);
-  }
-  const bool terminated = start_ && (text.empty() ? !event.in_line : text.back() == '\n');
   const std::uint64_t end = event.to + text.size();
-  event.to += scanned;
+  const auto found = rules_ ? find_end_of_lines(event, text) : find_end(event, text);
+  if (found) return emit_long_event(file, request, *found, true, out);
+
+  const auto unjudged = static_cast<std::size_t>(end - event.to);  // part of a line
+  const bool terminated = rules_ && !event.in_line && unjudged == 0;
   const bool is_last = end == request.limit || (at_end && request.flush_partial);
-  if (is_last && start_ && !event.in_line && start_->matches(text.substr(scanned))) {
-    return emit_long_event(file, request, event.to, true, out);  // what is left is an event of its own
+  if (is_last && unjudged > 0) {
+    const std::string_view line = text.substr(text.size() - unjudged);
+    EventRules::Open open = event.open;
+    const EventRules::Verdict verdict = rules_->judge(open, line, event.to - event.text_begin);
+    event.cut = verdict.cut;
+    if (verdict.over_before) return emit_long_event(file, request, event.to, true, out);
   }
   if (end == request.limit) return emit_long_event(file, request, end, terminated, out);
   ReadReport report = status_only(at_end ? ReadStatus::kEnd : ReadStatus::kMore, text.size());
-  report.partial_bytes = end - start_of(file, request).position;
-  report.open_event = start_ && !event.in_line;
+  report.partial_bytes = end - event.text_begin;
+  report.open_event = rules_ && !event.in_line && event.open.lines > 0;
   if (!at_end) return report;
   if (!file.archive) {
     const Result<FileStatus> status = file_status(file.fd.get());
@@ -322,37 +333,46 @@ ReadReport LineReader::read_long_event(TailedFile& file, const ReadRequest& requ
   return report;
 }
 
-// Where the event ends in `text`, which stands behind what was scanned of it; without an end, `scanned` tells
-// how much of `text` need not be looked at again.
-std::optional<std::size_t> LineReader::find_end(TailedFile::LongEvent& event, std::string_view text,
-                                                std::size_t& scanned) {
-  std::size_t newline = text.find('\n');
-  if (!start_) {
-    if (newline != text.npos) return newline + 1;
-    scanned = text.size();
-    return {};
-  }
-  std::size_t begin = 0;
-  if (event.in_line) {
-    scanned = text.size();
-    if (newline == text.npos) return {};
-    event.in_line = false;
-    begin = newline + 1;
-  }
-  for (;;) {
-    newline = text.find('\n', begin);
-    const std::string_view line = text.substr(begin, newline - begin);
-    if (newline == text.npos && line.size() < StartPattern::kHeadBytesMax) break;  // once there is more of it
-    if (start_->matches(line)) return begin;
-    if (newline == text.npos) {
-      event.in_line = true;
-      begin = text.size();
-      break;
-    }
-    begin = newline + 1;
-  }
-  scanned = begin;
+// Where the event, a line, ends. `text` stands at event.to, which without an end goes on behind it.
+std::optional<std::uint64_t> LineReader::find_end(TailedFile::LongEvent& event, std::string_view text) {
+  const std::size_t newline = text.find('\n');
+  if (newline != text.npos) return event.to + newline + 1;
+  event.to += text.size();
   return {};
+}
+
+// The same of an event of lines. Without an end, event.to goes on to a line of which there is too little to
+// judge it, or into one that was judged by what there is of it. With one, the next call finds it again: there
+// may be no memory for the event now.
+std::optional<std::uint64_t> LineReader::find_end_of_lines(TailedFile::LongEvent& event,
+                                                           std::string_view text) {
+  const std::uint64_t from = event.to;
+  for (std::size_t at = 0;;) {
+    const std::size_t newline = text.find('\n', at);
+    const bool is_whole = newline != text.npos;
+    const std::string_view line = text.substr(at, newline - at);
+    if (!event.in_line) {
+      if (!is_whole && line.size() < EventRules::kHeadBytesMax) return {};
+      EventRules::Open open = event.open;
+      const EventRules::Verdict verdict = rules_->judge(open, line, event.to - event.text_begin);
+      event.cut = verdict.cut;
+      if (verdict.over_before) return event.to;
+      event.open = open;
+      event.line_begin = event.to;
+      event.ends_with_line = verdict.over_behind;
+      event.in_line = true;
+    }
+    event.to = from + at + line.size();
+    if (event.line_begin > event.text_begin && rules_->is_too_long(event.to - event.text_begin)) {
+      event.cut = EventRules::Cut::kMaxBytes;
+      return event.line_begin;
+    }
+    if (!is_whole) return {};
+    if (event.ends_with_line) return event.to + 1;
+    ++event.to;
+    event.in_line = false;
+    at = newline + 1;
+  }
 }
 
 // The event that ends at `end` was found to its end: only now is it read as a whole, or its first
@@ -377,7 +397,7 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   const std::string_view event(slab->data() + start.seam.size(), take);
   const std::string& head = file.long_events->current.head;
   if (!event.starts_with(std::string_view(head).substr(0, std::min(head.size(), event.size()))) ||
-      (!start_ &&
+      (!rules_ &&
        event.substr(0, event.size() - (terminated && !truncated ? 1 : 0)).find('\n') != event.npos)) {
     file.end_long_event();
     return status_only(ReadStatus::kTruncated);
@@ -401,7 +421,9 @@ ReadReport LineReader::emit_long_event(TailedFile& file, const ReadRequest& requ
   } else {
     piece.seam = seam_before(slab->data(), slab->data() + whole);
   }
-  if (start_) piece.event_ends.push_back(static_cast<std::uint32_t>(take - (piece.unterminated ? 0 : 1)));
+  if (rules_) piece.event_ends.push_back(static_cast<std::uint32_t>(take - (piece.unterminated ? 0 : 1)));
+  piece.cut_by_lines = file.long_events->current.cut == EventRules::Cut::kMaxLines ? 1 : 0;
+  piece.cut_by_bytes = file.long_events->current.cut == EventRules::Cut::kMaxBytes ? 1 : 0;
   file.end_long_event();
   ReadReport report = status_only(ReadStatus::kMore, length);
   out.take(std::move(piece));

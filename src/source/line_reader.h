@@ -10,8 +10,8 @@
 #include "event/batch.h"
 #include "event/slab.h"
 #include "io/block_reader.h"
+#include "multiline/event_rules.h"
 #include "source/read_ahead.h"
-#include "source/start_pattern.h"
 #include "source/tailed_file.h"
 
 namespace logflume {
@@ -25,6 +25,9 @@ struct Piece {
   bool unterminated = false;
   bool truncated = false;
   std::vector<std::uint32_t> event_ends;  // as in Batch
+  // Events of it that a limit has ended.
+  std::uint32_t cut_by_lines = 0;
+  std::uint32_t cut_by_bytes = 0;
   FileRange owed;
   std::uint64_t text_begin = 0;  // as in Batch
   Seam seam;
@@ -68,8 +71,7 @@ class PieceSink {
   virtual bool take(Piece&& piece) = 0;
 };
 
-// An event is a line, or, with a start pattern, a line that matches it and those that follow and do not (the
-// first line behind an event begins the next one in any case).
+// An event is a line, or the lines that rules say belong together.
 //
 // Threads: one. The unfinished event at the end of a read is read again with what follows it: that costs some
 // hundred bytes a slab and saves every copy and every carry-over state.
@@ -77,20 +79,22 @@ class LineReader {
  public:
   // `ahead`: null, nothing is read ahead.
   LineReader(BlockReader& blocks, SlabPool& slabs, std::size_t max_line_bytes,
-             std::optional<StartPattern> start = {}, ReadAhead* ahead = nullptr)
+             std::optional<EventRules> rules = {}, ReadAhead* ahead = nullptr)
       : blocks_(blocks),
         slabs_(slabs),
         ahead_(ahead),
         max_line_bytes_(max_line_bytes),
-        start_(std::move(start)) {}
+        rules_(std::move(rules)) {}
 
   // REQUIRES: file.fd is open.
   ReadReport read(TailedFile& file, const ReadRequest& request, PieceSink& out);
 
   // Lets go of the slab that short reads share, and of what was read ahead.
   void release();
-  // Lines that the start pattern gave up on since the last call.
-  std::uint64_t take_gave_up() { return start_ ? start_->take_gave_up() : 0; }
+  // Lines that a pattern gave up on since the last call.
+  std::optional<EventRules::GaveUp> take_gave_up() {
+    return rules_ ? rules_->take_gave_up() : std::optional<EventRules::GaveUp>();
+  }
 
  private:
   struct Room {
@@ -119,11 +123,12 @@ class LineReader {
   BlockReader& blocks_of(const TailedFile& file) const;
   static Start start_of(const TailedFile& file, const ReadRequest& request);
   std::size_t index_events(std::string_view lines, bool last_too);
+  void count_cuts(std::size_t first, std::size_t last, Piece& piece) const;
   void begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
                         std::string_view text) const;
   ReadReport read_long_event(TailedFile& file, const ReadRequest& request, PieceSink& out);
-  std::optional<std::size_t> find_end(TailedFile::LongEvent& event, std::string_view text,
-                                      std::size_t& scanned);
+  std::optional<std::uint64_t> find_end(TailedFile::LongEvent& event, std::string_view text);
+  std::optional<std::uint64_t> find_end_of_lines(TailedFile::LongEvent& event, std::string_view text);
   ReadReport emit_long_event(TailedFile& file, const ReadRequest& request, std::uint64_t end, bool terminated,
                              PieceSink& out);
   // What is being cut into pieces.
@@ -143,8 +148,10 @@ class LineReader {
   SlabPool& slabs_;
   ReadAhead* const ahead_;
   const std::size_t max_line_bytes_;
-  std::optional<StartPattern> start_;
-  std::vector<std::uint32_t> ends_;  // of multi-line events in the text that was read
+  std::optional<EventRules> rules_;  // none: each line is an event
+  // In the text that was read: where multi-line events end, and the one that may go on behind them.
+  EventRules::Ends ends_;
+  EventRules::Open open_;
   // Short reads of live files share a slab: a line that arrives alone does not cost 256 KiB.
   SlabRef shared_;
   std::size_t shared_used_ = 0;

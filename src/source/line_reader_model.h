@@ -5,10 +5,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/block_reader.h"
+#include "multiline/event_rules_model.h"
 #include "source/line_reader.h"
 
 namespace logflume {
@@ -21,27 +24,21 @@ struct ModelEvent {
 
 // What the events of `text` are when nothing is flushed before its end, and all of it at its end.
 inline std::vector<ModelEvent> model_events(std::string_view text, std::size_t max_bytes,
-                                            StartPattern* start) {
+                                            const MultilineConfig& rules) {
+  MultilineConfig config = rules;
+  if (!config.enabled()) config.start_pattern = "^";  // each line is an event
   std::vector<ModelEvent> events;
-  std::string event;
-  bool has_lines = false;
-  const auto emit = [&] {
+  for (std::string event : EventRulesModel(config).split(text)) {
     if (event.ends_with('\n')) event.pop_back();
     const bool truncated = event.size() > max_bytes;
     events.push_back({event.substr(0, max_bytes), truncated});
-    event.clear();
-    has_lines = false;
-  };
-  while (!text.empty()) {
-    const std::size_t newline = text.find('\n');
-    const std::string_view line = text.substr(0, newline == text.npos ? newline : newline + 1);
-    if (has_lines && (start == nullptr || start->matches(line.substr(0, newline)))) emit();
-    event += line;
-    has_lines = true;
-    text.remove_prefix(line.size());
   }
-  if (has_lines) emit();
   return events;
+}
+
+inline std::optional<EventRules> rules_of(const MultilineConfig& config) {
+  if (!config.enabled()) return {};
+  return std::move(*EventRules::compile(config));
 }
 
 // Takes pieces apart as a sink does, and checks what each owes.
@@ -50,6 +47,8 @@ class ModelSink final : public PieceSink {
   bool take(Piece&& piece) override {
     intact = intact && piece.owed.begin == position && piece.owed.end > piece.owed.begin;
     position = piece.owed.end;
+    cut_by_lines += piece.cut_by_lines;
+    cut_by_bytes += piece.cut_by_bytes;
     seam = piece.seam;
     std::string_view text(piece.data, piece.bytes);
     std::vector<std::uint32_t> ends = piece.event_ends;
@@ -72,6 +71,8 @@ class ModelSink final : public PieceSink {
   std::vector<ModelEvent> events;
   std::uint64_t position = 0;
   Seam seam;
+  std::uint32_t cut_by_lines = 0;
+  std::uint32_t cut_by_bytes = 0;
   bool intact = true;
   int room = 0;
 };

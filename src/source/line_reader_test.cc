@@ -11,10 +11,13 @@ namespace {
 
 class LineReaderTest : public testing::Test {
  protected:
-  LineReader make(std::size_t max_bytes, const std::string& pattern = {}) {
-    std::optional<StartPattern> start;
-    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
-    return LineReader(*blocks_, slabs_, max_bytes, std::move(start));
+  LineReader make(std::size_t max_bytes, const MultilineConfig& rules = {}) {
+    return LineReader(*blocks_, slabs_, max_bytes, rules_of(rules));
+  }
+  static MultilineConfig starting_with(std::string pattern) {
+    MultilineConfig config;
+    config.start_pattern = std::move(pattern);
+    return config;
   }
 
   MemoryBudget budget_{64 * 1024 * 1024};
@@ -22,28 +25,48 @@ class LineReaderTest : public testing::Test {
   std::unique_ptr<BlockReader> blocks_ = make_pread_reader();
 };
 
-std::string random_log(std::mt19937_64& random, std::size_t lines, bool has_starts) {
+// What lines of multi-line events begin with: a start, a continuation, an end, parts of a trace and of a
+// container's log.
+constexpr std::string_view kHeads[] = {"#", "#", " ",          "\tat ",       ";",           "",
+                                       "",  "",  "java.Error", "a stdout P ", "a stdout F ", "2026 "};
+
+std::string random_log(std::mt19937_64& random, std::size_t lines, bool has_heads) {
   std::string text;
   for (std::size_t i = 0; i < lines; ++i) {
-    if (has_starts && random() % 4 == 0) text += '#';
+    if (has_heads) text += kHeads[random() % std::size(kHeads)];
     const std::uint64_t kind = random() % 200;
     const std::size_t size = kind == 0 ? random() % 400'000 : kind < 10 ? random() % 3000 : random() % 60;
     for (std::size_t j = 0; j < size; ++j) text += static_cast<char>('a' + (i + j) % 26);
+    if (random() % 16 == 0) text += ';';
     if (i + 1 < lines || random() % 2 == 0) text += '\n';
   }
   return text;
+}
+
+MultilineConfig random_rules(std::mt19937_64& random) {
+  MultilineConfig config;
+  const std::uint64_t kind = random() % 10;
+  if (kind < 3) config.start_pattern = "^#";
+  if (kind == 1 || kind == 3 || kind == 5) config.continue_pattern = R"(^\s)";
+  if (kind == 2 || kind == 4 || kind == 5) config.end_pattern = "^;|;$";
+  if (kind == 6) config.preset = MultilinePreset::kJava;
+  if (kind == 7) config.preset = MultilinePreset::kCri;
+  if (kind > 7) config.start_pattern = "^#";
+  if (random() % 3 == 0) config.max_lines = 1 + random() % 20;
+  if (random() % 3 == 0) config.max_bytes = 1 + random() % (random() % 2 == 0 ? 200 : 1'000'000);
+  return config;
 }
 
 // Goal: the same events whatever the growth of the file, the size of the reads and the room behind them.
 // Method: against a split of the whole text, with lines longer than a read and longer than the limit.
 TEST_F(LineReaderTest, EventsAreThoseOfTheWholeTextHoweverItIsRead) {
   std::mt19937_64 random(7);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 600; ++round) {
     SCOPED_TRACE(round);
-    const std::string pattern = round % 2 == 0 ? "" : "^#";
+    const MultilineConfig rules = round % 4 == 0 ? MultilineConfig{} : random_rules(random);
     const std::size_t max_bytes = round % 3 == 0 ? 50 : round % 3 == 1 ? 5000 : 1'000'000;
-    LineReader reader = make(max_bytes, pattern);
-    const std::string text = random_log(random, random() % 400, !pattern.empty());
+    LineReader reader = make(max_bytes, rules);
+    const std::string text = random_log(random, random() % 400, rules.enabled());
     ModelFile log;
     ModelSink out;
     for (std::string_view rest = text; !rest.empty();) {
@@ -57,16 +80,90 @@ TEST_F(LineReaderTest, EventsAreThoseOfTheWholeTextHoweverItIsRead) {
     }
     EXPECT_TRUE(out.intact);
     EXPECT_EQ(out.position, text.size());
-    std::optional<StartPattern> start;
-    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
-    const auto expected = model_events(text, max_bytes, start ? &*start : nullptr);
+    const auto expected = model_events(text, max_bytes, rules);
     ASSERT_EQ(out.events.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(out.events[i] == expected[i]) << i;
   }
 }
 
+// Goal: sinks that stand at different events, one of which reads while the file grows and one when it is
+// whole, get the same events. Method: as above, with reads by turns.
+TEST_F(LineReaderTest, SinksAtDifferentEventsGetTheSame) {
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(round);
+    const MultilineConfig rules = random_rules(random);
+    LineReader reader = make(1'000'000, rules);
+    const std::string text = random_log(random, random() % 200, true);
+    ModelFile log;
+    log.file.content->cursors.resize(2);
+    ModelSink behind, ahead;
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::size_t step = std::min<std::size_t>(rest.size(), 1 + random() % 50'000);
+      log.append(rest.substr(0, step));
+      rest.remove_prefix(step);
+      read_to_end(reader, log, ahead, 64 + random() % 300'000, 9, rest.empty());
+      if (behind.position == ahead.position || random() % 2 == 0) continue;
+      ReadRequest request;
+      request.position = behind.position;
+      request.seam = behind.seam;
+      request.limit = ahead.position;
+      request.bytes_max = 64 + random() % 100'000;
+      behind.room = 9;
+      ASSERT_NE(reader.read(log.file, request, behind).status, ReadStatus::kError);
+    }
+    while (behind.position < ahead.position) {
+      ReadRequest request;
+      request.position = behind.position;
+      request.seam = behind.seam;
+      request.limit = ahead.position;
+      behind.room = 9;
+      ASSERT_EQ(reader.read(log.file, request, behind).status, ReadStatus::kMore);
+    }
+    ASSERT_TRUE(behind.intact && ahead.intact);
+    ASSERT_EQ(behind.events.size(), ahead.events.size());
+    ASSERT_TRUE(behind.events == ahead.events);
+  }
+}
+
+TEST_F(LineReaderTest, EventsThatALimitHasEndedAreCounted) {
+  MultilineConfig config = starting_with("^#");
+  config.max_lines = 3;
+  LineReader reader = make(1000, config);
+  ModelFile log;
+  ModelSink out;
+  log.append("#\na\nb\nc\n#\na\nb\n#\n");
+  read_to_end(reader, log, out, 1 << 18, 9, true);
+  EXPECT_EQ(out.cut_by_lines, 1U);
+
+  config = starting_with("^#");
+  config.max_bytes = 300'000;  // more than a read
+  LineReader bytes = make(1'000'000, config);
+  std::string text = "#\n";
+  while (text.size() < 700'000) text += "  a line of it\n";
+  ModelFile long_log;
+  ModelSink pieces;
+  long_log.append(text);
+  read_to_end(bytes, long_log, pieces, 1 << 18, 9, true);
+  EXPECT_EQ(pieces.events.size(), 3U);
+  EXPECT_EQ(pieces.cut_by_bytes, 2U);
+  for (const ModelEvent& event : pieces.events) EXPECT_LE(event.text.size(), 300'000U);
+}
+
+TEST_F(LineReaderTest, AnEventThatIsOverIsNotWaitedFor) {
+  MultilineConfig config;
+  config.end_pattern = ";$";
+  LineReader reader = make(1000, config);
+  ModelFile log;
+  ModelSink out;
+  log.append("one\ntwo;\nthr");
+  const ReadReport report = read_to_end(reader, log, out, 1 << 18, 9, false);
+  EXPECT_EQ(out.events, (std::vector<ModelEvent>{{"one\ntwo;", false}}));
+  EXPECT_FALSE(report.open_event);
+}
+
 TEST_F(LineReaderTest, AnOpenEventIsOverWhenNothingWasAddedToIt) {
-  LineReader reader = make(1000, "^#");
+  LineReader reader = make(1000, starting_with("^#"));
   ModelFile log;
   ModelSink out;
   log.append("#one\n  more\n#two\n  mo");
@@ -122,7 +219,7 @@ TEST_F(LineReaderTest, LongEventsOfSinksAtDifferentPositionsAreReadInTurn) {
 }
 
 TEST_F(LineReaderTest, AnUnfinishedLineStaysWhenTheLinesBeforeItAreOver) {
-  LineReader reader = make(1000, "^#");
+  LineReader reader = make(1000, starting_with("^#"));
   ModelFile log;
   ModelSink out;
   log.append("#one\n  mo");
@@ -137,7 +234,7 @@ TEST_F(LineReaderTest, AnUnfinishedLineStaysWhenTheLinesBeforeItAreOver) {
 
 // Goal: a limit at which no event ends by itself (another sink stands there, since a flush) ends one.
 TEST_F(LineReaderTest, TheLimitEndsAnEvent) {
-  LineReader reader = make(1000, "^#");
+  LineReader reader = make(1000, starting_with("^#"));
   ModelFile log;
   ModelSink out;
   log.append("#one\n  more\n  and more\n#two\n");
@@ -150,7 +247,7 @@ TEST_F(LineReaderTest, TheLimitEndsAnEvent) {
 }
 
 TEST_F(LineReaderTest, AnOpenEventLongerThanAReadIsOverToo) {
-  LineReader reader = make(1'000'000, "^#");
+  LineReader reader = make(1'000'000, starting_with("^#"));
   ModelFile log;
   ModelSink out;
   std::string text = "#one\n";
@@ -179,26 +276,6 @@ TEST_F(LineReaderTest, OtherBytesBeforeThePositionMeanTruncation) {
   log.append("another one\n");
   EXPECT_EQ(read_to_end(reader, log, out, 1 << 18, 9, false).status, ReadStatus::kTruncated);
   EXPECT_EQ(out.events.size(), 2u);
-}
-
-TEST(StartPatternTest, IsSearchedForInBytesThatNeedNotBeText) {
-  auto pattern = StartPattern::compile(R"(^\d{4}-)");
-  ASSERT_TRUE(pattern.has_value());
-  EXPECT_TRUE(pattern->matches("2026-01-02 x"));
-  EXPECT_TRUE(pattern->matches("2026-\xff\xfe"));
-  EXPECT_FALSE(pattern->matches(" 2026-01-02"));
-  EXPECT_FALSE(pattern->matches(""));
-  EXPECT_FALSE(StartPattern::compile("(").has_value());
-}
-
-TEST(StartPatternTest, AHostileLineRunsIntoTheLimitsAndBeginsNothing) {
-  auto pattern = StartPattern::compile("^(a+)+$");
-  ASSERT_TRUE(pattern.has_value());
-  std::string line(5000, 'a');
-  line += 'b';
-  EXPECT_FALSE(pattern->matches(line));
-  EXPECT_EQ(pattern->take_gave_up(), 1u);
-  EXPECT_EQ(pattern->take_gave_up(), 0u);
 }
 
 }  // namespace

@@ -15,10 +15,8 @@ constexpr int kRoom = 1 << 20;  // in pieces: as many as come
 class ReadAheadTest : public testing::Test {
  protected:
   explicit ReadAheadTest(std::size_t memory = 64 * 1024 * 1024) : budget_(memory) {}
-  LineReader make(std::size_t max_bytes, const std::string& pattern = {}) {
-    std::optional<StartPattern> start;
-    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
-    return LineReader(*blocks_, slabs_, max_bytes, std::move(start), &ahead_);
+  LineReader make(std::size_t max_bytes, const MultilineConfig& rules = {}) {
+    return LineReader(*blocks_, slabs_, max_bytes, rules_of(rules), &ahead_);
   }
   ReadReport read_some(LineReader& reader, ModelFile& log, ModelSink& out, std::uint64_t limit = UINT64_MAX) {
     ReadRequest request;
@@ -66,10 +64,11 @@ TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 4; ++round) {
     SCOPED_TRACE(round);
-    const std::string pattern = round % 4 == 3 ? "^#" : "";
+    MultilineConfig rules;
+    if (round % 4 == 3) rules.start_pattern = "^#";
     const std::size_t max_bytes = round % 2 == 0 ? 1'000'000 : 2000;
-    LineReader reader = make(max_bytes, pattern);
-    const std::string text = random_backlog(random, 12'000'000, !pattern.empty());
+    LineReader reader = make(max_bytes, rules);
+    const std::string text = random_backlog(random, 12'000'000, rules.enabled());
     ModelFile log;
     log.file.token = static_cast<std::uint64_t>(round) + 1;
     ModelSink out;
@@ -81,9 +80,7 @@ TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
     ahead_.drop(log.file.fd.get());
     EXPECT_TRUE(out.intact);
     EXPECT_EQ(out.position, text.size());
-    std::optional<StartPattern> start;
-    if (!pattern.empty()) start = std::move(*StartPattern::compile(pattern));
-    const auto expected = model_events(text, max_bytes, start ? &*start : nullptr);
+    const auto expected = model_events(text, max_bytes, rules);
     ASSERT_EQ(out.events.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(out.events[i] == expected[i]) << i;
   }

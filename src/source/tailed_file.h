@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "checkpoint/cursor.h"
 #include "event/batch.h"
+#include "multiline/event_rules.h"
 #include "source/archive.h"
 #include "source/file_identity.h"
 #include "source/file_names.h"
@@ -72,12 +73,18 @@ struct TailedFile {
   std::uint64_t partial_bytes = 0;  // behind the last whole event, at the last look
   // The event at `begin` does not end in [begin, to): one that is longer than a read is not scanned twice.
   struct LongEvent {
+    bool exists = false;
     std::uint64_t begin = 0;
+    std::uint64_t text_begin = 0;  // behind bytes that are skipped
     std::uint64_t to = 0;
-    std::string head;  // its first bytes: they tell whether it was rewritten meanwhile
-    // `to` is inside a line that does not begin an event; otherwise a line begins there.
-    bool in_line = false;
-    bool is_at(std::uint64_t position) const { return to > begin && begin == position; }
+    std::string head;      // its first bytes: they tell whether it was rewritten meanwhile
+    bool in_line = false;  // `to` is inside a line of it; otherwise a line begins there
+    // Of several lines: what was judged of them.
+    EventRules::Open open;
+    std::uint64_t line_begin = 0;  // in_line: where the line begins
+    bool ends_with_line = false;   // in_line: the event does
+    EventRules::Cut cut = EventRules::Cut::kNone;
+    bool is_at(std::uint64_t position) const { return exists && begin == position; }
   };
   struct LongEvents {
     LongEvent current;
