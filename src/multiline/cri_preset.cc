@@ -41,6 +41,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kCriRules{first, next};
+const PresetRules kCriRules{first, next, false, {}};
 
 }  // namespace logflume

@@ -31,20 +31,19 @@ PresetStep next(PresetState& state, std::string_view line) {
   // Those of an AggregateException have an empty line behind them.
   if (line.empty()) return state.place == kInner ? kContinues : kBegins;
   const std::string_view text = unindented(line);
-  if (is_indented(line) || starts_with_any(text, {"--- End of ", "---> ", "<---"})) {
+  if (is_indented(line) || starts_with_any(text, "--- End of ", "---> ", "<---")) {
     if (text.ends_with("<---")) return go_to(state, kInner);
-    if (starts_with_any(text, {"at ", "--- End of "})) state.place = kFrames;
+    if (starts_with_any(text, "at ", "--- End of ")) state.place = kFrames;
     return kContinues;
   }
   if (state.place == kRecord && is_header(line)) return go_to(state, kThrown);
-  if (state.place == kThrown &&
-      starts_with_any(line, {"Parameter name: ", "Actual value was ", "File name: "}))
+  if (state.place == kThrown && starts_with_any(line, "Parameter name: ", "Actual value was ", "File name: "))
     return kContinues;
   return kBegins;
 }
 
 }  // namespace
 
-const PresetRules kDotnetRules{first, next};
+const PresetRules kDotnetRules{first, next, true, {}};
 
 }  // namespace logflume

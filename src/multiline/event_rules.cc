@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "event/newlines.h"
-
 namespace logflume {
 namespace {
 
@@ -33,8 +31,10 @@ Result<EventRules> EventRules::compile(const MultilineConfig& config) {
   if (auto done = compile_into(rules.end_, "end_pattern", config.end_pattern); !done)
     return std::move(done).error();
   if (config.preset != MultilinePreset::kNone) rules.preset_ = &preset_rules(config.preset);
+  rules.marker_ = LineMarker(config);
   if (config.max_lines) rules.max_lines_ = *config.max_lines;
   if (config.max_bytes) rules.max_bytes_ = *config.max_bytes;
+  rules.has_limits_ = config.max_lines || config.max_bytes;
   return rules;
 }
 
@@ -75,29 +75,80 @@ EventRules::Verdict EventRules::judge(Open& open, std::string_view line, std::ui
   return verdict;
 }
 
-std::size_t EventRules::find_ends(std::string_view lines, Open& open, Ends& ends) {
+std::size_t EventRules::find_ends(std::string_view lines, const LineMarks& marked, std::size_t head_bytes,
+                                  Open& open, Ends& ends) {
+  // Marks of so much text at a time: they stay in L1, and short lines do not make them large.
+  constexpr std::size_t kMarkBytes = 16 * 1024;
   ends.clear();
   open = {};
-  index_newlines(lines, newlines_);
-  const bool last_is_open = !lines.empty() && lines.back() != '\n';
-  if (last_is_open) newlines_.push_back(static_cast<std::uint32_t>(lines.size()));
-  std::size_t event = 0;
-  std::size_t begin = 0;
-  for (const std::uint32_t end : newlines_) {
-    const Verdict verdict = judge(open, lines.substr(begin, end - begin), begin - event);
+  Walk at;
+  const std::size_t unmarked = marked.ends.empty() ? lines.size() : head_bytes;
+  for (std::size_t from = 0; from < unmarked; from += kMarkBytes) {
+    marker_.mark(lines, at.line, from, std::min(from + kMarkBytes, unmarked), marks_);
+    walk(lines, marks_, 0, at, open, ends);
+  }
+  if (!marked.ends.empty()) {
+    walk(lines, marked, head_bytes, at, open, ends);
+  } else if (at.line < lines.size()) {  // without its newline
+    marks_.ends.assign(1, static_cast<std::uint32_t>(lines.size()));
+    marks_.marks.assign(1, LineMark::kAsk);
+    walk(lines, marks_, 0, at, open, ends);
+  }
+  return std::min(at.event, lines.size());
+}
+
+// `lines` are told by their place behind `from`.
+void EventRules::walk(std::string_view text, const LineMarks& lines, std::size_t from, Walk& at, Open& open,
+                      Ends& ends) {
+  for (std::size_t i = 0; i < lines.ends.size();) {
+    const std::size_t run = walk_marked(lines, i, from, at, open, ends);
+    i += run;
+    if (run > 0) continue;
+    const std::size_t begin = at.line;
+    const std::size_t end = from + lines.ends[i++];
+    at.line = end + 1;
+    const Verdict verdict = judge(open, text.substr(begin, end - begin), begin - at.event);
     if (verdict.over_before) {
       if (verdict.cut != Cut::kNone) ends.cuts.push_back({ends.at.size(), verdict.cut});
       ends.at.push_back(static_cast<std::uint32_t>(begin - 1));
-      event = begin;
+      at.event = begin;
     }
-    begin = std::size_t{end} + 1;
     if (verdict.over_behind) {
-      ends.at.push_back(end);
-      event = std::min(begin, lines.size());
+      ends.at.push_back(static_cast<std::uint32_t>(end));
+      at.event = at.line;
       open = {};
     }
   }
-  return event;
+}
+
+// The lines from `first` on whose marks decide; how many they are. Whether a line begins an event is hard to
+// foretell, so no branch asks: each of them is written down, and the next one over it if it does not.
+std::size_t EventRules::walk_marked(const LineMarks& lines, std::size_t first, std::size_t from, Walk& at,
+                                    Open& open, Ends& ends) const {
+  // A line that began before them was marked by its rest.
+  if (at.line < from || open.lines == 0 || open.state.place >= kFirstOwnPlace) return 0;
+  const auto begin = lines.marks.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto run = static_cast<std::size_t>(std::find(begin, lines.marks.end(), LineMark::kAsk) - begin);
+  std::size_t taken = 0;
+  std::size_t found = ends.at.size();
+  ends.at.resize(found + run);
+  for (; taken < run; ++taken) {
+    const bool begins = begin[static_cast<std::ptrdiff_t>(taken)] == LineMark::kBegins;
+    const std::size_t end = from + lines.ends[first + taken];
+    if (has_limits_ && !begins && (open.lines >= max_lines_ || is_too_long(end - at.event))) break;
+    ends.at[found] = static_cast<std::uint32_t>(at.line - 1);
+    found += begins ? 1 : 0;
+    at.event = begins ? at.line : at.event;
+    at.line = end + 1;
+    open.lines = begins ? 1 : open.lines + 1;
+  }
+  if (found > ends.at.size() - run) open.state.mark = 0;
+  ends.at.resize(found);
+  if (taken > 0) {
+    const bool begins = begin[static_cast<std::ptrdiff_t>(taken - 1)] == LineMark::kBegins;
+    open.state.place = begins ? kRecord : kFrames;
+  }
+  return taken;
 }
 
 std::optional<EventRules::GaveUp> EventRules::take_gave_up() {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "multiline/line_marker.h"
 #include "multiline/line_pattern.h"
 #include "multiline/multiline_config.h"
 #include "multiline/presets.h"
@@ -66,7 +67,14 @@ class EventRules {
   };
   // The events of `lines`, which begin one; the last line may lack its newline. Returns where what is not
   // over begins: `open` is what it is. REQUIRES: lines.size() < 4 GiB.
-  std::size_t find_ends(std::string_view lines, Open& open, Ends& ends);
+  std::size_t find_ends(std::string_view lines, Open& open, Ends& ends) {
+    return find_ends(lines, {}, 0, open, ends);
+  }
+  // The same, where marker() has marked the lines that end behind the first `head_bytes` of `lines`, as a
+  // text of their own. REQUIRES: if there are any, the last of `lines` has its newline.
+  std::size_t find_ends(std::string_view lines, const LineMarks& marked, std::size_t head_bytes, Open& open,
+                        Ends& ends);
+  const LineMarker& marker() const { return marker_; }
 
   // Lines that a pattern gave up on since the last call; a text: of which pattern.
   struct GaveUp {
@@ -77,6 +85,15 @@ class EventRules {
 
  private:
   EventRules() = default;
+  // Where the event that is not over begins, and the next line.
+  struct Walk {
+    std::size_t event = 0;
+    std::size_t line = 0;
+  };
+  void walk(std::string_view text, const LineMarks& lines, std::size_t from, Walk& at, Open& open,
+            Ends& ends);
+  std::size_t walk_marked(const LineMarks& lines, std::size_t first, std::size_t from, Walk& at, Open& open,
+                          Ends& ends) const;
   PresetStep first(Open& open, std::string_view line);
   PresetStep next(Open& open, std::string_view line);
 
@@ -86,7 +103,9 @@ class EventRules {
   const PresetRules* preset_ = nullptr;
   std::uint32_t max_lines_ = std::numeric_limits<std::uint32_t>::max();
   std::uint64_t max_bytes_ = std::numeric_limits<std::uint64_t>::max();
-  std::vector<std::uint32_t> newlines_;
+  bool has_limits_ = false;
+  LineMarker marker_;
+  LineMarks marks_;
 };
 
 }  // namespace logflume

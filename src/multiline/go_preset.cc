@@ -16,9 +16,8 @@ namespace {
 enum : std::uint8_t { kBehindBlank = kFirstOwnPlace, kRegisters };
 
 bool is_panic(std::string_view line) {
-  return starts_with_any(
-      line, {"panic: ", "fatal error: ", "runtime: goroutine stack exceeds ", "unexpected fault address ",
-             "SIGQUIT: ", "SIGABRT: ", "http: panic serving "});
+  return starts_with_any(line, "panic: ", "fatal error: ", "runtime: goroutine stack exceeds ",
+                         "unexpected fault address ", "SIGQUIT: ", "SIGABRT: ", "http: panic serving ");
 }
 bool is_goroutine(std::string_view line) { return line.starts_with("goroutine ") && line.ends_with(':'); }
 
@@ -54,10 +53,10 @@ PresetStep next(PresetState& state, std::string_view line) {
   if (line.empty()) return place == kThrown || place == kFrames ? go_to(state, kBehindBlank) : kBegins;
   if (is_indented(line)) return kContinues;
   if (is_goroutine(line)) return place != kPlain ? go_to(state, kFrames) : kBegins;
-  if (in_trace && starts_with_any(line, {"runtime stack:", "[originating from goroutine "}))
+  if (in_trace && starts_with_any(line, "runtime stack:", "[originating from goroutine "))
     return go_to(state, kFrames);
-  if (place == kThrown && starts_with_any(line, {"[signal ", "fatal error: ", "PC="})) return kContinues;
-  if (place == kFrames && starts_with_any(line, {"created by ", "..."})) return kContinues;
+  if (place == kThrown && starts_with_any(line, "[signal ", "fatal error: ", "PC=")) return kContinues;
+  if (place == kFrames && starts_with_any(line, "created by ", "...")) return kContinues;
   if (place == kFrames && (is_call(line) || is_qualified(line))) return kContinues;
   if (place == kRecord && is_qualified(line)) return go_to(state, kFrames);
   if ((place == kBehindBlank || place == kRegisters) && is_register(line)) return go_to(state, kRegisters);
@@ -66,6 +65,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kGoRules{first, next};
+const PresetRules kGoRules{first, next, true, {}};
 
 }  // namespace logflume

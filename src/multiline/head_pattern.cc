@@ -1,7 +1,6 @@
 #include "multiline/head_pattern.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -21,14 +20,6 @@ std::vector<Range> ranges_of(const std::bitset<256>& members) {
     ranges.emplace_back(static_cast<unsigned char>(first), static_cast<unsigned char>(byte));
   }
   return ranges;
-}
-
-template <typename Bytes>
-bool any(Bytes bytes) {
-  std::uint64_t halves[2];
-  static_assert(sizeof halves == sizeof bytes);
-  std::memcpy(halves, &bytes, sizeof halves);
-  return (halves[0] | halves[1]) != 0;
 }
 
 }  // namespace
@@ -57,28 +48,6 @@ HeadPattern HeadPattern::of(std::string_view pattern) {
   }
   if (exact) made.sure_ = Answer::kYes;
   return made;
-}
-
-HeadPattern::Answer HeadPattern::look(std::string_view line) const {
-  Bytes bytes;
-  if (line.size() >= kBytes) [[likely]] {
-    std::memcpy(&bytes, line.data(), kBytes);
-  } else {
-    // A newline is a member of nothing.
-    char padded[kBytes];
-    std::memset(padded, '\n', kBytes);
-    if (!line.empty()) std::memcpy(padded, line.data(), line.size());
-    std::memcpy(&bytes, padded, kBytes);
-  }
-  Bytes members = reinterpret_cast<Bytes>(bytes - low_[0] <= width_[0]);
-  for (std::size_t i = 1; i < ranges_; ++i) members |= reinterpret_cast<Bytes>(bytes - low_[i] <= width_[i]);
-  const Bytes fails = ~members & used_;
-  if (has_wide_) {
-    const Bytes beyond = reinterpret_cast<Bytes>(bytes >= 0x80) & wide_;
-    if (any(beyond)) [[unlikely]]
-      return look_slowly(fails, beyond);
-  }
-  return any(fails) ? Answer::kNo : sure_;
 }
 
 // Behind a character of several bytes the lanes say nothing any more.

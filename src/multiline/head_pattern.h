@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace logflume {
@@ -25,6 +26,8 @@ class HeadPattern {
 
   // `line` without its newline.
   Answer look(std::string_view line) const;
+  // The line that begins here and has a newline behind it. REQUIRES: kBytes bytes may be read.
+  Answer look_ahead(const char* line) const;
   // Nothing is known: look() is not worth its time.
   bool is_void() const { return lanes_ == 0 && sure_ == Answer::kAsk; }
   // kAsk is only answered for lines that begin with bytes beyond ASCII.
@@ -35,6 +38,12 @@ class HeadPattern {
   // A byte is a member when one of its lane's ranges has it; a lane with fewer repeats one.
   static constexpr std::size_t kRangesMax = 4;
 
+  static bool any(Bytes bytes) {
+    std::uint64_t halves[2];
+    static_assert(sizeof halves == sizeof bytes);
+    std::memcpy(halves, &bytes, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+  }
   Answer look_slowly(Bytes fails, Bytes beyond) const;
 
   Bytes low_[kRangesMax] = {};
@@ -46,5 +55,29 @@ class HeadPattern {
   bool has_wide_ = false;
   Answer sure_ = Answer::kAsk;  // when every lane agrees: kYes if nothing else is asked for
 };
+
+inline HeadPattern::Answer HeadPattern::look_ahead(const char* line) const {
+  Bytes bytes;
+  std::memcpy(&bytes, line, kBytes);
+  Bytes members = reinterpret_cast<Bytes>(bytes - low_[0] <= width_[0]);
+  for (std::size_t i = 1; i < ranges_; ++i) members |= reinterpret_cast<Bytes>(bytes - low_[i] <= width_[i]);
+  const Bytes fails = ~members & used_;
+  if (has_wide_) {
+    const Bytes beyond = reinterpret_cast<Bytes>(bytes >= 0x80) & wide_;
+    if (any(beyond)) [[unlikely]]
+      return look_slowly(fails, beyond);
+  }
+  return any(fails) ? Answer::kNo : sure_;
+}
+
+inline HeadPattern::Answer HeadPattern::look(std::string_view line) const {
+  if (line.size() >= kBytes) [[likely]]
+    return look_ahead(line.data());
+  // A newline is a member of nothing.
+  char padded[kBytes];
+  std::memset(padded, '\n', kBytes);
+  if (!line.empty()) std::memcpy(padded, line.data(), line.size());
+  return look_ahead(padded);
+}
 
 }  // namespace logflume

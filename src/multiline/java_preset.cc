@@ -20,9 +20,9 @@ bool is_header(std::string_view line) {
   return line.starts_with(kMainHead) || is_exception_header(line, kHeader);
 }
 bool is_cause(std::string_view text) {
-  return starts_with_any(text, {"Caused by:", "Suppressed:", "Wrapped by:"});
+  return starts_with_any(text, "Caused by:", "Suppressed:", "Wrapped by:");
 }
-bool is_frame(std::string_view text) { return starts_with_any(text, {"at ", "eval at ", "... "}); }
+bool is_frame(std::string_view text) { return starts_with_any(text, "at ", "eval at ", "... "); }
 
 PresetStep first(PresetState& state, std::string_view line) {
   line = without_cr(line);
@@ -48,6 +48,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kJavaRules{first, next};
+const PresetRules kJavaRules{first, next, true, "\tat "};
 
 }  // namespace logflume

@@ -16,7 +16,22 @@ constexpr std::array<std::string_view, 44> kRecordWords = {
     "mar",   "apr",    "may",    "jun",  "jul",   "aug",         "sep",    "oct",   "nov",
     "dec",   "mon",    "tue",    "wed",  "thu",   "fri",         "sat",    "sun"};
 
-constexpr std::array<std::string_view, 4> kErrorWords = {"Exception", "Error", "Throwable", "Failure"};
+constexpr std::array<bool, 256> kNameBytes = [] {
+  std::array<bool, 256> members{};
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto c = static_cast<char>(byte);
+    members[static_cast<std::size_t>(byte)] = is_letter(c) || is_digit(c) || c == '_' || c == '.';
+  }
+  return members;
+}();
+
+bool tells_of_error(std::string_view name) {
+  if (name.ends_with("Exception") || name.ends_with("Error")) return true;
+  for (const std::string_view word : {"Exception", "Error", "Throwable", "Failure"}) {
+    if (name.find(word) != name.npos) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -43,19 +58,16 @@ bool is_log_record(std::string_view line) {
 bool is_exception_header(std::string_view line, const HeaderSyntax& syntax) {
   if (line.empty() || !(is_letter(line[0]) || line[0] == '_' || line[0] == '$')) return false;
   std::size_t size = 1;
-  while (size < line.size() && (is_letter(line[size]) || is_digit(line[size]) || line[size] == '_' ||
-                                line[size] == '.' || syntax.inner.find(line[size]) != std::string_view::npos))
+  while (size < line.size() && (kNameBytes[static_cast<unsigned char>(line[size])] ||
+                                syntax.inner.find(line[size]) != std::string_view::npos))
     ++size;
-  const std::string_view name = line.substr(0, size);
-  if (std::ranges::none_of(kErrorWords, [&](std::string_view word) { return name.find(word) != name.npos; }))
-    return false;
   std::string_view rest = line.substr(size);
   if (!syntax.behind.empty() && rest.size() > 2 && rest[0] == ' ' && rest[1] == syntax.behind.front()) {
     const std::size_t close = rest.find(syntax.behind.back());
     if (close == rest.npos) return false;
     rest.remove_prefix(close + 1);
   }
-  return rest.empty() || rest[0] == ':';
+  return (rest.empty() || rest[0] == ':') && tells_of_error(line.substr(0, size));
 }
 
 bool ends_in_line_number(std::string_view line) {

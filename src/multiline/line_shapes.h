@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <initializer_list>
 #include <string_view>
 
 #include "base/characters.h"
@@ -11,7 +10,7 @@
 namespace logflume {
 
 inline bool is_blank(char c) { return c == ' ' || c == '\t'; }
-inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Without its blanks in front.
 inline std::string_view unindented(std::string_view line) {
@@ -21,11 +20,9 @@ inline bool is_indented(std::string_view line) { return !line.empty() && is_blan
 // Nothing but blanks.
 inline bool is_empty(std::string_view line) { return unindented(line).empty(); }
 
-inline bool starts_with_any(std::string_view line, std::initializer_list<std::string_view> prefixes) {
-  for (const std::string_view prefix : prefixes) {
-    if (line.starts_with(prefix)) return true;
-  }
-  return false;
+template <std::size_t... kSizes>
+bool starts_with_any(std::string_view line, const char (&... prefixes)[kSizes]) {
+  return (line.starts_with(std::string_view(prefixes, kSizes - 1)) || ...);
 }
 
 // It begins as records of loggers do: with a digit (a time), a bracket, a level, a month or a day of the

@@ -22,7 +22,7 @@ constexpr std::uint32_t kUncaught = 1;  // a mark: the version comes last
 constexpr HeaderSyntax kHeader{"$", "[]"};
 
 bool is_location(std::string_view line) {
-  return starts_with_any(line, {"/", "file:///", "node:", "internal/"}) && ends_in_line_number(line);
+  return starts_with_any(line, "/", "file:///", "node:", "internal/") && ends_in_line_number(line);
 }
 bool is_caret(std::string_view line) {
   const std::string_view text = unindented(line);
@@ -54,10 +54,10 @@ PresetStep next(PresetState& state, std::string_view line) {
   // What was thrown may be anything.
   if (place == kErrorNext && !is_log_record(line)) return go_to(state, kThrown);
   if ((place == kRecord || place == kErrorNext) && is_header(line)) return go_to(state, kThrown);
-  if (place == kThrown && starts_with_any(line, {"Require stack:", "- "})) return kContinues;
-  if (place == kFrames && starts_with_any(line, {"}", "Emitted '"})) return kContinues;
+  if (place == kThrown && starts_with_any(line, "Require stack:", "- ")) return kContinues;
+  if (place == kFrames && starts_with_any(line, "}", "Emitted '")) return kContinues;
   if (place == kThrown || place == kFrames || place == kBehindBlank) {
-    if (starts_with_any(line, {"Caused by", "caused by", "Thrown at:"})) return go_to(state, kThrown);
+    if (starts_with_any(line, "Caused by", "caused by", "Thrown at:")) return go_to(state, kThrown);
     if (line.starts_with("(Use `node --trace")) return go_to(state, kFrames);
   }
   if (place == kBehindBlank && line.starts_with("Node.js v")) return go_to(state, kPlain);
@@ -66,6 +66,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kNodeRules{first, next};
+const PresetRules kNodeRules{first, next, true, "    at "};
 
 }  // namespace logflume

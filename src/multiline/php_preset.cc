@@ -17,7 +17,7 @@ namespace {
 enum : std::uint8_t { kBehindBlank = kFirstOwnPlace };
 
 bool is_trace_head(std::string_view line) {
-  return starts_with_any(line, {"Stack trace:", "[stacktrace]", "[previous exception]"});
+  return starts_with_any(line, "Stack trace:", "[stacktrace]", "[previous exception]");
 }
 bool is_frame(std::string_view line) { return line.size() > 1 && line[0] == '#' && is_digit(line[1]); }
 
@@ -43,6 +43,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kPhpRules{first, next};
+const PresetRules kPhpRules{first, next, true, {}};
 
 }  // namespace logflume

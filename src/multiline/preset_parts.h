@@ -24,10 +24,6 @@ extern const PresetRules kCriRules;
 inline constexpr PresetStep kBegins{false, false};
 inline constexpr PresetStep kContinues{true, false};
 
-// Where in a trace most lines are: behind an ordinary line, behind a record of a log, behind what says what
-// was thrown, among its frames. Presets have more places.
-enum Place : std::uint8_t { kPlain, kRecord, kThrown, kFrames, kFirstOwnPlace };
-
 inline PresetStep go_to(PresetState& state, unsigned place) {
   state.place = static_cast<std::uint8_t>(place);
   return kContinues;

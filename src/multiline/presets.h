@@ -8,9 +8,13 @@
 
 namespace logflume {
 
+// Where in a trace the lines of an event end: in an ordinary line, in a record of a log, in what says what
+// was thrown, among the frames. Presets have more places.
+enum PresetPlace : std::uint8_t { kPlain, kRecord, kThrown, kFrames, kFirstOwnPlace };
+
 // What the lines of an event so far say about the next one.
 struct PresetState {
-  std::uint8_t place = 0;  // where in a trace they end, in the preset's own terms
+  std::uint8_t place = kPlain;
   std::uint32_t mark = 0;  // what else it keeps of them
 };
 
@@ -25,11 +29,18 @@ struct PresetStep {
 // A trace is an event of its own, unless the line before it is a record of a log, which begins with a time, a
 // level or a bracket: loggers write what was thrown behind the record that tells of it. Lines that begin with
 // a blank belong to the line before in any case (but for kCri).
+//
+// Most lines of a log are told by less, which must not say anything else than `next` and `first` do. It holds
+// for events that end in one of the places that presets have in common.
 struct PresetRules {
   // The line begins an event.
   PresetStep (*first)(PresetState& state, std::string_view line);
   // A line behind another one of an event. If it does not continue it, what becomes of `state` is of no use.
   PresetStep (*next)(PresetState& state, std::string_view line);
+  bool digit_begins = true;  // a line that begins with a digit is a record, and begins an event
+  // A line that begins with it is a frame, and belongs to any event. At most 8 bytes; empty: there is nothing
+  // so simple.
+  std::string_view frame;
 };
 
 // REQUIRES: a preset, not kNone.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "multiline/event_rules.h"
+#include "multiline/event_rules_model.h"
 
 namespace logflume {
 namespace {
@@ -59,6 +60,11 @@ std::string join(const std::vector<std::string>& events) {
   return text;
 }
 
+std::vector<std::string> with_newlines(std::vector<std::string> events) {
+  for (std::string& event : events) event += '\n';
+  return events;
+}
+
 class PresetTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(PresetTest, EachTraceIsOneEvent) {
@@ -68,8 +74,9 @@ TEST_P(PresetTest, EachTraceIsOneEvent) {
   EXPECT_EQ(split(rules, join(expected)), expected);
 }
 
-// Goal: whoever begins again at an event, or saw only part of it at first, comes to the same events.
-// Method: lines of all samples at random; from each event on, and up to each line, it is asked anew.
+// Goal: whoever begins again at an event, or saw only part of it at first, comes to the same events, and so
+// does who asks for each line. Method: lines of all samples at random; from each event on, and up to each
+// line, it is asked anew.
 TEST_P(PresetTest, WhatBelongsToAnEventDependsOnItsOwnLinesOnly) {
   std::vector<std::string> lines = {"",  " ",   "\t", "\r", "plain", "2026-01-02 INFO record",
                                     "}", "...", "^",  "#",  "#1"};
@@ -83,6 +90,9 @@ TEST_P(PresetTest, WhatBelongsToAnEventDependsOnItsOwnLinesOnly) {
     }
   }
   EventRules rules = rules_of(kPresets.at(GetParam()));
+  MultilineConfig config;
+  config.preset = kPresets.at(GetParam());
+  EventRulesModel model(config);
   std::mt19937_64 random(3);
   for (int round = 0; round < 200; ++round) {
     std::vector<std::string> chosen;
@@ -93,6 +103,7 @@ TEST_P(PresetTest, WhatBelongsToAnEventDependsOnItsOwnLinesOnly) {
     }
     const std::string text = join(chosen);
     const std::vector<std::string> events = split(rules, text);
+    ASSERT_EQ(model.split(text), with_newlines(events));
     std::size_t begin = 0;
     for (std::size_t i = 0; i < events.size(); ++i) {
       ASSERT_EQ(split(rules, std::string_view(text).substr(begin)),

@@ -20,8 +20,8 @@ constexpr std::string_view kTraceback = "Traceback (most recent call last):";
 constexpr std::string_view kGroup = "  + Exception Group Traceback (most recent call last):";
 
 bool is_chain(std::string_view line) {
-  return starts_with_any(line, {"During handling of the above exception, another exception occurred:",
-                                "The above exception was the direct cause of the following exception:"});
+  return starts_with_any(line, "During handling of the above exception, another exception occurred:",
+                         "The above exception was the direct cause of the following exception:");
 }
 
 // "ValueError: why", "app.errors.NotFound": the last line of a traceback.
@@ -62,6 +62,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kPythonRules{first, next};
+const PresetRules kPythonRules{first, next, true, {}};
 
 }  // namespace logflume

@@ -90,6 +90,6 @@ PresetStep next(PresetState& state, std::string_view line) {
 
 }  // namespace
 
-const PresetRules kRubyRules{first, next};
+const PresetRules kRubyRules{first, next, false, {}};
 
 }  // namespace logflume

@@ -23,7 +23,7 @@ bool is_panic(std::string_view line) {
          (line.find(" panicked at ") != line.npos || line.ends_with(" has overflowed its stack"));
 }
 bool is_part_of_report(std::string_view line) {
-  return starts_with_any(line, {"Caused by:", "Location:", "Stack backtrace:", "Backtrace:"});
+  return starts_with_any(line, "Caused by:", "Location:", "Stack backtrace:", "Backtrace:");
 }
 
 PresetStep first(PresetState& state, std::string_view line) {
@@ -42,12 +42,12 @@ PresetStep next(PresetState& state, std::string_view line) {
   const bool more =
       state.place == kThrown &&
       starts_with_any(
-          line, {"note: ", "stack backtrace:", "fatal runtime error: ", "thread caused non-unwinding panic"});
+          line, "note: ", "stack backtrace:", "fatal runtime error: ", "thread caused non-unwinding panic");
   return more ? kContinues : kBegins;
 }
 
 }  // namespace
 
-const PresetRules kRustRules{first, next};
+const PresetRules kRustRules{first, next, true, {}};
 
 }  // namespace logflume
