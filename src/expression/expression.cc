@@ -407,11 +407,8 @@ std::string_view to_text(ExprFault fault) {
 namespace {
 
 template <typename Wanted>
-std::variant<Expression, ExpressionError> compiled(std::string_view text, const FieldSchema& schema,
+std::variant<Expression, ExpressionError> compiled(const ExprTree& tree, const FieldSchema& schema,
                                                    const Wanted& make) {
-  auto parsed = parse_expression(text);
-  if (auto* const error = std::get_if<ExpressionError>(&parsed)) return std::move(*error);
-  const ExprTree& tree = *std::get<ExprTreePtr>(parsed);
   try {
     Checker checker(schema);
     ExprNodePtr root = checker.check(tree);
@@ -419,6 +416,30 @@ std::variant<Expression, ExpressionError> compiled(std::string_view text, const 
   } catch (Failure& failure) {
     return std::move(failure.error);
   }
+}
+
+template <typename Wanted>
+std::variant<Expression, ExpressionError> compiled(std::string_view text, const FieldSchema& schema,
+                                                   const Wanted& make) {
+  auto parsed = parse_expression(text);
+  if (auto* const error = std::get_if<ExpressionError>(&parsed)) return std::move(*error);
+  return compiled(*std::get<ExprTreePtr>(parsed), schema, make);
+}
+
+// `name` up to a dot is a field's, the rest is that of a key in it, unless there is a field of the whole
+// name.
+ExprTreePtr tree_of_field(std::string_view name, const FieldSchema& schema) {
+  auto tree = std::make_unique<ExprTree>();
+  const std::size_t dot = schema.fields.contains(name) ? std::string_view::npos : name.rfind('.');
+  if (dot == std::string_view::npos) {
+    tree->kind = ExprTree::Kind::kName;
+    tree->text = name;
+  } else {
+    tree->kind = ExprTree::Kind::kSelect;
+    tree->text = name.substr(dot + 1);
+    tree->children.push_back(tree_of_field(name.substr(0, dot), schema));
+  }
+  return tree;
 }
 
 }  // namespace
@@ -437,6 +458,16 @@ std::variant<Expression, ExpressionError> Expression::compile_condition(std::str
     Checker::require_condition(tree, *root);
     return Expression(std::move(root), std::move(fields));
   });
+}
+
+std::variant<Expression, ExpressionError> Expression::of_field(std::string_view name,
+                                                               const FieldSchema& schema) {
+  if (std::ranges::count(name, '.') > static_cast<std::ptrdiff_t>(kExprDepthMax))
+    return ExpressionError{0, 1, "has too many dots", {}};
+  return compiled(*tree_of_field(name, schema), schema,
+                  [](const ExprTree& /*tree*/, ExprNodePtr root, std::vector<std::string> fields) {
+                    return Expression(std::move(root), std::move(fields));
+                  });
 }
 
 void Expression::values(Evaluation& evaluation, const Rows& rows, Value* out) const {

@@ -37,6 +37,9 @@ class Expression {
   static std::variant<Expression, ExpressionError> compile_condition(std::string_view text,
                                                                      const FieldSchema& schema);
 
+  // A field by its name, whatever characters that has; a key of an object behind a dot.
+  static std::variant<Expression, ExpressionError> of_field(std::string_view name, const FieldSchema& schema);
+
   ExprType type() const { return root_->type(); }
   // The fields that it reads, in the order in which Evaluation::begin() wants them.
   const std::vector<std::string>& fields() const { return fields_; }

@@ -330,6 +330,32 @@ TEST_F(ExpressionTest, TheFastWaysAreAsTheSlowOne) {
   }
 }
 
+TEST_F(ExpressionTest, AFieldMayHaveAnyName) {
+  field("http-status", {"200"});
+  field("user", {R"({"id":{"a b":7}})"});
+  field("app.x.y", {"deep"});
+  FieldSchema schema;
+  schema.objects.insert("app.x");
+  const auto read = [&](std::string_view name) {
+    auto made = Expression::of_field(name, schema);
+    const auto* const expression = std::get_if<Expression>(&made);
+    if (expression == nullptr) return std::get<ExpressionError>(made).message;
+    begin(*expression);
+    Value out;
+    expression->values(evaluation, Rows::all(1), &out);
+    return to_text(out);
+  };
+  EXPECT_EQ(read("http-status"), "200");
+  EXPECT_EQ(read("user.id.a b"), "7");
+  EXPECT_EQ(read("true"), "no_such_field");
+  EXPECT_EQ(read("user.name"), "no_such_field");
+  schema.fields["app.x.y"] = ExprType::kString;
+  EXPECT_EQ(read("app.x.y"), "deep");
+  schema.open = false;
+  EXPECT_THAT(read("app.x.z"), HasSubstr("there is no field \"app\""));
+  EXPECT_EQ(read(std::string(1000, '.')), "has too many dots");
+}
+
 TEST_F(ExpressionTest, ReusesItsMemory) {
   field("s", {"abc"});
   const Expression expression = compiled("(s + s).upperAscii()");

@@ -22,6 +22,13 @@ std::variant<SharedExpression, TransformError> compile_value(const std::string& 
   return shared(key, Expression::compile(text, in));
 }
 
+std::variant<SharedExpression, TransformError> compile_field(const std::string& key, const std::string& name,
+                                                             const FieldSchema& in) {
+  auto compiled = shared(key, Expression::of_field(name, in));
+  if (auto* const error = std::get_if<TransformError>(&compiled)) error->at = SIZE_MAX;
+  return compiled;
+}
+
 void Condition::select(const Frame& frame, std::vector<std::uint32_t>& rows, StageReport& report) {
   rows.resize(frame.rows.size());
   if (rows.empty()) return;

@@ -23,7 +23,11 @@ std::variant<SharedExpression, TransformError> compile_condition(const std::stri
 std::variant<SharedExpression, TransformError> compile_value(const std::string& key, const std::string& text,
                                                              const FieldSchema& in);
 
-// The same for a value that may be left out, `compile` being one of the two; an empty text leaves `into`
+// The field of that name. Errors: nothing that is known has it.
+std::variant<SharedExpression, TransformError> compile_field(const std::string& key, const std::string& name,
+                                                             const FieldSchema& in);
+
+// The same for a value that may be left out, `compile` being one of these; an empty text leaves `into`
 // null.
 template <typename Compile>
 std::optional<TransformError> compile_optional(const std::string& key, const std::string& text,

@@ -12,7 +12,8 @@ const std::vector<TransformType>& transform_types() {
         parse_csv_transform(),    parse_syslog_transform(), parse_klog_transform(),
         parse_cri_transform(),    filter_transform(),       set_transform(),
         rename_transform(),       remove_transform(),       keep_transform(),
-        route_transform(),        sample_transform(),
+        route_transform(),        sample_transform(),       throttle_transform(),
+        dedupe_transform(),
     };
     for (std::size_t i = 0; i < all.size(); ++i) {
       all[i].index = i;

@@ -22,5 +22,7 @@ TransformType remove_transform();
 TransformType keep_transform();
 TransformType route_transform();
 TransformType sample_transform();
+TransformType throttle_transform();
+TransformType dedupe_transform();
 
 }  // namespace logflume
