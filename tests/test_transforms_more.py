@@ -1,6 +1,10 @@
 """Transforms that choose, count and complete events: which ones pass, that whoever reads again gets what he should, and
 that what was discarded is counted."""
+import contextlib
+import ipaddress
 import json
+import os
+import platform
 import time
 
 import pytest
@@ -94,3 +98,74 @@ def test_repeated_events_are_suppressed_and_counted(world):
     discarded = agent.metrics().get('logflume_component_discarded_events_total', component='d', reason='d')
     assert second['same'] == discarded >= 999
     assert agent.stop() == 0
+
+
+def test_times_are_told_by_the_first_format_that_fits(world):
+    lines = ['{"t":"02/Jan/2026:03:04:05"}', '{"t":"1767323045"}', '{"t":1767323045.5}', '{"t":"2026-01-02T03:04:05+01:00"}',
+             '{"t":"yesterday"}', '{"t":null}', '{"n":1}', '{"t":{"a":1}}']
+    formats = ['%d/%b/%Y:%H:%M:%S', 'rfc3339', 'epoch']
+    told = ['2026-01-02T01:04:05.000000000Z', '2026-01-02T03:04:05.000000000Z', '2026-01-02T03:04:05.500000000Z',
+            '2026-01-02T02:04:05.000000000Z']
+    parse = {'type': 'parse_timestamp', 'inputs': ['p'], 'field': 't', 'format': formats, 'time_zone': '+02:00'}
+    got = run(world, {'p': JSON, 't': {**parse, 'target': 'when', 'on_error': 'drop'}}, lines, 't')
+    assert [event['when'] for event in got] == told
+    assert all(event['timestamp'] != event['when'] for event in got)
+
+
+@pytest.mark.sanitizer
+def test_an_event_whose_time_cannot_be_told_keeps_that_of_its_reading(world):
+    world.write('a.log', b'{"at":{"time":"2020-01-02T03:04:05Z"}}\n{"at":{"time":"x"}}\n{}\n')
+    world.config(transforms={'p': JSON, 't': {'type': 'parse_timestamp', 'inputs': ['p'], 'field': 'at.time'}},
+                 sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['t']}})
+    agent = world.start()
+    until(lambda: len(world.out_lines()) == 3, lambda: world.out().decode())
+    years = [event['timestamp'][:4] for event in events(world)]
+    assert years[0] == '2020' and years[1] == years[2] > '2024'
+    for reason in ('not_a_time', 'no_such_field'):
+        assert agent.metrics().get('logflume_component_errors_total', component='t', reason=reason) == 1
+    assert agent.stop() == 0
+
+
+@pytest.mark.sanitizer
+def test_texts_with_fields_in_them(world):
+    world.write('a.log', b'{"level":"INFO","n":7,"user":{"id":1.50}}\n{"level":null,"message":"m"}\ntext\n')
+    world.config(transforms={'p': JSON, 't': {'type': 'template', 'inputs': ['p'], 'fields': {
+        'summary': '{{ level }}/{{n}} of {{ user.id }}!', 'plain': 'x', 'sum': '{{ n + 1 }}',
+        'message': '<{{ message }}> in {{ source }}'}}},
+        sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['t']}})
+    agent = world.start()
+    until(lambda: len(world.out_lines()) == 3, lambda: world.out().decode())
+    assert [[event[name] for name in ('summary', 'plain', 'sum', 'message')] for event in events(world)] == [
+        ['INFO/7 of 1.50!', 'x', '8', '<> in app'], ['/ of !', 'x', '', '<m> in app'], ['/ of !', 'x', '', '<text> in app']]
+    missing = agent.metrics().get('logflume_component_errors_total', component='t', reason='no_such_field')
+    assert missing == 1 + 3 + 4
+    assert agent.stop() == 0
+
+
+def test_what_the_machine_is(world):
+    got = run(world, {'h': {'type': 'add_host', 'inputs': ['app'], 'fields': [
+        'host_name', 'host_ip', 'os', 'kernel', 'architecture', 'machine_id'], 'prefix': 'my_'}}, ['a', 'b'], 'h')
+    assert len(got) == 2
+    for event in got:
+        assert event['my_host_name'] == event['host']
+        assert event['my_kernel'] == os.uname().release and event['my_architecture'] == os.uname().machine
+        assert event['my_os'] == platform.freedesktop_os_release()['PRETTY_NAME']
+        if 'my_host_ip' in event:
+            assert not ipaddress.ip_address(event['my_host_ip']).is_loopback
+        with contextlib.suppress(FileNotFoundError), open('/etc/machine-id') as file:
+            assert event.get('my_machine_id', '') == file.read().strip()
+
+
+def test_what_is_wrong_with_a_transform_is_said_where_it_stands(world):
+    def said(**transform):
+        world.config(transforms={'x': {'inputs': ['app'], **transform}}, sinks={'out': {'type': 'blackhole', 'inputs': ['x']}})
+        done = world.call('validate', world.path('logflume.yaml'))
+        assert done.returncode == 78, done.stdout
+        return done.stdout + done.stderr
+    assert 'there is no field "leve"' in said(type='template', fields={'a': 'x {{ leve }}'})
+    assert '"{{" without "}}"' in said(type='template', fields={'a': 'x {{ message'})
+    assert 'there is no "host_nam"' in said(type='add_host', fields=['host_nam'])
+    assert 'format' in said(type='parse_timestamp', field='message', format=['%Q'])
+    assert 'did you mean message?' in said(type='dedupe', fields=['mesage'])
+    assert 'rate' in said(type='sample', rate=0)
+    assert 'events' in said(type='throttle')

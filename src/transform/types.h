@@ -24,5 +24,8 @@ TransformType route_transform();
 TransformType sample_transform();
 TransformType throttle_transform();
 TransformType dedupe_transform();
+TransformType parse_timestamp_transform();
+TransformType template_transform();
+TransformType add_host_transform();
 
 }  // namespace logflume
