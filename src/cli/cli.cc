@@ -54,6 +54,7 @@ std::unique_ptr<CLI::App> make_app(Command& chosen) {
   add_try_command(*app, chosen);
   add_graph_command(*app, chosen);
   add_tail_command(*app, chosen);
+  add_detect_command(*app, chosen);
   add_tune_command(*app, chosen);
   add_checkpoints_command(*app, chosen);
   add_audit_command(*app, chosen);

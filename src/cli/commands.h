@@ -21,6 +21,7 @@ void add_test_command(CLI::App& app, Command& chosen);
 void add_try_command(CLI::App& app, Command& chosen);
 void add_graph_command(CLI::App& app, Command& chosen);
 void add_tail_command(CLI::App& app, Command& chosen);
+void add_detect_command(CLI::App& app, Command& chosen);
 void add_tune_command(CLI::App& app, Command& chosen);
 void add_checkpoints_command(CLI::App& app, Command& chosen);
 void add_audit_command(CLI::App& app, Command& chosen);
