@@ -1,6 +1,7 @@
 """logflume test, try and graph: pipelines are written, looked at and tested without an agent."""
 import json
-import subprocess
+import os
+import pathlib
 import xml.etree.ElementTree
 
 import pytest
@@ -94,3 +95,14 @@ def test_the_graph_as_text_dot_and_svg(world):
     svg = xml.etree.ElementTree.fromstring(world.call('graph', '--format', 'svg', path).stdout)
     texts = {element.text for element in svg.iter('{http://www.w3.org/2000/svg}text')}
     assert {'app', 'p', 'f', 'r', 'out', 'gateway', 'parse_json'} <= texts
+
+
+EXAMPLES = sorted(pathlib.Path(__file__).parent.parent.joinpath('examples').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('example', EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_right_and_pass_their_tests(world, example):
+    done = world.call('test', example, env={**os.environ, 'LOGFLUME_DATA': world.path('data'), 'OUT': world.path()})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ' 0 failed' in done.stdout and not done.stdout.startswith('0 passed'), 'an example has tests'
+    assert 'warning' not in done.stderr, done.stderr

@@ -90,8 +90,12 @@ std::vector<std::string> events_as_json(const Frame& frame, bool with_base) {
   if (!with_base) shown.hidden = 0xf;
   EventView view;
   view.set({&shown});
-  JsonFields fields;
-  fields.begin(view, *frame.batch, kHost, {});
+  Batch batch(*frame.batch);
+  batch.view = {std::shared_ptr<void>(), &view};
+  BatchEvents all;
+  all.build(batch);
+  JsonFields fields(kHost, {});
+  fields.begin(batch, all);
   std::vector<std::string> events;
   for (std::size_t i = 0; i < view.size(); ++i) fields.append(i, events.emplace_back());
   return events;

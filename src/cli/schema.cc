@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "config/load.h"
+#include "expression/functions.h"
 
 namespace logflume {
 
@@ -14,9 +15,13 @@ void add_schema_command(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
   const auto markdown = std::make_shared<bool>(false);
   command->add_flag("--markdown", *markdown, "Print the reference of the configuration instead, as Markdown");
-  command->callback([markdown, &chosen] {
-    chosen = [markdown] {
-      fmt::print("{}", *markdown ? configuration_markdown() : json_schema());
+  const auto expressions = std::make_shared<bool>(false);
+  command->add_flag("--expressions", *expressions, "Print the reference of expressions instead, as Markdown");
+  command->callback([markdown, expressions, &chosen] {
+    chosen = [markdown, expressions] {
+      fmt::print("{}", *expressions ? expressions_markdown()
+                       : *markdown  ? configuration_markdown()
+                                    : json_schema());
       return kExitOk;
     };
   });

@@ -155,9 +155,10 @@ ObjectDescription describe_tls(TlsWithout without = {}) {
 // What every sink takes. `type`-specific keys come after it.
 template <typename T>
 void describe_common(Describe<T>& sink) {
-  sink.field("inputs", &SinkConfig::inputs, "Names of the sources whose events it gets.")
+  sink.field("inputs", &SinkConfig::inputs,
+             "The sources and transforms whose events it gets; an output of a transform as `NAME.OUTPUT`.")
       .required()
-      .must(check_not_empty, "the name of a source")
+      .must(check_not_empty, "the name of a source or transform")
       .example_is("[app]");
   sink.field("formerly", &SinkConfig::formerly,
              "The name that this sink had before: its checkpoints, and what waits in its buffer, go on under "
@@ -166,11 +167,24 @@ void describe_common(Describe<T>& sink) {
       .must(check_not_empty, "a name that no component has now")
       .absent_is("it had no other")
       .example_is("old_name");
-  sink.choice("encoding", &SinkConfig::encoding, {{"json", Encoding::kJson}, {"raw", Encoding::kRaw}},
-              "`raw`: the line as it was. `json`: an object with `message`, `file`, `source`, `host`, "
-              "`timestamp` and "
-              "the labels.");
-  sink.field("labels", &SinkConfig::labels, "Added to each JSON event.").example_is("{env: production}");
+  sink.choice(
+      "encoding", &SinkConfig::encoding,
+      {{"json", Encoding::kJson},
+       {"raw", Encoding::kRaw},
+       {"line", Encoding::kLine},
+       {"logfmt", Encoding::kLogfmt},
+       {"csv", Encoding::kCsv},
+       {"msgpack", Encoding::kMsgpack}},
+      "`raw`: the line as it was. `json`: an object with `message`, or the fields that transforms have "
+      "made of it, and `file`, `source`, `host`, `timestamp` and the labels. `line`: the line as it was, and "
+      "behind it the fields that transforms have added, as logfmt. `logfmt`, `msgpack`: what `json` has, "
+      "as pairs or as a MessagePack map (no newline between events). `csv`: the fields of `csv_columns`.");
+  sink.field("csv_columns", &SinkConfig::csv_columns, "The fields that encoding `csv` writes, in this order.")
+      .must(check_not_empty, "the name of a field")
+      .absent_is("none")
+      .example_is("[timestamp, status, path]");
+  sink.field("labels", &SinkConfig::labels, "Added to each event, but raw ones.")
+      .example_is("{env: production}");
   sink.object("batch", &SinkConfig::batch, describe_batch(), "How events are put together.");
   sink.object("buffer", &SinkConfig::buffer, describe_buffer(), "What waits for the sink.");
   sink.object("retry", &SinkConfig::retry, describe_retry(), "Waits between attempts.");
@@ -185,6 +199,10 @@ void describe_common(Describe<T>& sink) {
       .absent_is("that of all, else as soon as possible")
       .example_is("5ms");
   sink.check([](const T& config, Findings& findings) {
+    if (config.encoding == Encoding::kCsv && config.csv_columns.empty())
+      findings.error("csv_columns", "encoding csv needs \"csv_columns\"", "the names of fields");
+    if (config.encoding != Encoding::kCsv && !config.csv_columns.empty())
+      findings.warning("csv_columns", "csv_columns has no meaning without \"encoding: csv\"");
     const bool overflows = config.buffer.on_disk() && config.buffer.overflow;
     const std::uint64_t waiting = overflows ? *config.buffer.overflow : config.buffer.bytes();
     if (config.batch.max_bytes > waiting) {

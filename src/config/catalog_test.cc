@@ -9,6 +9,7 @@
 
 #include "config/config_test_fixture.h"
 #include "config/yaml_text.h"
+#include "expression/functions.h"
 
 namespace logflume {
 namespace {
@@ -221,6 +222,13 @@ TEST(MarkdownTest, ThePageInDocsIsTheOneThatIsMade) {
   page << file.rdbuf();
   EXPECT_EQ(page.str(), configuration_markdown())
       << "run: logflume schema --markdown > docs/configuration.md";
+}
+
+TEST(MarkdownTest, ThePageOfExpressionsIsTheOneThatIsMade) {
+  std::ifstream file(LOGFLUME_SOURCE_DIR "/docs/expressions.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(page.str(), expressions_markdown()) << "run: logflume schema --expressions > docs/expressions.md";
 }
 
 TEST(ToYamlTest, WhatIsWrittenLoadsAsTheSame) {

@@ -35,6 +35,9 @@ std::span<const ExprFunction> expression_functions();
 // "string.contains(string) -> bool", "size(list) -> int".
 std::string signature_text(const ExprFunction& function, const ExprSignature& signature);
 
+// docs/expressions.md.
+std::string expressions_markdown();
+
 // As string() writes it; a list or a fault as a person reads it.
 std::string to_text(const Value& value);
 void append_text(const Value& value, std::string& out);

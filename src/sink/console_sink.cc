@@ -27,10 +27,7 @@ constexpr std::size_t kBytesPerPass = 4 * 1024 * 1024;
 class ConsoleSink final : public Sink {
  public:
   ConsoleSink(ConsoleSinkConfig config, SinkContext context, int fd)
-      : context_(std::move(context)),
-        fd_(fd),
-        encoder_(config.encoding, context_.host, std::move(config.labels)),
-        backoff_(config.retry) {}
+      : context_(std::move(context)), fd_(fd), encoder_(config, context_.host), backoff_(config.retry) {}
   ~ConsoleSink() override { stop_waiting(); }
 
   Result<void> open() override {

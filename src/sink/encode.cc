@@ -58,26 +58,8 @@ void append_timestamp(std::int64_t wall_ns, std::string& out) {
   out.append(text.data(), text.size());
 }
 
-void BatchEvents::build(const Batch& batch) {
-  view_ = batch.view.get();
-  if (view_ == nullptr) index_.build(batch);
-}
-
-std::size_t BatchEvents::bytes_from(std::size_t index) const {
-  if (view_ == nullptr) return index_.text().size() - index_.begin_of(index);
-  std::size_t bytes = 0;
-  for (std::size_t i = index; i < view_->size(); ++i) bytes += view_->line(i).size() + 1;
-  return bytes;
-}
-
-std::pair<std::size_t, std::size_t> BatchEvents::place(std::size_t index) const {
-  const EventIndex& lines = view_ == nullptr ? index_ : view_->lines();
-  const std::size_t row = view_ == nullptr ? index : (*view_)[index].row;
-  return {lines.begin_of(row), lines.end_of(row)};
-}
-
 JsonEncoder::JsonEncoder(std::string host, std::map<std::string, std::string> labels)
-    : host_(std::move(host)), labels_(std::move(labels)) {
+    : host_(std::move(host)), labels_(std::move(labels)), fields_(host_, labels_) {
   labels_.erase("message");  // an event's bytes are never replaced
 }
 
@@ -106,7 +88,7 @@ void JsonEncoder::render_origin(const Origin& origin) {
 
 void JsonEncoder::begin(const Batch& batch, const BatchEvents& events) {
   events_ = &events;
-  if (events.view() != nullptr) return fields_.begin(*events.view(), batch, host_, labels_);
+  if (events.view() != nullptr) return fields_.begin(batch, events);
   if (origin_ != batch.origin || suffix_.empty()) {
     render_origin(*batch.origin);
     origin_ = batch.origin;
@@ -133,16 +115,16 @@ void JsonEncoder::append(std::size_t index, std::string& out) const {
   out.append(suffix_);
 }
 
-BatchEncoder::BatchEncoder(Encoding encoding, std::string host, std::map<std::string, std::string> labels)
-    : encoding_(encoding), json_(std::move(host), std::move(labels)) {}
+BatchEncoder::BatchEncoder(const SinkConfig& config, const std::string& host)
+    : encoder_(make_event_encoder(config, host)), end_(is_self_delimiting(config.encoding) ? "" : "\n") {}
 
 void BatchEncoder::begin(const Batch& batch) {
   events_.build(batch);
-  if (encoding_ == Encoding::kJson) json_.begin(batch, events_);
+  if (encoder_) encoder_->begin(batch, events_);
 }
 
 void BatchEncoder::append(const Batch& batch, std::string& out) {
-  if (encoding_ == Encoding::kRaw && !batch.view && !(batch.strip_cr && !batch.event_ends.empty())) {
+  if (is_raw() && !batch.view && !(batch.strip_cr && !batch.event_ends.empty())) {
     if (batch.strip_cr) {
       append_without_cr(batch.text(), batch.truncated, out);
     } else {
@@ -159,22 +141,22 @@ void BatchEncoder::append(const Batch& batch, std::string& out) {
 }
 
 std::size_t BatchEncoder::expected_bytes(std::size_t first) const {
-  const std::size_t each = encoding_ == Encoding::kJson ? json_.overhead_bytes() + 1 : 1;
+  const std::size_t each = (encoder_ ? encoder_->overhead_bytes() : 0) + 1;
   return events_.bytes_from(first) + (events() - first) * each + 64;
 }
 
 std::size_t BatchEncoder::event_bytes(std::size_t index) const {
-  return (encoding_ == Encoding::kJson ? json_.encoded_bytes(index) : events_[index].size()) + 1;
+  return (encoder_ ? encoder_->encoded_bytes(index) : events_[index].size()) + end_.size();
 }
 
 std::size_t BatchEncoder::append_event(std::size_t index, std::string& out) const {
   const std::size_t before = out.size();
-  if (encoding_ == Encoding::kJson) {
-    json_.append(index, out);
+  if (encoder_) {
+    encoder_->append(index, out);
   } else {
     out.append(events_[index]);
   }
-  out += '\n';
+  out.append(end_);
   return out.size() - before;
 }
 

@@ -11,36 +11,11 @@
 #include <vector>
 
 #include "event/batch.h"
-#include "event/event_index.h"
-#include "event/frame.h"
+#include "sink/event_encoder.h"
 #include "sink/json_fields.h"
 #include "sink/sink_config.h"
 
 namespace logflume {
-
-// The events of one batch: those of its view, or each of its text. Build once per batch; what it has is kept
-// for reuse.
-//
-// Threads: one.
-class BatchEvents {
- public:
-  void build(const Batch& batch);
-  std::size_t size() const { return view_ == nullptr ? index_.size() : view_->size(); }
-  // The event as it was read, without its newline. REQUIRES: the batch is still there; index < size().
-  std::string_view operator[](std::size_t index) const {
-    return view_ == nullptr ? index_[index] : view_->line(index);
-  }
-  // Of the lines from that event on, newlines counted. REQUIRES: as above.
-  std::size_t bytes_from(std::size_t index) const;
-  // Null: no stage has changed the batch.
-  const EventView* view() const { return view_; }
-  // Where it stands in the batch's text, its newline included.
-  std::pair<std::size_t, std::size_t> place(std::size_t index) const;
-
- private:
-  EventIndex index_;
-  const EventView* view_ = nullptr;
-};
 
 // An event that is so long may become six times as long: what it becomes is asked for, and its memory
 // reserved, before it is encoded. Shorter ones are encoded first.
@@ -53,17 +28,13 @@ constexpr std::size_t kGiantBytes = 64 * 1024;
 // timestamp: RFC 3339, UTC, nanoseconds ("2026-01-02T03:04:05.678901234Z"), of batch.wall_ns.
 // Fields of a view come first, and win over what else has their name (sink/json_fields.h).
 // Threads: one. All but the message is rendered once a batch, all but the timestamp once an origin.
-class JsonEncoder {
+class JsonEncoder final : public EventEncoder {
  public:
   JsonEncoder(std::string host, std::map<std::string, std::string> labels);
-  // `events` are those of `batch`; both must stay until the next begin().
-  void begin(const Batch& batch, const BatchEvents& events);
-  // REQUIRES: begin(); index < events.size().
-  void append(std::size_t index, std::string& out) const;
-  // What append() adds to an event that needs no escaping; about, where there are fields.
-  std::size_t overhead_bytes() const;
-  // What append() appends. Looks at every byte.
-  std::size_t encoded_bytes(std::size_t index) const;
+  void begin(const Batch& batch, const BatchEvents& events) override;
+  void append(std::size_t index, std::string& out) const override;
+  std::size_t overhead_bytes() const override;
+  std::size_t encoded_bytes(std::size_t index) const override;
 
  private:
   void render_origin(const Origin& origin);
@@ -82,7 +53,7 @@ class JsonEncoder {
 // newline; CRs stripped where the batch says so), JSON writes an object a line.
 class BatchEncoder {
  public:
-  BatchEncoder(Encoding encoding, std::string host, std::map<std::string, std::string> labels);
+  BatchEncoder(const SinkConfig& config, const std::string& host);
   void append(const Batch& batch, std::string& out);
 
   // The same event by event. The batch must stay until the next begin().
@@ -93,16 +64,18 @@ class BatchEncoder {
   bool is_giant(std::size_t index) const { return events_[index].size() >= kGiantBytes; }
   // What append_event() appends, exactly. Looks at every byte. REQUIRES: begin(); index < events().
   std::size_t event_bytes(std::size_t index) const;
-  // Its newline included; returns the bytes appended. REQUIRES: begin(); index < events().
+  // What stands behind it included; returns the bytes appended. REQUIRES: begin(); index < events().
   std::size_t append_event(std::size_t index, std::string& out) const;
+  // What stands behind each event: a newline, unless its bytes say where they end.
+  std::string_view event_end() const { return end_; }
   // True when `batch.text()` (and a newline if it is unterminated) is the encoding: no copy is needed.
-  bool is_identity(const Batch& batch) const {
-    return encoding_ == Encoding::kRaw && !batch.strip_cr && !batch.view;
-  }
+  bool is_identity(const Batch& batch) const { return is_raw() && !batch.strip_cr && !batch.view; }
 
  private:
-  Encoding encoding_;
-  JsonEncoder json_;
+  bool is_raw() const { return encoder_ == nullptr; }
+
+  std::unique_ptr<EventEncoder> encoder_;  // null: raw
+  std::string_view end_;
   BatchEvents events_;
 };
 

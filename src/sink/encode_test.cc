@@ -43,11 +43,18 @@ std::vector<std::string> events_of(std::string_view text, BatchOptions options =
   return events;
 }
 
+SinkConfig config(Encoding encoding, std::map<std::string, std::string> labels = {}) {
+  SinkConfig made;
+  made.encoding = encoding;
+  made.labels = std::move(labels);
+  return made;
+}
+
 std::string encoded(Encoding encoding, std::string_view text, BatchOptions options = {},
                     std::map<std::string, std::string> labels = {}) {
   Batch batch;
   fill(batch, text, options);
-  BatchEncoder encoder(encoding, "web-1", std::move(labels));
+  BatchEncoder encoder(config(encoding, std::move(labels)), "web-1");
   std::string whole;
   encoder.append(batch, whole);
 
@@ -109,10 +116,10 @@ TEST(BatchEncoderTest, RawStripsCrOnRequest) {
 TEST(BatchEncoderTest, IdentityIsClaimedOnlyWhereNothingChanges) {
   Batch batch;
   fill(batch, "a\r\n");
-  EXPECT_TRUE(BatchEncoder(Encoding::kRaw, "h", {}).is_identity(batch));
-  EXPECT_FALSE(BatchEncoder(Encoding::kJson, "h", {}).is_identity(batch));
+  EXPECT_TRUE(BatchEncoder(config(Encoding::kRaw), "h").is_identity(batch));
+  EXPECT_FALSE(BatchEncoder(config(Encoding::kJson), "h").is_identity(batch));
   batch.strip_cr = true;
-  EXPECT_FALSE(BatchEncoder(Encoding::kRaw, "h", {}).is_identity(batch));
+  EXPECT_FALSE(BatchEncoder(config(Encoding::kRaw), "h").is_identity(batch));
 }
 
 TEST(BatchEncoderTest, JsonIsAnObjectALine) {
@@ -139,7 +146,7 @@ TEST(BatchEncoderTest, AnyPathBecomesValidJson) {
   Batch batch;
   fill(batch, "m\n");
   batch.origin = std::make_shared<Origin>(Origin{"app", "/log/\xff\"\n", 7});
-  BatchEncoder encoder(Encoding::kJson, "web-1", {});
+  BatchEncoder encoder(config(Encoding::kJson, {}), "web-1");
   std::string out;
   encoder.append(batch, out);
   EXPECT_THAT(out, ::testing::HasSubstr("\"file\":\"/log/\uFFFD\\\"\\n\""));
@@ -151,7 +158,7 @@ TEST(BatchEncoderTest, NextBatchHasItsOwnOriginAndTime) {
   fill(second, "2\n");
   second.origin = std::make_shared<Origin>(Origin{"db", "/var/log/db.log", 8});
   second.wall_ns = 0;
-  BatchEncoder encoder(Encoding::kJson, "web-1", {});
+  BatchEncoder encoder(config(Encoding::kJson, {}), "web-1");
   std::string out;
   encoder.append(first, out);
   encoder.append(second, out);
@@ -169,7 +176,7 @@ TEST(BatchEncoderTest, TellsWhatAnEventBecomes) {
   Batch batch;
   fill(batch, text);
   for (const Encoding encoding : {Encoding::kRaw, Encoding::kJson}) {
-    BatchEncoder encoder(encoding, "web-1", {{"a", "b"}});
+    BatchEncoder encoder(config(encoding, {{"a", "b"}}), "web-1");
     encoder.begin(batch);
     ASSERT_EQ(encoder.events(), 4u);
     for (std::size_t i = 0; i < encoder.events(); ++i) {

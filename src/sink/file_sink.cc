@@ -34,7 +34,7 @@ class FileSink final : public Sink {
   FileSink(FileSinkConfig config, SinkContext context)
       : config_(std::move(config)),
         context_(std::move(context)),
-        encoder_(config_.encoding, context_.host, config_.labels),
+        encoder_(config_, context_.host),
         compressor_(Compressor::make(config_.compression)),
         linger_(config_.batch.linger.value_or(Duration::zero())),
         open_max_(std::max<std::size_t>(config_.max_open_files, 1)) {}

@@ -142,8 +142,8 @@ Result<void> HttpSink::open() {
   const RequestLimits limits{config_.batch.max_bytes, config_.batch.max_events,
                              config_.batch.linger.value_or(HttpSinkConfig::kDefaultLinger)};
   for (std::uint32_t i = 0; i < std::max(config_.parallel_requests, 1u); ++i) {
-    RequestBuilder builder(BatchEncoder(config_.encoding, context_.host, config_.labels), framing,
-                           compressor_ ? 2 : 1, limits, context_.budget);
+    RequestBuilder builder(BatchEncoder(config_, context_.host), framing, compressor_ ? 2 : 1, limits,
+                           context_.budget);
     lanes_.push_back(std::make_unique<Lane>(std::move(builder), config_.retry));
     if (auto prepared = prepare(*lanes_.back()); !prepared) return prepared;
   }

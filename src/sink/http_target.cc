@@ -108,9 +108,11 @@ Result<void> HttpTarget::build_headers() {
     }
   };
   if (!has_header("Content-Type")) {
-    add(config_.body == HttpBody::kJsonArray  ? "Content-Type: application/json"
-        : config_.encoding == Encoding::kJson ? "Content-Type: application/x-ndjson"
-                                              : "Content-Type: text/plain");
+    add(config_.body == HttpBody::kJsonArray     ? "Content-Type: application/json"
+        : config_.encoding == Encoding::kJson    ? "Content-Type: application/x-ndjson"
+        : config_.encoding == Encoding::kCsv     ? "Content-Type: text/csv"
+        : config_.encoding == Encoding::kMsgpack ? "Content-Type: application/msgpack"
+                                                 : "Content-Type: text/plain");
   }
   const std::string_view coding = content_encoding(config_.compression);
   if (!coding.empty() && !has_header("Content-Encoding")) add("Content-Encoding: " + std::string(coding));

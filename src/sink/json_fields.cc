@@ -19,7 +19,6 @@ struct Appended {
 
 struct Counted {
   std::size_t bytes = 0;
-  char last = 0;
   void raw(std::string_view piece) { bytes += piece.size(); }
   void escaped(std::string_view piece) { bytes += json_escaped_bytes(piece); }
 };
@@ -70,85 +69,45 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
-// What the event says of itself, or a label.
-struct Constant {
-  std::string_view name;
-  std::string value;  // as JSON
-};
-
-std::vector<Constant> constants(const Frame& frame, const Batch& batch, std::string_view host,
-                                const JsonFields::Labels& labels) {
-  std::vector<Constant> all;
-  const auto base = [&](BaseField field, std::string value) {
-    const std::string_view name = kBaseFieldNames[static_cast<std::size_t>(field)];
-    if (!frame.hides(field) && !labels.contains(std::string(name))) all.push_back({name, std::move(value)});
-  };
-  std::string time = "\"";
-  append_timestamp(batch.wall_ns, time);
-  time += '"';
-  base(BaseField::kFile, json_string(batch.origin->path));
-  base(BaseField::kSource, json_string(batch.origin->source));
-  base(BaseField::kHost, json_string(host));
-  base(BaseField::kTimestamp, std::move(time));
-  for (const auto& [name, value] : labels) all.push_back({name, json_string(value)});
-  return all;
-}
-
 }  // namespace
 
-void JsonFields::begin(const EventView& view, const Batch& batch, std::string_view host,
-                       const Labels& labels) {
-  view_ = &view;
-  plans_.resize(view.frames().size());
+void JsonFields::begin(const Batch& batch, const BatchEvents& events) {
+  using Instead = EventMember::Instead;
+  members_.begin(batch, events);
+  texts_.resize(members_.plans().size());
   overhead_bytes_ = 0;
-  for (std::size_t i = 0; i < plans_.size(); ++i) {
-    plan(*view.frames()[i], batch, host, labels, plans_[i]);
-    std::size_t bytes = plans_[i].suffix.size() + 16;
-    for (const Member& member : plans_[i].members) bytes += member.key.size() + 8;
-    overhead_bytes_ = std::max(overhead_bytes_, bytes);
-  }
-}
-
-void JsonFields::plan(const Frame& frame, const Batch& batch, std::string_view host, const Labels& labels,
-                      Plan& plan) {
-  plan.members.clear();
-  plan.suffix.clear();
-  std::vector<Constant> all = constants(frame, batch, host, labels);
-  plan.has_message = frame.message_is_line;
-  std::vector<const FrameField*> fields;
-  for (const FrameField& field : frame.fields) fields.push_back(&field);
-  std::stable_sort(fields.begin(), fields.end(),
-                   [](const FrameField* a, const FrameField* b) { return a->object < b->object; });
-  std::string_view object;
-  for (const FrameField* field : fields) {
-    Member& member = plan.members.emplace_back();
-    member.field = field;
-    if (field->object != object) {
-      member.opens = true;
-      object = field->object;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    Text& text = texts_[i];
+    text.members.clear();
+    text.suffix.clear();
+    std::size_t bytes = 0;
+    for (const EventMember& member : members_.plans()[i]) {
+      Rendered rendered;
+      rendered.key = json_string(member.name);
+      rendered.key += ':';
+      if (member.instead == Instead::kText) rendered.instead = json_string(member.text);
+      if (member.instead == Instead::kTime) {
+        rendered.instead = '"';
+        append_timestamp(member.time_ns, rendered.instead);
+        rendered.instead += '"';
+      }
+      if (member.field == nullptr && member.instead != Instead::kLine) {
+        text.suffix.append(rendered.key).append(rendered.instead).append(1, ',');
+        continue;
+      }
+      bytes += rendered.key.size() + rendered.instead.size() + member.object.size() + 8;
+      text.members.push_back(std::move(rendered));
     }
-    member.key = json_string(field->name) + ":";
-    if (!object.empty()) continue;
-    if (field->name == kMessageField) {
-      member.line_instead = std::exchange(plan.has_message, false);
-    } else if (const auto found = std::ranges::find(all, field->name, &Constant::name); found != all.end()) {
-      member.instead = std::move(found->value);
-      all.erase(found);
-    }
+    if (!text.suffix.empty()) text.suffix.back() = '}';
+    overhead_bytes_ = std::max(overhead_bytes_, bytes + text.suffix.size() + 2);
   }
-  for (const Constant& constant : all) {
-    plan.suffix += json_string(constant.name);
-    plan.suffix += ':';
-    plan.suffix += constant.value;
-    plan.suffix += ',';
-  }
-  if (!plan.suffix.empty()) plan.suffix.back() = '}';
 }
 
 template <typename Out>
 void JsonFields::write(std::size_t index, Out& out) const {
-  const EventView::Place place = (*view_)[index];
-  const Plan& plan = plans_[place.frame];
+  const EventView::Place place = members_.place(index);
+  const EventMembers::Plan& plan = members_.plans()[place.frame];
+  const Text& text = texts_[place.frame];
   // Each member is led by a comma, but the first one.
   bool first = true;
   const auto lead = [&](std::string_view key) {
@@ -156,39 +115,35 @@ void JsonFields::write(std::size_t index, Out& out) const {
     out.raw(key);
   };
   out.raw("{");
-  if (plan.has_message) {
-    lead("\"message\":");
-    write_text(view_->line(index), out);
-  }
   std::string_view open;  // the object whose members these are
-  for (const Member& member : plan.members) {
-    const FieldValueRef value = member.field->find(place.row);
-    const std::string_view object = member.field->object;
-    if (!open.empty() && object != open) {
+  for (std::size_t i = 0; i < text.members.size(); ++i) {
+    const EventMember& member = plan[i];
+    const FieldValueRef value = member.field == nullptr ? FieldValueRef{} : member.field->find(place.row);
+    if (!open.empty() && member.object != open) {
       out.raw("}");
       open = {};
     }
     if (value.kind != ValueKind::kMissing) {
-      if (!object.empty() && open.empty()) {
+      if (!member.object.empty() && open.empty()) {
         if (!std::exchange(first, true)) out.raw(",");
-        write_text(object, out);
+        write_text(member.object, out);
         out.raw(":{");
-        open = object;
+        open = member.object;
       }
-      lead(member.key);
+      lead(text.members[i].key);
       write_value(value, out);
-    } else if (member.line_instead) {
-      lead(member.key);
-      write_text(view_->line(index), out);
-    } else if (!member.instead.empty()) {
-      lead(member.key);
-      out.raw(member.instead);
+    } else if (member.instead == EventMember::Instead::kLine) {
+      lead(text.members[i].key);
+      write_text(members_.line(index), out);
+    } else if (!text.members[i].instead.empty()) {
+      lead(text.members[i].key);
+      out.raw(text.members[i].instead);
     }
   }
   if (!open.empty()) out.raw("}");
-  if (plan.suffix.empty()) return out.raw("}");
+  if (text.suffix.empty()) return out.raw("}");
   if (!first) out.raw(",");
-  out.raw(plan.suffix);
+  out.raw(text.suffix);
 }
 
 void JsonFields::append(std::size_t index, std::string& out) const {

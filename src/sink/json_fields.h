@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "event/frame.h"
+#include "sink/event_members.h"
 
 namespace logflume {
 
@@ -19,36 +19,31 @@ namespace logflume {
 // Threads: one.
 class JsonFields {
  public:
-  using Labels = std::map<std::string, std::string>;
+  JsonFields(std::string host, EventMembers::Labels labels) : members_(std::move(host), std::move(labels)) {}
 
-  // All of these stay until the next begin().
-  void begin(const EventView& view, const Batch& batch, std::string_view host, const Labels& labels);
+  // Both stay until the next begin().
+  void begin(const Batch& batch, const BatchEvents& events);
   void append(std::size_t index, std::string& out) const;
   // What append() appends. Looks at every byte.
   std::size_t encoded_bytes(std::size_t index) const;
-  // What an event becomes that is as the first one is, beside its texts.
+  // What an event takes beside its texts, at most, where it has each field.
   std::size_t overhead_bytes() const { return overhead_bytes_; }
 
  private:
-  struct Member {
-    const FrameField* field = nullptr;
-    std::string key;            // "name":
-    std::string instead;        // the value of events without the field; empty: none
-    bool line_instead = false;  // it is the line
-    bool opens = false;         // the first one of its object
+  struct Rendered {
+    std::string key;      // "name":
+    std::string instead;  // the value of events without the field; empty: none
   };
-  // What the events of one frame have.
-  struct Plan {
-    std::vector<Member> members;  // those of one object stand together, those of none first
-    bool has_message = false;     // the line
-    std::string suffix;           // what all events have, ends the object
+  // Of one frame's members: those that are the same for all events stand at the end, as one text.
+  struct Text {
+    std::vector<Rendered> members;
+    std::string suffix;
   };
-  void plan(const Frame& frame, const Batch& batch, std::string_view host, const Labels& labels, Plan& plan);
   template <typename Out>
   void write(std::size_t index, Out& out) const;
 
-  const EventView* view_ = nullptr;
-  std::vector<Plan> plans_;  // by frame
+  EventMembers members_;
+  std::vector<Text> texts_;  // by frame
   std::size_t overhead_bytes_ = 0;
 };
 

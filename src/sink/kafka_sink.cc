@@ -101,8 +101,8 @@ class KafkaSink final : public Sink, private KafkaListener {
 
   const KafkaSinkConfig config_;
   SinkContext context_;
-  std::optional<KafkaRouting> routing_;  // since open()
-  JsonEncoder json_;
+  std::optional<KafkaRouting> routing_;    // since open()
+  std::unique_ptr<EventEncoder> encoder_;  // null: raw
   KafkaWindow window_;
   std::unique_ptr<KafkaClient> client_;
   KafkaBatching batching_;
@@ -156,7 +156,7 @@ class KafkaSink final : public Sink, private KafkaListener {
 KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
     : config_(std::move(config)),
       context_(std::move(context)),
-      json_(context_.host, config_.labels),
+      encoder_(make_event_encoder(config_, context_.host)),
       window_(context_.budget, config_.buffer.memory_bytes()),
       batching_(kafka_batching(config_)),
       held_topics_(window_, config_.retry),
@@ -259,7 +259,7 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
       if (client_->outstanding() == 0) end_isolation();
       break;
     } else if (window_.has_pending()) {
-      if (!window_.cut(config_.encoding == Encoding::kJson ? &json_ : nullptr)) blocked_ = true;
+      if (!window_.cut(encoder_.get())) blocked_ = true;
     } else {
       Delivery delivery;
       if (!context_.inbox.try_pop(delivery)) break;

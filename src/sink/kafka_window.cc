@@ -46,19 +46,19 @@ void KafkaWindow::take(std::shared_ptr<KafkaShipment> shipment) {
   pending_next_ = 0;
 }
 
-bool KafkaWindow::cut(JsonEncoder* json) {
+bool KafkaWindow::cut(EventEncoder* encoder) {
   const auto total = static_cast<std::uint32_t>(pending_->events.size());
   std::uint32_t count = std::min(total - pending_next_, kChunkEvents);
   std::size_t encoded_bytes = 0;
-  if (json != nullptr) {
-    if (pending_next_ == 0) json->begin(*pending_->delivery.batch, pending_->events);
+  if (encoder != nullptr) {
+    if (pending_next_ == 0) encoder->begin(*pending_->delivery.batch, pending_->events);
     // What escaping adds to short ones is not known yet; a chunk may become larger than this by it.
     std::uint32_t fitting = 0;
     while (fitting < count) {
       const std::size_t index = pending_next_ + fitting;
       const std::size_t line_bytes = pending_->events[index].size();
       const std::size_t bytes =
-          line_bytes < kGiantBytes ? line_bytes + json->overhead_bytes() : json->encoded_bytes(index);
+          line_bytes < kGiantBytes ? line_bytes + encoder->overhead_bytes() : encoder->encoded_bytes(index);
       if (fitting > 0 && encoded_bytes + bytes > kChunkEncodedBytes) break;
       encoded_bytes += bytes;
       ++fitting;
@@ -67,7 +67,7 @@ bool KafkaWindow::cut(JsonEncoder* json) {
   }
   KafkaChunk chunk(next_number_, pending_, pending_next_, count);
   if (!admit(chunk, encoded_bytes)) return false;
-  if (json != nullptr) encode(chunk, *json, encoded_bytes);
+  if (encoder != nullptr) encode(chunk, *encoder, encoded_bytes);
   if (chunk.finished()) finished_numbers_.push_back(next_number_);  // one without events
   Chunks& place = place_of(pending_->topic);
   place.push_back(std::move(chunk));
@@ -98,11 +98,11 @@ KafkaWindow::Chunks& KafkaWindow::place_of(const std::string& topic) {
 }
 
 // `expected_bytes` is reserved.
-void KafkaWindow::encode(KafkaChunk& chunk, const JsonEncoder& json, std::size_t expected_bytes) {
+void KafkaWindow::encode(KafkaChunk& chunk, const EventEncoder& encoder, std::size_t expected_bytes) {
   chunk.text_.reserve(expected_bytes);
   chunk.ends_.reserve(chunk.count_);
   for (std::uint32_t i = 0; i < chunk.count_; ++i) {
-    json.append(chunk.first_ + i, chunk.text_);
+    encoder.append(chunk.first_ + i, chunk.text_);
     chunk.ends_.push_back(static_cast<std::uint32_t>(chunk.text_.size()));
   }
   chunk.encoded_ = true;

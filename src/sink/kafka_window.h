@@ -88,9 +88,9 @@ class KafkaWindow {
   // Takes a delivery; its events become chunks as room allows. REQUIRES: !has_pending().
   void take(std::shared_ptr<KafkaShipment> shipment);
   bool has_pending() const { return pending_ != nullptr; }
-  // Cuts the next chunk off what is pending, encoded by `json` (null: raw). False, changing nothing, when
+  // Cuts the next chunk off what is pending, encoded by `encoder` (null: raw). False, changing nothing, when
   // there is no room: reports make some. REQUIRES: has_pending().
-  bool cut(JsonEncoder* json);
+  bool cut(EventEncoder* encoder);
 
   // The first chunk with events to hand over, and its events [begin, end) to start with; nullopt when all
   // were.
@@ -135,7 +135,7 @@ class KafkaWindow {
   Chunks& place_of(const std::string& topic);
   bool admit(KafkaChunk& chunk, std::size_t encoded_bytes);
   void release(KafkaChunk& chunk);
-  void encode(KafkaChunk& chunk, const JsonEncoder& json, std::size_t expected_bytes);
+  void encode(KafkaChunk& chunk, const EventEncoder& encoder, std::size_t expected_bytes);
 
   MemoryBudget& budget_;
   const std::size_t encoded_bytes_max_;

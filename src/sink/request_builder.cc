@@ -81,7 +81,7 @@ void finish(Request request, Outcome& outcome) {
 RequestBuilder::RequestBuilder(BatchEncoder encoder, Framing framing, std::size_t bodies,
                                RequestLimits limits, MemoryBudget& budget)
     : encoder_(std::move(encoder)),
-      framing_(std::move(framing)),
+      framing_(encoder_.event_end().empty() && framing.is_newlines() ? Framing{} : std::move(framing)),
       bodies_(bodies),
       limits_{std::max<std::uint64_t>(limits.max_bytes, 1), std::max<std::uint64_t>(limits.max_events, 1),
               limits.linger},
@@ -203,7 +203,7 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
   // Encoded on its own first: only then its size is known, and a body must not grow for what does not fit.
   event_ = request.events == 0 ? framing_.begin : framing_.separator;
   encoder_.append_event(index, event_);
-  event_.pop_back();  // the encoder's newline
+  event_.resize(event_.size() - encoder_.event_end().size());
   event_ += framing_.event_end;
 
   const std::uint64_t bytes = request.wire_bytes + event_.size() + framing_.end.size();
@@ -218,8 +218,9 @@ bool RequestBuilder::append_event(Request& request, std::size_t index, bool forc
 // The same without a copy beside the body: its size is found out first.
 bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forced) {
   const std::string& before = request.events == 0 ? framing_.begin : framing_.separator;
-  // The encoder's newline goes.
-  const std::size_t event_bytes = before.size() + encoder_.event_bytes(index) - 1 + framing_.event_end.size();
+  // What the encoder puts behind it goes.
+  const std::size_t event_bytes =
+      before.size() + encoder_.event_bytes(index) - encoder_.event_end().size() + framing_.event_end.size();
   const std::uint64_t bytes = request.wire_bytes + event_bytes + framing_.end.size();
   if (request.events != 0 && bytes > limits_.max_bytes && !forced) return false;
   if (!make_room(request, bytes + 1, forced)) return false;
@@ -228,7 +229,7 @@ bool RequestBuilder::append_giant(Request& request, std::size_t index, bool forc
   std::string& body = request.body.bytes;
   body += before;
   encoder_.append_event(index, body);
-  body.pop_back();
+  body.resize(body.size() - encoder_.event_end().size());
   body += framing_.event_end;
   return true;
 }

@@ -11,7 +11,12 @@
 namespace logflume {
 namespace {
 
-BatchEncoder raw_encoder() { return BatchEncoder(Encoding::kRaw, "host", {}); }
+BatchEncoder encoder_of(Encoding encoding) {
+  SinkConfig config;
+  config.encoding = encoding;
+  return BatchEncoder(config, "host");
+}
+BatchEncoder raw_encoder() { return encoder_of(Encoding::kRaw); }
 
 class RequestBuilderTest : public testing::Test {
  protected:
@@ -258,8 +263,8 @@ TEST_F(RequestBuilderTest, AGiantEventHasNoCopyBesideItsBody) {
   const std::string giant(1 << 20, '\x01');
   for (const std::size_t bodies : {1u, 2u}) {
     MemoryBudget budget(100 << 20);
-    RequestBuilder builder(BatchEncoder(Encoding::kJson, "host", {}), Framing::json_array(), bodies,
-                           {1 << 20, 100, 0s}, budget);
+    RequestBuilder builder(encoder_of(Encoding::kJson), Framing::json_array(), bodies, {1 << 20, 100, 0s},
+                           budget);
     builder.add(deliver(giant + "\n" + giant + "\n"), start_);
     ASSERT_TRUE(builder.ready(start_));
     EXPECT_LT(budget.used_bytes(), bodies * (7u << 20));

@@ -12,7 +12,14 @@
 
 namespace logflume {
 
-enum class Encoding { kJson, kRaw };
+enum class Encoding {
+  kJson,
+  kRaw,   // the line as it was
+  kLine,  // ... and the fields that transforms have added
+  kLogfmt,
+  kCsv,
+  kMsgpack,
+};
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
 
 struct BatchConfig {
@@ -63,7 +70,8 @@ struct SinkConfig {
   std::vector<std::string> inputs;
   std::string formerly;  // its name before; empty: none
   Encoding encoding = Encoding::kJson;
-  std::map<std::string, std::string> labels;  // added to each JSON event
+  std::vector<std::string> csv_columns;       // of encoding csv
+  std::map<std::string, std::string> labels;  // added to each event, but raw ones
   BatchConfig batch;
   BufferConfig buffer;
   RetryConfig retry;

@@ -72,7 +72,7 @@ TEST(TcpEncodeTest, JsonOfShortEventsStaysWithinTheBudget) {
   ASSERT_TRUE(sink->open());
 
   std::string expected;
-  BatchEncoder encoder(Encoding::kJson, "host.example", {});
+  BatchEncoder encoder(config, "host.example");
   for (int i = 0; i < 4; ++i) {
     Delivery delivery = harness.make_delivery(std::string(128 * 1024, '\n'));
     encoder.append(*delivery.batch, expected);

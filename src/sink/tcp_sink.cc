@@ -27,7 +27,7 @@ class TcpSink final : public Sink {
       : config_(std::move(config)),
         context_(std::move(context)),
         look_up_(std::move(look_up_name)),
-        encoder_(config_.encoding, context_.host, config_.labels),
+        encoder_(config_, context_.host),
         backoff_(config_.retry),
         reconnects_(context_.metrics.retries()) {}
   ~TcpSink() override {
