@@ -201,8 +201,6 @@ void describe_common(Describe<T>& sink) {
   sink.check([](const T& config, Findings& findings) {
     if (config.encoding == Encoding::kCsv && config.csv_columns.empty())
       findings.error("csv_columns", "encoding csv needs \"csv_columns\"", "the names of fields");
-    if (config.encoding != Encoding::kCsv && !config.csv_columns.empty())
-      findings.warning("csv_columns", "csv_columns has no meaning without \"encoding: csv\"");
     const bool overflows = config.buffer.on_disk() && config.buffer.overflow;
     const std::uint64_t waiting = overflows ? *config.buffer.overflow : config.buffer.bytes();
     if (config.batch.max_bytes > waiting) {
