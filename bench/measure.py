@@ -21,6 +21,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / 'build' / 'bench'
 AGENT, LIMITS, KAFKA_LIMIT = BUILD / 'logflume', BUILD / 'bench' / 'limits', BUILD / 'bench' / 'kafka_limit'
 BUFFER_BENCH = BUILD / 'bench' / 'buffer_bench'
+PARSE_LIMIT = BUILD / 'bench' / 'parse_limit'
 COMPRESS_LIMIT, HTTP_RECEIVER = BUILD / 'bench' / 'compress_limit', BUILD / 'bench' / 'http_receiver'
 sys.path.insert(0, str(TOP / 'tests'))
 
@@ -242,6 +243,14 @@ class World:
                 '--writer-id', 'bench', '--seed', 1, '--json')
         return self.warm(path)
 
+    def format_log(self, name):
+        """Lines of a format, as they come."""
+        path = self.dir / f'{name}.log'
+        if not path.exists():
+            run(AGENT, 'generate', '--out', path, '--bytes', f'{self.options.gigabytes * 1000:.0f}MB', '--format', name,
+                '--writer-id', 'bench', '--seed', 1, '--json')
+        return self.warm(path)
+
     @staticmethod
     def warm(path):
         with open(path, 'rb', buffering=0) as f:
@@ -249,8 +258,8 @@ class World:
                 pass
         return path
 
-    def config(self, include, sinks, top='', data=None, port=None):
-        """A configuration of one source; `sinks` is one sink's keys, or a map of them."""
+    def config(self, include, sinks, top='', data=None, port=None, transforms='', inputs='app'):
+        """A configuration of one source; `sinks` is one sink's keys, or a map of them; `transforms` are lines of YAML."""
         self.count += 1
         include = include if isinstance(include, list) else [include]
         sinks = sinks if isinstance(sinks, dict) else {'out': sinks}
@@ -258,8 +267,9 @@ class World:
         path = self.dir / f'config-{self.count}.yaml'
         path.write_text(
             f'data_dir: {data or self.dir / f"data-{self.count}"}\nlog: {{level: warn}}\n{api}{top}\n'
-            f'sources:\n  app: {{type: file, include: {json.dumps(list(map(str, include)))}}}\nsinks:\n' +
-            ''.join(f'  {name}: {{inputs: [app], {keys}}}\n' for name, keys in sinks.items()))
+            f'sources:\n  app: {{type: file, include: {json.dumps(list(map(str, include)))}}}\n' +
+            (f'transforms:\n{transforms}\n' if transforms else '') + 'sinks:\n' +
+            ''.join(f'  {name}: {{inputs: [{inputs}], {keys}}}\n' for name, keys in sinks.items()))
         return path
 
     def close(self):

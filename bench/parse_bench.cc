@@ -2,18 +2,15 @@
 //
 // Method: one slab of lines, which stays in L2; all fields to columns, beside simdjson on demand over the
 // same lines (each value looked at) and a scanner of nine captures written by hand.
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <benchmark/benchmark.h>
-#include <pcre2.h>
-#include <simdjson.h>
 
-#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bare_parsers.h"
 #include "event/newlines.h"
 #include "event/slab.h"
 #include "parse/grok_parser.h"
@@ -99,49 +96,17 @@ void parse(benchmark::State& state, Parser& parser, const Lines& lines) {
   report(state, lines);
 }
 
-// As its own benchmarks take values: each as what it is.
-std::size_t looked_at(simdjson::ondemand::value& value) {
-  std::string_view text;
-  double number = 0;
-  bool flag = false;
-  switch (simdjson::ondemand::json_type(value.type())) {
-    case simdjson::ondemand::json_type::string:
-      return value.get_string().get(text) == 0 ? text.size() : 0;
-    case simdjson::ondemand::json_type::number:
-      return value.get_double().get(number) == 0 && number > 0 ? 1 : 0;
-    case simdjson::ondemand::json_type::boolean:
-      return value.get_bool().get(flag) == 0 && flag ? 1 : 0;
-    case simdjson::ondemand::json_type::object: {
-      simdjson::ondemand::object object;
-      return value.get_object().get(object) == 0 && object.raw_json().get(text) == 0 ? text.size() : 0;
-    }
-    default:
-      return 0;
-  }
-}
-
-void BM_JsonBare(benchmark::State& state) {
-  const Lines lines = json_lines();
-  simdjson::ondemand::parser parser;
+template <typename Bare>
+void parse_bare(benchmark::State& state, Bare bare, const Lines& lines) {
   for (auto _ : state) {
     std::size_t bytes = 0;
-    for (const std::string_view line : lines.lines) {
-      simdjson::ondemand::document document;
-      if (parser.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING).get(document) !=
-          0)
-        continue;
-      for (auto member : document.get_object()) {
-        std::string_view key;
-        if (member.unescaped_key().get(key) != 0) continue;
-        simdjson::ondemand::value value;
-        if (member.value().get(value) != 0) continue;
-        bytes += key.size() + looked_at(value);
-      }
-    }
+    for (const std::string_view line : lines.lines) bytes += bare.parse(line);
     benchmark::DoNotOptimize(bytes);
   }
   report(state, lines);
 }
+
+void BM_JsonBare(benchmark::State& state) { parse_bare(state, BareJson(), json_lines()); }
 BENCHMARK(BM_JsonBare);
 
 void BM_JsonAllFields(benchmark::State& state) {
@@ -158,39 +123,7 @@ void BM_JsonOneField(benchmark::State& state) {
 }
 BENCHMARK(BM_JsonOneField);
 
-void BM_NginxBare(benchmark::State& state) {
-  const Lines lines = nginx_lines();
-  for (auto _ : state) {
-    std::size_t bytes = 0;
-    for (const std::string_view line : lines.lines) {
-      const char* at = line.data();
-      const char* const end = at + line.size();
-      const auto until = [&](char c) {
-        const auto* const found =
-            static_cast<const char*>(std::memchr(at, c, static_cast<std::size_t>(end - at)));
-        if (found == nullptr) return;
-        bytes += static_cast<std::size_t>(found - at);
-        at = found + 1;
-      };
-      until(' ');  // remote_addr
-      at += 2;     // "- "
-      until(' ');  // remote_user
-      ++at;        // [
-      until(']');  // time_local
-      at += 2;     //  "
-      until('"');  // request
-      ++at;        // blank
-      until(' ');  // status
-      until(' ');  // body_bytes_sent
-      ++at;        // "
-      until('"');  // referer
-      at += 2;     //  "
-      until('"');  // user agent
-    }
-    benchmark::DoNotOptimize(bytes);
-  }
-  report(state, lines);
-}
+void BM_NginxBare(benchmark::State& state) { parse_bare(state, BareNginx(), nginx_lines()); }
 BENCHMARK(BM_NginxBare);
 
 void BM_NginxAllFields(benchmark::State& state) {
@@ -205,33 +138,7 @@ void BM_NginxOneField(benchmark::State& state) {
 }
 BENCHMARK(BM_NginxOneField);
 
-constexpr const char* kNginxPattern =
-    "^(?<remote_addr>[^ ]+) - (?<remote_user>[^ ]+) \\[(?<time_local>[^\\]]+)\\] \"(?<request>[^\"]*)\" "
-    "(?<status>\\d+) "
-    "(?<body_bytes_sent>\\d+) \"(?<http_referer>[^\"]*)\" \"(?<http_user_agent>[^\"]*)\"$";
-
-void BM_RegexBare(benchmark::State& state) {
-  const Lines lines = nginx_lines();
-  int error = 0;
-  PCRE2_SIZE at = 0;
-  pcre2_code* const code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kNginxPattern), PCRE2_ZERO_TERMINATED,
-                                         0, &error, &at, nullptr);
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-  pcre2_match_data* const data = pcre2_match_data_create_from_pattern(code, nullptr);
-  for (auto _ : state) {
-    std::size_t bytes = 0;
-    for (const std::string_view line : lines.lines) {
-      if (pcre2_jit_match(code, reinterpret_cast<PCRE2_SPTR>(line.data()), line.size(), 0, 0, data, nullptr) <
-          0)
-        continue;
-      bytes += pcre2_get_ovector_pointer(data)[17];
-    }
-    benchmark::DoNotOptimize(bytes);
-  }
-  pcre2_match_data_free(data);
-  pcre2_code_free(code);
-  report(state, lines);
-}
+void BM_RegexBare(benchmark::State& state) { parse_bare(state, BareRegex(kNginxPattern), nginx_lines()); }
 BENCHMARK(BM_RegexBare);
 
 void BM_RegexAllFields(benchmark::State& state) {

@@ -252,7 +252,9 @@ struct SinkMistake {
 
 TEST(LoadTest, EachMistakeInASinkIsPlacedAndNamed) {
   const SinkMistake mistakes[] = {
-      {"blackhole", "encoding: xml", "10:15: encoding: \"xml\" is not known [\"json\", \"raw\", \"line\", \"logfmt\", \"csv\" or \"msgpack\"]"},
+      {"blackhole", "encoding: xml",
+       "10:15: encoding: \"xml\" is not known [\"json\", \"raw\", \"line\", \"logfmt\", \"csv\" or "
+       "\"msgpack\"]"},
       {"blackhole", "labels: {a: [b]}", "10:17: labels.a is a list [a text]"},
       {"blackhole", "labels: {a: b, a: c}",
        "10:20: duplicate key \"labels.a\" [first defined at f.yaml:10:14]"},
