@@ -258,8 +258,9 @@ class World:
                 pass
         return path
 
-    def config(self, include, sinks, top='', data=None, port=None, transforms='', inputs='app'):
-        """A configuration of one source; `sinks` is one sink's keys, or a map of them; `transforms` are lines of YAML."""
+    def config(self, include, sinks, top='', data=None, port=None, source='', transforms='', inputs='app'):
+        """A configuration of one source, with the keys `source`; `sinks` is one sink's keys, or a map of them; `transforms`
+        are lines of YAML."""
         self.count += 1
         include = include if isinstance(include, list) else [include]
         sinks = sinks if isinstance(sinks, dict) else {'out': sinks}
@@ -267,7 +268,7 @@ class World:
         path = self.dir / f'config-{self.count}.yaml'
         path.write_text(
             f'data_dir: {data or self.dir / f"data-{self.count}"}\nlog: {{level: warn}}\n{api}{top}\n'
-            f'sources:\n  app: {{type: file, include: {json.dumps(list(map(str, include)))}}}\n' +
+            f'sources:\n  app: {{type: file, include: {json.dumps(list(map(str, include)))}{source}}}\n' +
             (f'transforms:\n{transforms}\n' if transforms else '') + 'sinks:\n' +
             ''.join(f'  {name}: {{inputs: [{inputs}], {keys}}}\n' for name, keys in sinks.items()))
         return path

@@ -158,6 +158,8 @@ PATHS = {
     'live_tail': Path('live tail, 10 lines an append -> tcp, raw', at(tcp, 'encoding: raw'), 500, 3_500, live=True, meanwhile=feed_live),
     'multiline': Path('multi-line events of 4 lines -> blackhole', plain('type: blackhole'), 40_000, 200_000,
                       source=r", multiline: {start_pattern: '^\d{4}-'}", lines=stack_traces),
+    'multiline_java': Path('Java events of 4 lines -> blackhole', plain('type: blackhole'), 40_000, 200_000,
+                           source=', multiline: {preset: java}', lines=stack_traces),
 }
 
 

@@ -87,9 +87,8 @@ std::size_t EventRules::find_ends(std::string_view lines, const LineMarks& marke
     marker_.mark(lines, at.line, from, std::min(from + kMarkBytes, unmarked), marks_);
     walk(lines, marks_, 0, at, open, ends);
   }
-  if (!marked.ends.empty()) {
-    walk(lines, marked, head_bytes, at, open, ends);
-  } else if (at.line < lines.size()) {  // without its newline
+  walk(lines, marked, head_bytes, at, open, ends);
+  if (at.line < lines.size()) {  // without its newline
     marks_.ends.assign(1, static_cast<std::uint32_t>(lines.size()));
     marks_.marks.assign(1, LineMark::kAsk);
     walk(lines, marks_, 0, at, open, ends);

@@ -71,7 +71,7 @@ class EventRules {
     return find_ends(lines, {}, 0, open, ends);
   }
   // The same, where marker() has marked the lines that end behind the first `head_bytes` of `lines`, as a
-  // text of their own. REQUIRES: if there are any, the last of `lines` has its newline.
+  // text of their own; none: it has not.
   std::size_t find_ends(std::string_view lines, const LineMarks& marked, std::size_t head_bytes, Open& open,
                         Ends& ends);
   const LineMarker& marker() const { return marker_; }

@@ -98,7 +98,7 @@ class FileSource final : public Source, private DiscoveryListener {
   void on_renamed(FileToken token, const std::string& old_path, const std::string& new_path) override;
   void on_lost(FileToken token, const std::string& path) override;
 
-  Result<void> make_block_reader();
+  Result<void> make_block_reader(const std::optional<EventRules>& rules);
   std::optional<std::size_t> outlet_of(const std::string& sink) const;
   void wake_read_ahead();
   std::size_t look_at_events(TimePoint now);
@@ -179,7 +179,7 @@ class FileSource final : public Source, private DiscoveryListener {
 
 // -- Start and stop ---------------------------------------------------------------------------------------
 
-Result<void> FileSource::make_block_reader() {
+Result<void> FileSource::make_block_reader(const std::optional<EventRules>& rules) {
   ReadMode mode = config_.read_mode;
   if (mode == ReadMode::kIoUring) {
     if (auto ring = make_io_uring_reader()) {
@@ -199,7 +199,8 @@ Result<void> FileSource::make_block_reader() {
   // pread won every case that was measured: backlog, live tail, many files (docs/benchmarks.md).
   if (!blocks_) blocks_ = make_pread_reader();
   if (blocks_->name() == "pread" && context_.read_helpers != nullptr) {
-    ahead_ = std::make_unique<ReadAhead>(*context_.read_helpers, context_.slabs, context_.loop.parker());
+    ahead_ = std::make_unique<ReadAhead>(*context_.read_helpers, context_.slabs, context_.loop.parker(),
+                                         rules ? rules->marker() : std::optional<LineMarker>());
   }
   context_.log.info(context_.name, "reading with {}{}", blocks_->name(),
                     config_.read_mode == ReadMode::kAuto ? " (read_mode: auto)" : "");
@@ -207,19 +208,19 @@ Result<void> FileSource::make_block_reader() {
 }
 
 Result<void> FileSource::open() {
-  if (auto made = make_block_reader(); !made) return made;
-  handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_, ahead_.get());
-  catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
-  gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
-  ready_ = std::make_unique<ReadyFiles>(*catalog_);
-  orphans_ = std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, losses_,
-                                       *ready_);
   std::optional<EventRules> rules;
   if (config_.multiline.enabled()) {
     Result<EventRules> compiled = EventRules::compile(config_.multiline);
     if (!compiled) return std::move(compiled).error();
     rules = std::move(*compiled);
   }
+  if (auto made = make_block_reader(rules); !made) return made;
+  handles_ = std::make_unique<HandlePool>(context_.max_open_files, *blocks_, ahead_.get());
+  catalog_ = std::make_unique<FileCatalog>(config_, context_, *handles_, records_, losses_);
+  gate_ = std::make_unique<ArchiveGate>(context_, *catalog_, *handles_);
+  ready_ = std::make_unique<ReadyFiles>(*catalog_);
+  orphans_ = std::make_unique<Orphans>(config_, context_, *catalog_, *handles_, discovery_, metrics_, losses_,
+                                       *ready_);
   reader_ = std::make_unique<LineReader>(*blocks_, context_.slabs, config_.max_line_bytes, std::move(rules),
                                          ahead_.get());
   feeder_.open();

@@ -101,7 +101,8 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
   const bool last_unterminated = complete > lines_end;
   if (rules_) {
     const bool quiet = at_end && request.quiet_bytes == text.size();
-    complete = index_events(text.substr(0, complete), all || quiet);
+    complete =
+        index_events(text.substr(0, complete), bytes.lines, text.size() - bytes.counted_bytes, all || quiet);
     report.open_event = lines_end > complete;
   }
   report.partial_bytes = text.size() - complete;
@@ -110,7 +111,8 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     return report;
   }
   if (ahead_ != nullptr && request.may_read_ahead && !at_end && !at_limit && !file.archive) {
-    ahead_->go_on(file, start.position + text.size(), request.limit, {room.slab, room.data, bytes.got, 0, 0});
+    ahead_->go_on(file, start.position + text.size(), request.limit,
+                  {room.slab, room.data, bytes.got, 0, 0, {}});
   }
   const auto end = static_cast<std::size_t>(text.data() + complete - room.slab->data());
   const std::size_t used = (end + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
@@ -123,7 +125,7 @@ ReadReport LineReader::read(TailedFile& file, const ReadRequest& request, PieceS
     shared_used_ = used;
   }
   Text whole{room, request, start.position, text.substr(0, complete), last_unterminated, {}};
-  if (bytes.counted_bytes > 0) {  // and the rest is what was unfinished before it
+  if (bytes.counted_bytes > 0 && !rules_) {  // and the rest is what was unfinished before it
     whole.newlines = bytes.newlines + count_newlines(text.substr(0, text.size() - bytes.counted_bytes));
   }
   if (!(rules_ ? cut_events(whole, out) : cut_lines(whole, out))) report.status = ReadStatus::kMore;
@@ -143,7 +145,8 @@ std::optional<ReadReport> LineReader::get_bytes(TailedFile& file, const ReadRequ
                  text.bytes - start.seam.size(),
                  text.bytes,
                  text.newlines,
-                 text.block_bytes};
+                 text.block_bytes,
+                 std::move(text.lines)};
         return {};
       case ReadAhead::Answer::kPending:
         return status_only(ReadStatus::kPending);
@@ -172,9 +175,10 @@ LineReader::Start LineReader::start_of(const TailedFile& file, const ReadRequest
 // -- Events of a read -------------------------------------------------------------------------------------
 
 // Notes where the multi-line events of `lines` end; the last one may go on behind them and is noted when
-// `last_too`. Returns where the noted ones end.
-std::size_t LineReader::index_events(std::string_view lines, bool last_too) {
-  const std::size_t end = rules_->find_ends(lines, open_, ends_);
+// `last_too`. Returns where the noted ones end. Those behind the first `head_bytes` may be marked.
+std::size_t LineReader::index_events(std::string_view lines, const LineMarks& marked, std::size_t head_bytes,
+                                     bool last_too) {
+  const std::size_t end = rules_->find_ends(lines, marked, head_bytes, open_, ends_);
   if (!last_too || end == lines.size()) return end;
   ends_.at.push_back(static_cast<std::uint32_t>(lines.back() == '\n' ? lines.size() - 1 : lines.size()));
   return lines.size();

@@ -116,13 +116,15 @@ class LineReader {
     // In the last `counted_bytes` of them.
     std::size_t newlines = 0;
     std::size_t counted_bytes = 0;
+    LineMarks lines;  // if they were marked
   };
   bool find_room(bool behind, Room& room);
   std::optional<ReadReport> get_bytes(TailedFile& file, const ReadRequest& request, const Start& start,
                                       Bytes& bytes);
   BlockReader& blocks_of(const TailedFile& file) const;
   static Start start_of(const TailedFile& file, const ReadRequest& request);
-  std::size_t index_events(std::string_view lines, bool last_too);
+  std::size_t index_events(std::string_view lines, const LineMarks& marked, std::size_t head_bytes,
+                           bool last_too);
   void count_cuts(std::size_t first, std::size_t last, Piece& piece) const;
   void begin_long_event(TailedFile& file, const ReadRequest& request, const Start& start,
                         std::string_view text) const;

@@ -50,7 +50,7 @@ ReadAhead::Answer ReadAhead::take(const TailedFile& file, std::uint64_t position
     window->pending = true;
     return Answer::kPending;
   }
-  const ReadBlock& block = *window->blocks.front();
+  ReadBlock& block = *window->blocks.front();
   const char* const last_end = window->last.data + window->last.bytes;
   if (block.got_bytes < block.bytes ||
       block.lead() != std::string_view(last_end - block.lead_bytes, block.lead_bytes)) {
@@ -59,8 +59,9 @@ ReadAhead::Answer ReadAhead::take(const TailedFile& file, std::uint64_t position
   }
   char* const begin = block.to + block.lead_bytes - carried;
   std::memcpy(begin, last_end - carried, carried);
-  text = {block.slab, begin, carried + kBlockBytes, block.newlines, kBlockBytes};
+  text = {block.slab, begin, carried + kBlockBytes, block.newlines, kBlockBytes, {}};
   window->last = text;
+  text.lines = std::move(block.lines);
   window->end += kBlockBytes;
   window->passed_by = 0;
   window->blocks.erase(window->blocks.begin());
@@ -127,6 +128,7 @@ void ReadAhead::fill(Window& window, std::uint64_t limit) {
     block->slab = std::move(slab);
     block->bytes = kLeadBytes + kBlockBytes;
     block->reader = &owner_;
+    block->marker = marker_ ? &*marker_ : nullptr;
     window.asked_to += kBlockBytes;
     helpers_.submit(*block);
     window.blocks.push_back(std::move(block));

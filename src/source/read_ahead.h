@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "source/read_helpers.h"
@@ -19,9 +20,9 @@ namespace logflume {
 // Threads: the source's. It waits for a helper only where a window with a block in reading ends.
 class ReadAhead {
  public:
-  // `owner` is woken when a block is done.
-  ReadAhead(ReadHelpers& helpers, SlabPool& slabs, Parker& owner)
-      : helpers_(helpers), slabs_(slabs), owner_(owner) {}
+  // `owner` is woken when a block is done. `marker`: marks the lines of blocks.
+  ReadAhead(ReadHelpers& helpers, SlabPool& slabs, Parker& owner, std::optional<LineMarker> marker = {})
+      : helpers_(helpers), slabs_(slabs), owner_(owner), marker_(marker) {}
   ~ReadAhead();
 
   // Text as one read would have given it, in a slab of its own.
@@ -31,6 +32,7 @@ class ReadAhead {
     std::size_t bytes = 0;
     std::size_t newlines = 0;  // in the last `block_bytes` of it
     std::size_t block_bytes = 0;
+    LineMarks lines;  // of these bytes, if they were marked
   };
   enum class Answer {
     kNone,     // read it yourself
@@ -76,6 +78,7 @@ class ReadAhead {
   ReadHelpers& helpers_;
   SlabPool& slabs_;
   Parker& owner_;
+  const std::optional<LineMarker> marker_;
   std::vector<Window> windows_;
   std::vector<std::uint64_t> ended_;  // the windows of these files, while they were pending
 };

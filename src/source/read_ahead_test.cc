@@ -16,7 +16,10 @@ class ReadAheadTest : public testing::Test {
  protected:
   explicit ReadAheadTest(std::size_t memory = 64 * 1024 * 1024) : budget_(memory) {}
   LineReader make(std::size_t max_bytes, const MultilineConfig& rules = {}) {
-    return LineReader(*blocks_, slabs_, max_bytes, rules_of(rules), &ahead_);
+    std::optional<EventRules> compiled = rules_of(rules);
+    ahead_.reset();
+    ahead_.emplace(helpers_, slabs_, parker_, compiled ? compiled->marker() : std::optional<LineMarker>());
+    return LineReader(*blocks_, slabs_, max_bytes, std::move(compiled), &*ahead_);
   }
   ReadReport read_some(LineReader& reader, ModelFile& log, ModelSink& out, std::uint64_t limit = UINT64_MAX) {
     ReadRequest request;
@@ -29,8 +32,8 @@ class ReadAheadTest : public testing::Test {
     for (;;) {
       ReadReport report = reader.read(log.file, request, out);
       if (report.status != ReadStatus::kPending) return report;
-      while (!ahead_.has_news()) std::this_thread::yield();
-      EXPECT_EQ(ahead_.take_news(), log.file.token);
+      while (!ahead_->has_news()) std::this_thread::yield();
+      EXPECT_EQ(ahead_->take_news(), log.file.token);
     }
   }
 
@@ -39,7 +42,7 @@ class ReadAheadTest : public testing::Test {
   Parker parker_;
   ReadHelpers helpers_{3};
   std::unique_ptr<BlockReader> blocks_ = make_pread_reader();
-  ReadAhead ahead_{helpers_, slabs_, parker_};
+  std::optional<ReadAhead> ahead_;
 };
 
 // Short lines, some longer than what there is room for in front of a block, and a few longer than a block.
@@ -51,21 +54,27 @@ std::string random_backlog(std::mt19937_64& random, std::size_t bytes, bool has_
                              : kind < 20  ? random() % 60'000
                              : kind < 500 ? random() % 3000
                                           : random() % 300;
-    if (has_starts && random() % 4 == 0) text += '#';
+    constexpr std::string_view kHeads[] = {"#", "\tat ", "\tat ", "7", "java.Error: ", " ", "", ""};
+    if (has_starts) text += kHeads[random() % std::size(kHeads)];
     text.append(size, static_cast<char>('a' + random() % 26));
     text += '\n';
   }
   return text;
 }
 
-// Goal: what is read ahead gives the same events as the whole text. Method: against a split of it, by lines
-// and by a start pattern, with limits that cut and with files that grow meanwhile.
+// Goal: what is read ahead gives the same events as the whole text. Method: against a split of it, by lines,
+// patterns and a preset, with limits that cut and with files that grow meanwhile.
 TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
   std::mt19937_64 random(11);
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 9; ++round) {
     SCOPED_TRACE(round);
     MultilineConfig rules;
-    if (round % 4 == 3) rules.start_pattern = "^#";
+    if (round == 1 || round == 2) rules.start_pattern = "^#";
+    if (round == 3) rules.continue_pattern = "^[^#].[a-y]";
+    if (round == 4) rules.end_pattern = "z$";
+    if (round > 4) rules.preset = MultilinePreset::kJava;
+    if (round == 6) rules.max_lines = 3;
+    if (round == 7) rules.max_bytes = 5000;
     const std::size_t max_bytes = round % 2 == 0 ? 1'000'000 : 2000;
     LineReader reader = make(max_bytes, rules);
     const std::string text = random_backlog(random, 12'000'000, rules.enabled());
@@ -77,7 +86,7 @@ TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
     ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, false).status, ReadStatus::kEnd);
     log.append(std::string_view(text).substr(first));
     ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, true).status, ReadStatus::kEnd);
-    ahead_.drop(log.file.fd.get());
+    ahead_->drop(log.file.fd.get());
     EXPECT_TRUE(out.intact);
     EXPECT_EQ(out.position, text.size());
     const auto expected = model_events(text, max_bytes, rules);
@@ -115,7 +124,7 @@ TEST_F(ReadAheadTest, ATruncationInTheMidstIsNoticed) {
     std::string got;
     for (const ModelEvent& event : out.events) got += event.text + '\n';
     EXPECT_TRUE(old_text.starts_with(got));
-    ahead_.drop(log.file.fd.get());
+    ahead_->drop(log.file.fd.get());
   }
 }
 
@@ -167,9 +176,9 @@ TEST_F(ReadAheadTest, AWindowThatEndsWakesWhoWaitsForIt) {
     if (status != ReadStatus::kPending) continue;
     ++told;
     reader.release();
-    EXPECT_TRUE(ahead_.has_news());
-    EXPECT_EQ(ahead_.take_news(), 7u);
-    EXPECT_FALSE(ahead_.has_news());
+    EXPECT_TRUE(ahead_->has_news());
+    EXPECT_EQ(ahead_->take_news(), 7u);
+    EXPECT_FALSE(ahead_->has_news());
   }
   reader.release();
 }

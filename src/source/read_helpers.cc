@@ -12,13 +12,20 @@ namespace logflume {
 namespace {
 
 constexpr unsigned kThreadsMax = 8;  // a few cores read as fast as memory is
+// On average; of shorter ones the marks would take too much memory.
+constexpr std::size_t kMarkedLineBytesMin = 16;
 
 }  // namespace
 
 void ReadBlock::run() {
   const Result<std::size_t> got = read_at(fd, offset, {to, bytes});
   got_bytes = got ? *got : 0;  // whoever reads it again, by itself, finds out why
-  newlines = got_bytes > lead_bytes ? count_newlines({to + lead_bytes, got_bytes - lead_bytes}) : 0;
+  const std::string_view text(to + std::min(lead_bytes, got_bytes),
+                              got_bytes - std::min(lead_bytes, got_bytes));
+  newlines = count_newlines(text);
+  if (marker != nullptr && newlines <= text.size() / kMarkedLineBytesMin) {
+    marker->mark(text, 0, 0, text.size(), lines);
+  }
   is_done.store(true, std::memory_order_release);
 }
 

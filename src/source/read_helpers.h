@@ -1,5 +1,5 @@
-// Threads that read blocks of files ahead for the sources, and count their newlines while they are in the
-// cache: the costly part of reading a backlog.
+// Threads that read blocks of files ahead for the sources, and count their newlines, or mark their lines,
+// while they are in the cache: the costly part of reading a backlog.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "event/slab.h"
+#include "multiline/line_marker.h"
 #include "ring/parker.h"
 
 namespace logflume {
@@ -28,10 +29,12 @@ struct ReadBlock {
   char* to = nullptr;  // in it: the lead, the block behind it
   std::size_t bytes = 0;
   Parker* reader = nullptr;  // woken when it is done
+  const LineMarker* marker = nullptr;
 
   // Once it is done. Fewer bytes than asked for: the file ended, or could not be read.
   std::size_t got_bytes = 0;
   std::size_t newlines = 0;  // in the block
+  LineMarks lines;           // of the block, by `marker`; none where its lines are very short
   std::atomic<bool> is_done{false};
 
   // Release in run(): pairs with the acquire here, for the bytes and the count.
