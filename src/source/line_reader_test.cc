@@ -265,6 +265,41 @@ TEST_F(LineReaderTest, AnOpenEventLongerThanAReadIsOverToo) {
   EXPECT_TRUE(out.events[0] == (ModelEvent{text, false}));
 }
 
+// Goal: an event whose end was found while there was no memory for it ends there later, too.
+TEST_F(LineReaderTest, AnEventForWhichThereIsNoMemoryIsFoundAgain) {
+  std::vector<MultilineConfig> rules(5, starting_with("^#"));
+  rules[1] = {};
+  rules[1].end_pattern = "^;";
+  rules[2].max_bytes = 500'000;
+  rules[3].max_lines = 40'000;
+  rules[4] = {};
+  rules[4].preset = MultilinePreset::kJava;
+  std::string text = "#\n";
+  while (text.size() < 600'000) text += "\tat line\n";
+  text += ";\n  and more\n#\n#\n";
+  for (const MultilineConfig& config : rules) {
+    MemoryBudget budget{1'200'000};
+    SlabPool slabs{budget};
+    LineReader reader(*blocks_, slabs, 1'000'000, rules_of(config));
+    ModelFile log;
+    log.append(text);
+    log.file.behind = true;  // no slab is kept for the next read
+    ModelSink out;
+    std::vector<SlabRef> others(2);
+    for (SlabRef& slab : others) slab = slabs.try_acquire_large(400'000);
+    int refused = 0;
+    for (int i = 0; i < 20 && out.events.empty(); ++i) {
+      ReadRequest request;
+      out.room = 9;
+      if (reader.read(log.file, request, out).status != ReadStatus::kNoMemory) continue;
+      if (++refused == 3) others.clear();
+    }
+    EXPECT_EQ(refused, 3);
+    ASSERT_EQ(out.events.size(), 1U);
+    EXPECT_TRUE(out.events[0] == model_events(text, 1'000'000, config)[0]) << out.events[0].text.size();
+  }
+}
+
 TEST_F(LineReaderTest, OtherBytesBeforeThePositionMeanTruncation) {
   LineReader reader = make(1000);
   ModelFile log;
