@@ -82,6 +82,7 @@ std::vector<EventCut> cut_by_presets(const LogSample& sample) {
 
 std::vector<EventCut> cut_by_starts(const LogSample& sample) {
   std::vector<EventCut> cuts;
+  cuts.reserve(kStarts.size() + 1);
   for (const std::string_view pattern : kStarts) cuts.push_back(cut_by_start(sample, pattern));
   cuts.push_back(cut_by_start(sample, kIndentation));
   return cuts;

@@ -12,7 +12,7 @@ namespace logflume {
 class LogSample {
  public:
   static constexpr std::size_t kLinesMax = 1000;
-  static constexpr std::size_t kBytesMax = 1024 * 1024;
+  static constexpr std::size_t kBytesMax = std::size_t{1024} * 1024;
 
   // Of a longer text, its first whole lines; a last line without its newline is left out unless it is the
   // only one. Empty lines are none.

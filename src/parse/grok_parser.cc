@@ -17,7 +17,7 @@ namespace logflume {
 namespace {
 
 constexpr std::size_t kDepthMax = 32;
-constexpr std::size_t kRegexBytesMax = 64 * 1024;
+constexpr std::size_t kRegexBytesMax = std::size_t{64} * 1024;
 constexpr std::size_t kFieldsMax = 256;
 constexpr std::size_t kNameBytesMax = 200;
 constexpr std::size_t kGroupBytesMax = 32;  // PCRE2's

@@ -26,6 +26,7 @@ std::vector<Finding> find(std::string_view text, unsigned detectors, bool lines 
 
 std::vector<std::string> texts(std::string_view text, const std::vector<Finding>& found) {
   std::vector<std::string> parts;
+  parts.reserve(found.size());
   for (const Finding& one : found) parts.emplace_back(text.substr(one.begin, one.end - one.begin));
   return parts;
 }
@@ -50,7 +51,7 @@ void expect_as_model(std::string_view text, bool lines) {
 }
 
 std::vector<std::string> found(Detector detector, const std::string& text) {
-  const std::vector<std::string> parts = texts(text, find(text, detector_bit(detector)));
+  std::vector<std::string> parts = texts(text, find(text, detector_bit(detector)));
   for (std::size_t shift = 1; shift < 140; shift += shift < 66 ? 1 : 13) {
     const std::string shifted = std::string(shift, ' ') + text;
     EXPECT_EQ(texts(shifted, find(shifted, detector_bit(detector))), parts) << shift << ": " << text;
@@ -232,7 +233,7 @@ TEST(Token, FindsThoseThatSayWhatTheyAre) {
         "xapp-1-" + alnum.substr(0, 24), "IQoJb3JpZ2luX2Vj" + alnum + alnum, "FwoGZXIvYXdz" + alnum + alnum,
         "sk_live_" + alnum.substr(0, 24), "rk_test_" + alnum.substr(0, 24), "sk-proj-" + alnum,
         "AIza" + alnum.substr(0, 35), "ya29." + alnum.substr(0, 30),
-        "SG." + alnum.substr(0, 22) + "." + alnum.substr(0, 43), "npm_" + alnum.substr(0, 36),
+        ("SG." + alnum.substr(0, 22)).append(".").append(alnum, 0, 43), "npm_" + alnum.substr(0, 36),
         "pypi-" + alnum, "hf_" + alnum.substr(0, 34)}) {
     EXPECT_THAT(found(Detector::kToken, token), ElementsAre(token));
     EXPECT_THAT(found(Detector::kToken, "with " + token + " there"), ElementsAre(token));

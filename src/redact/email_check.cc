@@ -54,14 +54,16 @@ std::size_t domain_end(std::string_view text, std::size_t begin) {
 
 std::size_t local_begin(std::string_view text, std::size_t end, std::size_t floor, bool encoded) {
   std::size_t begin = end;
+  // "%2B": its letters were taken for some of a name already.
+  const auto is_plus = [&] {
+    return encoded && text[begin - 1] == '%' && end - begin >= 2 && text[begin] == '2' &&
+           lower(text[begin + 1]) == 'b';
+  };
   while (begin > floor) {
-    if (is(text[begin - 1], kLocal)) {
+    if (is(text[begin - 1], kLocal) || is_plus()) {
       --begin;
     } else if (begin > floor + 1 && wide_letter_at(text, begin - 2)) {
       begin -= 2;
-    } else if (encoded && text[begin - 1] == '%' && end - begin >= 2 && text[begin] == '2' &&
-               lower(text[begin + 1]) == 'b') {
-      --begin;
     } else {
       break;
     }
