@@ -265,3 +265,28 @@ def test_a_disk_buffer_keeps_what_transforms_made(world, receiver, encoding):
             for n in range(0, count, 3)]
         assert all('message' not in event and event['file'] == world.log() for event in got)
     assert agent.stop() == 0
+
+
+@pytest.mark.parametrize('transform, line, fields', [
+    ({'type': 'parse_regex', 'pattern': r'^(?<level>\w+) (?<code>\d+) (?<text>.*)$', 'types': {'code': 'int'}},
+     'WARN 12 it is', {'level': 'WARN', 'code': 12, 'text': 'it is'}),
+    ({'type': 'parse_grok', 'pattern': '%{IP:client} %{ORDER:order} %{NUMBER:took:float}', 'patterns': {'ORDER': r'A\d+'}},
+     '10.0.0.1 A17 0.5', {'client': '10.0.0.1', 'order': 'A17', 'took': 0.5}),
+    ({'type': 'parse_apache', 'format': 'common'}, '::1 - - [10/Oct/2026:13:55:36 +0000] "GET /x HTTP/2.0" 404 -',
+     {'remote_addr': '::1', 'remote_user': None, 'request': 'GET /x HTTP/2.0', 'method': 'GET', 'path': '/x',
+      'protocol': 'HTTP/2.0', 'status': 404, 'body_bytes_sent': None, 'remote_logname': None,
+      'time_local': '10/Oct/2026:13:55:36 +0000'}),
+    ({'type': 'parse_key_value', 'pair_separator': ';', 'key_separator': ':', 'types': {'b': 'int'}}, 'a:x y;b:7', {'a': 'x y', 'b': 7}),
+    ({'type': 'parse_csv', 'columns': ['a', 'b', 'c']}, '1,"x, ""y""",', {'a': '1', 'b': 'x, "y"', 'c': None}),
+    ({'type': 'parse_syslog'}, '<34>1 2026-10-11T22:14:15.003Z web su - ID47 - failed', {
+        'facility': 'auth', 'severity': 'crit', 'hostname': 'web', 'appname': 'su', 'procid': None, 'msgid': 'ID47',
+        'structured_data': None, 'message': 'failed'}),
+    ({'type': 'parse_klog'}, 'E0102 03:04:05.678901   17 server.go:42] no', {
+        'level': 'error', 'thread_id': 17, 'source_file': 'server.go', 'source_line': 42, 'message': 'no'}),
+    ({'type': 'parse_cri'}, '2026-01-02T03:04:05.678Z stderr F text', {'stream': 'stderr', 'partial': False, 'message': 'text'}),
+    ({'type': 'parse_docker_json'}, r'{"log":"a \"b\"\n","stream":"stdout","time":"2026-01-02T03:04:05.678Z"}',
+     {'stream': 'stdout', 'partial': False, 'message': 'a "b"'}),
+], ids=lambda value: value['type'] if isinstance(value, dict) and 'type' in value else '')
+def test_every_parser_in_an_agent(world, transform, line, fields):
+    got = run(world, {'p': {**transform, 'inputs': ['app']}}, [line], 'p')
+    assert without_base(got[0]) == fields

@@ -6,6 +6,7 @@
 #include "base/civil_time.h"
 #include "parse/container_parsers.h"
 #include "parse/csv_parser.h"
+#include "parse/grok_parser.h"
 #include "parse/json_parser.h"
 #include "parse/key_value_parser.h"
 #include "parse/log_format_parser.h"
@@ -90,6 +91,26 @@ struct ParseRegexConfig : ParseConfig {
     return build_parse(*this, kind_of([parser](const WantedFields& wanted) mutable {
       parser.wanted = wanted;
       return std::move(*make_regex_parser(parser));
+    }));
+  }
+};
+
+// -- Grok --------------------------------------------------------------------------------------------------
+
+struct ParseGrokConfig : ParseConfig {
+  std::string pattern;
+  std::map<std::string, std::string> patterns;
+  std::map<std::string, std::string> types;
+  bool operator==(const ParseGrokConfig&) const = default;
+  TransformBuilt build(const FieldSchema& /*in*/) const {
+    std::optional<TransformError> error;
+    GrokParserConfig parser{pattern, {patterns.begin(), patterns.end()}, types_of(types, error), {}};
+    if (error) return *std::move(error);
+    if (auto made = make_grok_parser(parser); !made)
+      return TransformError{"pattern", SIZE_MAX, made.error().message, {}};
+    return build_parse(*this, kind_of([parser](const WantedFields& wanted) mutable {
+      parser.wanted = wanted;
+      return std::move(*make_grok_parser(parser));
     }));
   }
 };
@@ -182,6 +203,13 @@ struct ParseKlogConfig : ParseConfig {
     }));
   }
 };
+struct ParseDockerJsonConfig : ParseConfig {
+  TransformBuilt build(const FieldSchema& /*in*/) const {
+    ParserKind kind = kind_of([](const WantedFields& wanted) { return make_docker_json_parser(wanted); });
+    kind.schema.open = true;  // a driver may add members
+    return build_parse(*this, std::move(kind));
+  }
+};
 struct ParseCriConfig : ParseConfig {
   TransformBuilt build(const FieldSchema& /*in*/) const {
     return build_parse(*this, kind_of([](const WantedFields& wanted) { return make_cri_parser(wanted); }));
@@ -212,6 +240,20 @@ TransformType parse_regex_transform() {
       .example_is("'^(?<level>\\w+) (?<text>.*)$'");
   parse.field("types", &ParseRegexConfig::types, kTypesDoc).example_is("{code: int}");
   return transform_type("parse_regex", std::move(parse));
+}
+
+TransformType parse_grok_transform() {
+  Describe<ParseGrokConfig> parse(
+      "Grok expressions: a regular expression with patterns by name (docs/grok.md).");
+  describe_parse(parse);
+  parse.field("pattern", &ParseGrokConfig::pattern, "As `%{IP:client} %{WORD:verb} %{NUMBER:took:float}`.")
+      .required()
+      .must(must_not_be_empty, "a grok expression")
+      .example_is("'%{COMBINEDAPACHELOG}'");
+  parse.field("patterns", &ParseGrokConfig::patterns, "Patterns of your own, by name.")
+      .example_is("{ORDER: 'A\\d{6}'}");
+  parse.field("types", &ParseGrokConfig::types, kTypesDoc).example_is("{response: int}");
+  return transform_type("parse_grok", std::move(parse));
 }
 
 TransformType parse_nginx_transform() {
@@ -282,6 +324,12 @@ TransformType parse_klog_transform() {
   Describe<ParseKlogConfig> parse("klog, as Kubernetes components write it.");
   describe_parse(parse);
   return transform_type("parse_klog", std::move(parse));
+}
+
+TransformType parse_docker_json_transform() {
+  Describe<ParseDockerJsonConfig> parse("Lines of Docker's json-file driver.");
+  describe_parse(parse);
+  return transform_type("parse_docker_json", std::move(parse));
 }
 
 TransformType parse_cri_transform() {

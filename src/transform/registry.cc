@@ -7,14 +7,14 @@ namespace logflume {
 const std::vector<TransformType>& transform_types() {
   static const std::vector<TransformType> types = [] {
     std::vector<TransformType> all{
-        parse_json_transform(),   parse_regex_transform(),     parse_nginx_transform(),
-        parse_apache_transform(), parse_logfmt_transform(),    parse_key_value_transform(),
-        parse_csv_transform(),    parse_syslog_transform(),    parse_klog_transform(),
-        parse_cri_transform(),    filter_transform(),          set_transform(),
-        rename_transform(),       remove_transform(),          keep_transform(),
-        route_transform(),        sample_transform(),          throttle_transform(),
-        dedupe_transform(),       parse_timestamp_transform(), template_transform(),
-        add_host_transform(),
+        parse_json_transform(),      parse_regex_transform(),  parse_grok_transform(),
+        parse_nginx_transform(),     parse_apache_transform(), parse_logfmt_transform(),
+        parse_key_value_transform(), parse_csv_transform(),    parse_syslog_transform(),
+        parse_klog_transform(),      parse_cri_transform(),    parse_docker_json_transform(),
+        filter_transform(),          set_transform(),          rename_transform(),
+        remove_transform(),          keep_transform(),         route_transform(),
+        sample_transform(),          throttle_transform(),     dedupe_transform(),
+        parse_timestamp_transform(), template_transform(),     add_host_transform(),
     };
     for (std::size_t i = 0; i < all.size(); ++i) {
       all[i].index = i;

@@ -7,6 +7,7 @@ namespace logflume {
 
 TransformType parse_json_transform();
 TransformType parse_regex_transform();
+TransformType parse_grok_transform();
 TransformType parse_nginx_transform();
 TransformType parse_apache_transform();
 TransformType parse_logfmt_transform();
@@ -15,6 +16,7 @@ TransformType parse_csv_transform();
 TransformType parse_syslog_transform();
 TransformType parse_klog_transform();
 TransformType parse_cri_transform();
+TransformType parse_docker_json_transform();
 TransformType filter_transform();
 TransformType set_transform();
 TransformType rename_transform();

@@ -1,0 +1,184 @@
+#include "transform/window.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "telemetry/log.h"
+#include "transform/counted_allocations_for_test.h"
+#include "transform/transform_test_fixture.h"
+
+namespace logflume {
+namespace {
+
+// A configuration of transforms from "app" to the sinks, as YAML would say it.
+template <typename Set>
+AnyTransformConfig transform(const std::string& type, std::vector<std::string> inputs, const Set& set) {
+  for (const TransformType& known : transform_types()) {
+    if (known.name != type) continue;
+    AnyTransformConfig made = known.make();
+    const auto put = [&](const std::string& key, FieldValue value) {
+      for (const FieldDescription& field : known.description.fields) {
+        if (field.name == key) field.set(made.inner(), std::move(value));
+      }
+    };
+    put("inputs", inputs);
+    set(put);
+    return made;
+  }
+  ADD_FAILURE() << "no type " << type;
+  return {};
+}
+
+std::shared_ptr<const Pipeline> pipeline(const TransformPlan::Transforms& transforms,
+                                         const TransformPlan::Sinks& sinks) {
+  auto plan = TransformPlan::compile(transforms, sinks);
+  if (const auto* errors = std::get_if<std::vector<PlanError>>(&plan)) {
+    ADD_FAILURE() << errors->front().error.message;
+    return nullptr;
+  }
+  return std::make_shared<const Pipeline>(std::get<std::shared_ptr<const TransformPlan>>(plan), "app",
+                                          "host");
+}
+
+TransformPlan::Transforms json_and_filter() {
+  return {{"p", transform("parse_json", {"app"}, [](const auto&) {})},
+          {"f",
+           transform("filter", {"p"}, [](const auto& put) { put("condition", std::string("n % 2 == 0")); })}};
+}
+
+std::vector<std::string> lines(std::size_t first, std::size_t count) {
+  std::vector<std::string> out;
+  for (std::size_t n = first; n < first + count; ++n)
+    out.push_back("{\"n\":" + std::to_string(n) + ",\"text\":\"some text that is there\"}");
+  return out;
+}
+
+class TransformWindowTest : public testing::Test {
+ protected:
+  TransformWindowTest() {
+    for (const char* name : {"even", "all"}) {
+      ledgers_.push_back(std::make_unique<SinkLedger>(name, 1 << 30, [] {}));
+      lanes_.push_back(std::make_unique<Lanes>());
+      outlets_.push_back({name, ledgers_.back().get(), lanes_.back().get(), &parker_, {}});
+    }
+  }
+  // As the feeder does.
+  void take(TransformWindow& window, const BatchRef& batch) {
+    std::vector<Passage::Member> members;
+    for (std::size_t i = 0; i < outlets_.size(); ++i) {
+      if (cursors_.size() == i) cursors_.emplace_back(new Cursor(*ledgers_[i], 7, 0, Seam()));
+      ledgers_[i]->charge(batch->charged_bytes());
+      members.push_back({i, cursors_[i]});
+    }
+    window.take(batch, std::move(members), /*again=*/false, /*newest=*/false);
+  }
+  std::vector<std::string> delivered(std::size_t outlet) {
+    std::vector<std::string> out;
+    while (lanes_[outlet]->has_backlog()) {
+      const Delivery delivery = *lanes_[outlet]->try_pop_backlog();
+      const Batch& batch = *delivery.batch;
+      EXPECT_EQ(batch.view ? batch.view->size() : batch.events, batch.events);
+      for (std::size_t i = 0; batch.view && i < batch.view->size(); ++i)
+        out.emplace_back(batch.view->line(i));
+      if (!batch.view) plain_ += batch.events;
+      ledgers_[outlet]->acknowledge({&delivery, 1});
+    }
+    return out;
+  }
+
+  MetricRegistry metrics_;
+  Log log_{LogLevel::kError, LogFormat::kText};
+  WorkerPool workers_{3};
+  MemoryBudget budget_{std::size_t{1} << 30};
+  Parker parker_;
+  std::vector<std::unique_ptr<SinkLedger>> ledgers_;
+  std::vector<std::unique_ptr<Lanes>> lanes_;
+  std::vector<Outlet> outlets_;
+  std::vector<CursorRef> cursors_;
+  std::uint64_t plain_ = 0;
+};
+
+// Goal: whoever runs the batches, they come out in the order in which they went in, and the books balance.
+// Method: batches of random sizes, far more than there are places, drained at random moments.
+TEST_F(TransformWindowTest, BatchesComeOutInTheirOrder) {
+  const auto made = pipeline(json_and_filter(), {{"even", {{"f"}, {}}}, {"all", {{"app"}, {}}}});
+  std::mt19937 random(4);
+  std::vector<std::unique_ptr<TestBatch>> batches;
+  std::vector<std::string> expected, got;
+  std::uint64_t events = 0;
+  {
+    TransformWindow window(made, metrics_, log_, workers_, budget_, parker_);
+    for (int round = 0; round < 400; ++round) {
+      while (!window.has_room()) window.hand_on(outlets_);
+      const std::size_t count = 1 + random() % (round % 10 == 0 ? 2000 : 20);
+      batches.push_back(std::make_unique<TestBatch>(lines(events, count)));
+      for (const std::string& line : lines(events, count)) {
+        if (events++ % 2 == 0) expected.push_back(line);
+      }
+      take(window, batches.back()->ref());
+      if (random() % 4 == 0) window.hand_on(outlets_);
+      if (random() % 50 == 0) window.drain(outlets_);
+      for (std::string& line : delivered(0)) got.push_back(std::move(line));
+      delivered(1);
+    }
+    window.drain(outlets_);
+    EXPECT_TRUE(window.empty());
+  }
+  for (std::string& line : delivered(0)) got.push_back(std::move(line));
+  delivered(1);
+  EXPECT_EQ(got, expected);
+  EXPECT_EQ(plain_, events) << "what no transform stands before is as it was";
+  ComponentMetrics filter(metrics_, "f");
+  EXPECT_EQ(filter.received_events.value(), events);
+  EXPECT_EQ(filter.sent_events.value(), expected.size());
+  for (const auto& ledger : ledgers_) {
+    EXPECT_EQ(ledger->inflight_batches(), 0u);
+    EXPECT_EQ(ledger->inflight_bytes(), 0u) << "what the fields take was charged, and is given back";
+  }
+  batches.clear();
+  EXPECT_EQ(budget_.used_bytes(), 0u);
+}
+
+TEST_F(TransformWindowTest, ABatchOfWhichNothingIsLeftIsAcknowledgedAsAWhole) {
+  const auto made = pipeline(
+      {{"f", transform("filter", {"app"}, [](const auto& put) { put("condition", std::string("false")); })}},
+      {{"even", {{"f"}, {}}}, {"all", {{"f"}, {}}}});
+  const TestBatch batch(lines(0, 10));
+  TransformWindow window(made, metrics_, log_, workers_, budget_, parker_);
+  take(window, batch.ref());
+  window.drain(outlets_);
+  EXPECT_THAT(delivered(0), testing::IsEmpty());
+  EXPECT_EQ(cursors_[0]->acked_offset(), batch.ref()->owed.end);
+}
+
+// Once stages have the memory that such batches need, no event takes any.
+TEST_F(TransformWindowTest, NoEventAllocates) {
+  TransformPlan::Transforms transforms = json_and_filter();
+  transforms.emplace(
+      "s", transform("set", {"f"}, [](const auto& put) {
+        put("fields", std::map<std::string, std::string>{{"twice", "n * 2"}, {"loud", "text.upperAscii()"}});
+      }));
+  const auto made = pipeline(transforms, {{"even", {{"s"}, {}}}});
+  const auto allocations_of = [&](std::size_t events) {
+    const TestBatch batch(lines(0, events));
+    for (int warm = 0; warm < 3; ++warm) {
+      const auto run = made->take_run();
+      run->run(batch.ref(), false);
+    }
+    const CountedAllocations counted;
+    {
+      const auto run = made->take_run();
+      run->run(batch.ref(), false);
+      run->run_in_order();
+    }
+    return counted.count();
+  };
+  const std::uint64_t few = allocations_of(100);
+  EXPECT_LT(few, 20u) << "a batch";
+  // A batch that is much larger than usual takes some blocks of its own.
+  EXPECT_LT(allocations_of(10'000), few + 10) << "a hundred times as many events";
+}
+
+}  // namespace
+}  // namespace logflume
