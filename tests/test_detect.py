@@ -20,7 +20,7 @@ LOGS = {
     'log4j': ([LOG4J, 'java.lang.RuntimeException: x', '\tat a.B.c(B.java:1)', LOG4J], 'log4j, logback',
               {'level': 'INFO', 'thread': 'worker-63', 'logger': 'com.example.Orders', 'message': 'order 17 placed'}),
     'docker': (['{"log":"up\\n","stream":"stderr","time":"2026-01-02T03:04:05.5Z"}'] * 3, 'Docker json-file',
-               {'stream': 'stderr', 'partial': False, 'message': 'up', 'timestamp': '2026-01-02T03:04:05.5Z'}),
+               {'stream': 'stderr', 'partial': False, 'message': 'up', 'timestamp': '2026-01-02T03:04:05.500000000Z'}),
     'plain': (['nothing', 'that is', 'known here'], 'plain text', {'message': 'known here'}),
 }
 

@@ -290,3 +290,24 @@ def test_a_disk_buffer_keeps_what_transforms_made(world, receiver, encoding):
 def test_every_parser_in_an_agent(world, transform, line, fields):
     got = run(world, {'p': {**transform, 'inputs': ['app']}}, [line], 'p')
     assert without_base(got[0]) == fields
+
+
+@pytest.mark.sanitizer
+def test_what_is_redacted_leaves_neither_with_a_field_nor_with_the_line(world):
+    world.write('a.log', b'{"who":"ann@example.com","n":1}\nplain bob@example.com text\n{"who":"nobody","n":4111111111111111}\n')
+    clean = {'type': 'redact', 'inputs': ['p'], 'detect': ['email', 'credit_card'], 'replacement': '<{name}>'}
+    late = {'type': 'parse_json', 'inputs': ['first'], 'on_error': 'keep'}
+    world.config(transforms={'p': JSON, 'clean': clean, 'first': {**clean, 'inputs': ['app']}, 'late': late},
+                 sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['clean']},
+                        'raw': {**world.file_sink('raw.log'), 'inputs': ['clean'], 'encoding': 'raw'},
+                        'parsed': {**world.file_sink('late.log', encoding='json'), 'inputs': ['late']}})
+    agent = world.start()
+    until(lambda: len(world.out_lines()) == len(world.out_lines('raw.log')) == len(world.out_lines('late.log')) == 3, 'events')
+    assert [without_base(event) for event in events(world)] == [
+        {'who': '<email>', 'n': 1}, {'message': 'plain <email> text'}, {'who': 'nobody', 'n': '<credit_card>'}]
+    assert world.out_lines('raw.log') == [b'{"who":"<email>","n":1}', b'plain <email> text', b'{"who":"nobody","n":<credit_card>}']
+    assert [without_base(event) for event in events(world, 'late.log')] == [
+        {'who': '<email>', 'n': 1}, {'message': 'plain <email> text'}, {'message': '{"who":"nobody","n":<credit_card>}'}]
+    assert 'late: syntax, as in: plain <email> text' in agent.stderr(), 'nor, behind it, with the log'
+    assert agent.metrics().get('logflume_redacted_total', component='clean', detector='email') == 4, 'in a field and in the line'
+    assert agent.stop() == 0

@@ -75,7 +75,7 @@ class Table {
       if (!empty) columns_.push_back(std::move(column));
     };
     if (frame.message_is_line && frame.find(kMessageField) == nullptr)
-      add("message", "string", [&](std::uint32_t row) { return printable((*frame.lines)[row], kCellBytes); });
+      add("message", "string", [&](std::uint32_t row) { return printable(frame.line(row), kCellBytes); });
     for (const FrameField& field : frame.fields) {
       std::string kinds;
       for (const std::uint32_t row : frame.rows) {

@@ -13,15 +13,17 @@ void Frame::clear() {
   message_is_line = true;
   hidden = 0;
   again = false;
+  line_columns = nullptr;
+  line_column = nullptr;
 }
 
 void Frame::count_bytes() {
-  if (rows.size() == lines->size() && !batch->strip_cr) {
+  if (rows.size() == lines->size() && !batch->strip_cr && line_column == nullptr) {
     bytes = batch->bytes + (batch->unterminated ? 1 : 0);
     return;
   }
   bytes = 0;
-  for (const std::uint32_t row : rows) bytes += (*lines)[row].size() + 1;
+  for (const std::uint32_t row : rows) bytes += line(row).size() + 1;
 }
 
 void Frame::put(const FrameField& field) {

@@ -63,7 +63,18 @@ struct Frame {
   bool message_is_line = true;  // `message` of each row is its line
   std::uint8_t hidden = 0;      // base fields that were removed, a bit each
   bool again = false;           // some sink was given these events before
+  // What takes the place of lines, for rows that it has: secrets must not leave with the line either.
+  const Columns* line_columns = nullptr;
+  const Column* line_column = nullptr;
 
+  // The line, as it is to be seen.
+  std::string_view line(std::size_t row) const {
+    if (line_column != nullptr) {
+      const std::size_t at = line_column->find(row);
+      if (at != Column::kNone) return line_columns->text(line_column->slot_at(at).text);
+    }
+    return (*lines)[row];
+  }
   const FrameField* find(std::string_view name, std::string_view object = {}) const {
     for (const FrameField& field : fields) {
       if (field.name == name && field.object == object) return &field;
@@ -97,7 +108,10 @@ class EventView {
   Place operator[](std::size_t index) const {
     return order_.empty() ? Place{0, frames_[0]->rows[index]} : order_[index];
   }
-  std::string_view line(std::size_t index) const { return (*frames_[0]->lines)[(*this)[index].row]; }
+  std::string_view line(std::size_t index) const {
+    const Place place = (*this)[index];
+    return frames_[place.frame]->line(place.row);
+  }
   const EventIndex& lines() const { return *frames_[0]->lines; }
   // Of the lines, newlines counted.
   std::size_t bytes() const { return bytes_; }

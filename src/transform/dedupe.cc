@@ -107,7 +107,7 @@ class DedupeStage final : public Stage {
  private:
   XXH128_hash_t key_of(const Frame& in, std::size_t index) {
     if (fields_.empty()) {
-      const std::string_view line = (*in.lines)[in.rows[index]];
+      const std::string_view line = in.line(in.rows[index]);
       return XXH3_128bits(line.data(), line.size());
     }
     // Of each field its kind, its length and its text: no two lists of values give the same bytes.

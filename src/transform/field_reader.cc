@@ -37,8 +37,15 @@ void FieldReader::begin(const Frame& frame, Evaluation& evaluation) {
 const FieldView FieldReader::line_view(const Frame& frame) {
   lines_.begin(frame.batch->text(), frame.lines->size());
   Column& column = lines_.at(lines_.index_of(kMessageField));
-  for (std::size_t row = 0; row < frame.lines->size(); ++row)
-    column.add(row, ValueKind::kString, Slot::of(lines_.ref((*frame.lines)[row])));
+  if (frame.line_column == nullptr) {
+    for (std::size_t row = 0; row < frame.lines->size(); ++row)
+      column.add(row, ValueKind::kString, Slot::of(lines_.ref((*frame.lines)[row])));
+  } else {
+    for (const std::uint32_t row : frame.rows) {
+      TextRef ref;
+      if (lines_.copy(frame.line(row), ref)) column.add(row, ValueKind::kString, Slot::of(ref));
+    }
+  }
   return {.column = &column, .columns = &lines_};
 }
 

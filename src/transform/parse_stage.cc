@@ -30,7 +30,14 @@ class ParseStage final : public Stage {
     const bool of_line =
         config_.field == kMessageField && in.message_is_line && in.find(kMessageField) == nullptr;
     const FrameField* const source = of_line ? nullptr : find_field(in, config_.field);
-    if (source != nullptr) copy_texts(in, *source);
+    // Parsers want a text that lies in their columns.
+    if (source != nullptr)
+      copy_texts(in, [&](std::uint32_t row) {
+        const FieldValueRef value = source->find(row);
+        return is_text(value.kind) ? std::optional(value.text()) : std::nullopt;
+      });
+    const bool of_other_line = of_line && in.line_column != nullptr;
+    if (of_other_line) copy_texts(in, [&](std::uint32_t row) { return std::optional(in.line(row)); });
     parser_->begin(fields_, in.batch->wall_ns);
     const std::size_t time_column = time_ ? fields_.index_of(config_.timestamp_field) : std::size_t{0};
 
@@ -39,7 +46,7 @@ class ParseStage final : public Stage {
     Column& original = kept_.at(kept_.index_of(config_.field));
     std::size_t next_text = 0;
     for (const std::uint32_t row : in.rows) {
-      std::string_view text = (*in.lines)[row];
+      std::string_view text = of_other_line ? fields_.text(texts_[next_text++]) : (*in.lines)[row];
       const char* refused = nullptr;
       FieldValueRef value;
       if (!of_line) {
@@ -61,7 +68,7 @@ class ParseStage final : public Stage {
         parsed.rows.push_back(row);
         continue;
       }
-      report.error(refused != nullptr ? refused : to_text(fault), (*in.lines)[row]);
+      report.error(refused != nullptr ? refused : to_text(fault), in.line(row));
       if (config_.on_error == OnError::kDrop) {
         ++report.discarded;
       } else if (config_.on_error == OnError::kRoute) {
@@ -81,26 +88,31 @@ class ParseStage final : public Stage {
   }
 
  private:
-  // Parsers want a text that lies in their columns.
-  void copy_texts(const Frame& in, const FrameField& source) {
+  template <typename TextOf>
+  void copy_texts(const Frame& in, const TextOf& text_of) {
     std::size_t bytes = 0;
     for (const std::uint32_t row : in.rows) {
-      const FieldValueRef value = source.find(row);
-      if (is_text(value.kind)) bytes += value.text().size();
+      if (const auto text = text_of(row)) bytes += text->size();
     }
     (void)fields_.reserve(bytes);
     for (const std::uint32_t row : in.rows) {
-      const FieldValueRef value = source.find(row);
+      const auto text = text_of(row);
+      if (!text) continue;
       TextRef ref;
-      if (!is_text(value.kind)) continue;
-      (void)fields_.copy(value.text(), ref);
+      (void)fields_.copy(*text, ref);
       texts_.push_back(ref);
     }
   }
 
   void keep(Column& original, const Frame& in, bool of_line, const FieldValueRef& value, std::uint32_t row) {
     if (of_line) {
-      original.add(row, ValueKind::kString, Slot::of(kept_.ref((*in.lines)[row])));
+      TextRef ref;
+      if (in.line_column == nullptr) {
+        ref = kept_.ref((*in.lines)[row]);
+      } else if (!kept_.copy(in.line(row), ref)) {
+        return;
+      }
+      original.add(row, ValueKind::kString, Slot::of(ref));
       return;
     }
     Slot slot = value.slot;
@@ -128,7 +140,7 @@ class ParseStage final : public Stage {
       ns = time_->parse(std::to_string(slot.integer), in.batch->wall_ns);
     }
     if (ns) return to.add(row, ValueKind::kTimestamp, Slot::of(*ns));
-    report.error(to_text(ParseFault::kTime), (*in.lines)[row]);
+    report.error(to_text(ParseFault::kTime), in.line(row));
   }
 
   // The frame shows what was found.

@@ -37,7 +37,7 @@ class ParseTimestampStage final : public Stage {
       if (fault.empty()) {
         times.add(row, ValueKind::kTimestamp, Slot::of(ns));
       } else {
-        report.error(fault, (*in.lines)[row]);
+        report.error(fault, in.line(row));
         if (parsing_.drops) {
           ++report.discarded;
           continue;

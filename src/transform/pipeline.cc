@@ -135,13 +135,15 @@ void PipelineRun::run_step(std::size_t index) {
     out.message_is_line = in.message_is_line;
     out.hidden = in.hidden;
     out.again = in.again;
+    out.line_columns = in.line_columns;
+    out.line_column = in.line_column;
   }
   const TimePoint begin = times_ == nullptr ? TimePoint{} : steady_now();
   stages_[index]->run(in, outputs_, reports_[index]);
   if (times_ != nullptr) times_->at(index) = steady_now() - begin;
   for (std::size_t output = 0; output < outputs_.size(); ++output) {
     Frame& out = outputs_[output];
-    if (out.rows.size() == in.rows.size()) {
+    if (out.rows.size() == in.rows.size() && out.line_column == in.line_column) {
       out.bytes = in.bytes;
     } else {
       out.count_bytes();

@@ -27,6 +27,8 @@ struct StageReport {
   std::uint64_t discarded = 0;  // on purpose: they are in no output
   // Events with which something went wrong, by reason (static texts).
   std::vector<std::pair<std::string_view, std::uint64_t>> errors;
+  // What it has found, by what: a metric of its own. The texts stay as long as the transform.
+  std::vector<std::pair<std::string_view, std::uint64_t>> findings;
   // The line of the first one that somebody should hear of, and what is wrong with it. Stays as long as the
   // batch.
   std::string_view sample;
@@ -35,6 +37,7 @@ struct StageReport {
   void clear() {
     discarded = 0;
     errors.clear();
+    findings.clear();
     sample = sample_reason = {};
   }
   // `line`: for the log.

@@ -22,6 +22,7 @@ TransformType set_transform();
 TransformType rename_transform();
 TransformType remove_transform();
 TransformType keep_transform();
+TransformType redact_transform();
 TransformType route_transform();
 TransformType sample_transform();
 TransformType throttle_transform();

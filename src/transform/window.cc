@@ -28,6 +28,12 @@ void TransformBooks::add(const PipelineRun& run) {
     if (count.discarded_events > 0) metrics.discarded(name, count.discarded_events);
     if (count.created_events > 0) metrics.created(count.created_events);
     for (const auto& [reason, events] : report.errors) metrics.error(reason, events);
+    for (const auto& [what, findings] : report.findings) {
+      metrics.registry
+          .counter("logflume_redacted_total", "Findings that a transform has written over, by detector.",
+                   {{"component", name}, {"detector", std::string(what)}})
+          .add(findings);
+    }
     if (report.sample_reason.empty()) continue;
     constexpr std::size_t kSampleBytes = 200;
     log_.limited(LogLevel::kWarn, name, report.sample_reason,
