@@ -21,10 +21,11 @@ class EventIndex {
   std::size_t size() const { return ends_.size(); }
   // REQUIRES: the batch that was built for is still there; index < size().
   std::string_view operator[](std::size_t index) const {
-    const std::size_t begin = begin_of(index);
-    std::string_view event = text_.substr(begin, ends_[index] - begin);
-    const bool goes_on = cut_ && index + 1 == ends_.size();
-    if (strip_cr_ && !goes_on && event.ends_with('\r')) event.remove_suffix(1);
+    const std::uint32_t* const end = ends_.data() + index;
+    const std::size_t begin = index == 0 ? 0 : std::size_t{end[-1]} + 1;
+    const std::string_view event(text_.data() + begin, *end - begin);
+    if (strip_cr_) [[unlikely]]
+      return without_cr(event, index);
     return event;
   }
   // Where it begins in the batch's text, and how many bytes of that are its own: its newline included, if it
@@ -36,6 +37,12 @@ class EventIndex {
   std::string_view text() const { return text_; }
 
  private:
+  std::string_view without_cr(std::string_view event, std::size_t index) const {
+    const bool goes_on = cut_ && index + 1 == ends_.size();
+    if (!goes_on && event.ends_with('\r')) event.remove_suffix(1);
+    return event;
+  }
+
   std::string_view text_;
   bool strip_cr_ = false;
   bool cut_ = false;                 // the last event goes on behind text_: a CR at its end is just a byte

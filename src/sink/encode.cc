@@ -87,8 +87,8 @@ void JsonEncoder::render_origin(const Origin& origin) {
 }
 
 void JsonEncoder::begin(const Batch& batch, const BatchEvents& events) {
-  events_ = &events;
-  if (events.view() != nullptr) return fields_.begin(batch, events);
+  lines_ = events.lines();
+  if (lines_ == nullptr) return fields_.begin(batch, events);
   if (origin_ != batch.origin || suffix_.empty()) {
     render_origin(*batch.origin);
     origin_ = batch.origin;
@@ -100,18 +100,18 @@ void JsonEncoder::begin(const Batch& batch, const BatchEvents& events) {
 }
 
 std::size_t JsonEncoder::overhead_bytes() const {
-  return events_->view() != nullptr ? fields_.overhead_bytes() : kPrefix.size() + suffix_.size();
+  return lines_ == nullptr ? fields_.overhead_bytes() : kPrefix.size() + suffix_.size();
 }
 
 std::size_t JsonEncoder::encoded_bytes(std::size_t index) const {
-  if (events_->view() != nullptr) return fields_.encoded_bytes(index);
-  return overhead_bytes() + json_escaped_bytes((*events_)[index]);
+  if (lines_ == nullptr) return fields_.encoded_bytes(index);
+  return overhead_bytes() + json_escaped_bytes((*lines_)[index]);
 }
 
 void JsonEncoder::append(std::size_t index, std::string& out) const {
-  if (events_->view() != nullptr) return fields_.append(index, out);
+  if (lines_ == nullptr) return fields_.append(index, out);
   out.append(kPrefix);
-  append_json_escaped((*events_)[index], out);
+  append_json_escaped((*lines_)[index], out);
   out.append(suffix_);
 }
 
@@ -156,7 +156,7 @@ std::size_t BatchEncoder::append_event(std::size_t index, std::string& out) cons
   } else {
     out.append(events_[index]);
   }
-  out.append(end_);
+  if (!end_.empty()) out += '\n';
   return out.size() - before;
 }
 

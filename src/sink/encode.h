@@ -45,8 +45,8 @@ class JsonEncoder final : public EventEncoder {
   std::shared_ptr<const Origin> origin_;  // what suffix_ was rendered for
   std::string suffix_;                    // what follows the message's bytes
   std::size_t timestamp_at_ = 0;          // in suffix_; 0: a label stands for it
-  const BatchEvents* events_ = nullptr;
-  JsonFields fields_;  // where the events are those of a view
+  const EventIndex* lines_ = nullptr;     // null: the events are those of a view
+  JsonFields fields_;                     // where the events are those of a view
 };
 
 // The whole batch, encoded and newline-framed, appended to `out`: raw copies the text (with the missing last

@@ -30,6 +30,8 @@ class BatchEvents {
   std::size_t bytes_from(std::size_t index) const;
   // Null: no stage has changed the batch.
   const EventView* view() const { return view_; }
+  // Null: there is a view.
+  const EventIndex* lines() const { return view_ == nullptr ? &index_ : nullptr; }
   // Where it stands in the batch's text, its newline included.
   std::pair<std::size_t, std::size_t> place(std::size_t index) const;
 

@@ -249,8 +249,6 @@ void Feeder::wake_sinks() {
   }
 }
 
-std::size_t Feeder::hand_on() { return context_.passage ? context_.passage->hand_on(context_.outlets) : 0; }
-
 void Feeder::set_passage(std::unique_ptr<Passage> passage) {
   if (context_.passage) context_.passage->drain(context_.outlets);
   context_.passage = std::move(passage);

@@ -57,7 +57,7 @@ class Feeder final : public PieceSink {
   FileRange fed_range() const { return fed_; }
 
   // What transforms have done with pieces goes on to the sinks; how many.
-  std::size_t hand_on();
+  std::size_t hand_on() { return context_.passage ? context_.passage->hand_on(context_.outlets) : 0; }
   bool has_done() const { return context_.passage && context_.passage->has_done(); }
   bool nothing_on_its_way() const { return !context_.passage || context_.passage->empty(); }
   // What transforms have in their hands goes to the sinks that it was meant for.
