@@ -100,7 +100,10 @@ void BM_EncodeBatch(benchmark::State& state, Encoding encoding, bool strip_cr, s
   batch.strip_cr = strip_cr;
   batch.origin = std::make_shared<Origin>(Origin{"app", "/var/log/app/server.log", 1});
   batch.wall_ns = 1'700'000'000'123'456'789;
-  BatchEncoder encoder(encoding, "host-17", {{"env", "prod"}});
+  SinkConfig config;
+  config.encoding = encoding;
+  config.labels = {{"env", "prod"}};
+  BatchEncoder encoder(config, "host-17");
   std::string out;
   for (auto _ : state) {
     out.clear();
