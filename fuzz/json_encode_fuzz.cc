@@ -76,14 +76,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   batch.events = static_cast<std::uint32_t>(events.size());
   check_kernels(batch.text());
 
-  BatchEncoder raw(Encoding::kRaw, "host", {});
+  SinkConfig raw_config;
+  raw_config.encoding = Encoding::kRaw;
+  BatchEncoder raw(raw_config, "host");
   std::string out;
   raw.append(batch, out);
   std::string expected;
   for (const std::string& event : events) expected += event + '\n';
   FUZZ_CHECK(out == expected);
 
-  BatchEncoder json(Encoding::kJson, "host", {{path, path}});
+  SinkConfig json_config;
+  json_config.labels = {{path, path}};
+  BatchEncoder json(json_config, "host");
   out.clear();
   json.append(batch, out);
   static simdjson::dom::parser parser;
