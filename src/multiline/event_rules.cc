@@ -78,7 +78,7 @@ EventRules::Verdict EventRules::judge(Open& open, std::string_view line, std::ui
 std::size_t EventRules::find_ends(std::string_view lines, const LineMarks& marked, std::size_t head_bytes,
                                   Open& open, Ends& ends) {
   // Marks of so much text at a time: they stay in L1, and short lines do not make them large.
-  constexpr std::size_t kMarkBytes = 16 * 1024;
+  constexpr std::size_t kMarkBytes = std::size_t{16} * 1024;
   ends.clear();
   open = {};
   Walk at;

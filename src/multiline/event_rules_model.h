@@ -21,7 +21,7 @@ class EventRulesModel {
         start_(compile(config_.start_pattern)),
         continue_(compile(config_.continue_pattern)),
         end_(compile(config_.end_pattern)) {
-    if (!has_preset()) return;
+    if (config_.preset == MultilinePreset::kNone) return;
     MultilineConfig unlimited;
     unlimited.preset = config_.preset;
     preset_ = std::move(*EventRules::compile(unlimited));
@@ -55,7 +55,6 @@ class EventRulesModel {
   }
 
  private:
-  bool has_preset() const { return config_.preset != MultilinePreset::kNone; }
   static std::optional<Regex> compile(const std::string& pattern) {
     if (pattern.empty()) return {};
     return std::move(*Regex::compile(pattern));
@@ -67,13 +66,13 @@ class EventRulesModel {
 
   // What the rules of a preset are is told by samples of traces: here they are taken as they are.
   bool continues(std::string_view line, EventRules::Open open) {
-    if (has_preset()) return !preset_->judge(open, line, 0).over_before;
+    if (preset_) return !preset_->judge(open, line, 0).over_before;
     if (found(start_, line)) return false;
     return !continue_ || found(continue_, line);
   }
 
   bool closes(std::string_view line, bool is_first, EventRules::Open& open) {
-    if (has_preset()) {
+    if (preset_) {
       if (is_first) open = {};
       return preset_->judge(open, line, 0).over_behind;
     }

@@ -110,10 +110,11 @@ class Parser {
 
   std::optional<Part> alternatives(int depth) {
     std::optional<Part> part = sequence(depth);
-    while (part && take('|')) {
+    if (!part) return {};
+    while (take('|')) {
       const std::optional<Part> other = sequence(depth);
       if (!other) return {};
-      part = either(std::move(*part), *other);
+      *part = either(std::move(*part), *other);
     }
     return part;
   }

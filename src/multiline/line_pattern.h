@@ -15,7 +15,7 @@ namespace logflume {
 class LinePattern {
  public:
   // A line is judged by its first bytes: what comes later changes nothing, however long it is.
-  static constexpr std::size_t kHeadBytesMax = 16 * 1024;
+  static constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;
 
   // Errors: kInvalidArgument: what is wrong with the pattern, and where.
   static Result<LinePattern> compile(std::string_view pattern) {

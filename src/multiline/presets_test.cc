@@ -122,6 +122,7 @@ TEST_P(PresetTest, WhatBelongsToAnEventDependsOnItsOwnLinesOnly) {
 
 INSTANTIATE_TEST_SUITE_P(All, PresetTest, testing::ValuesIn([] {
                            std::vector<std::string> names;
+                           names.reserve(kPresets.size());
                            for (const auto& [name, preset] : kPresets) names.push_back(name);
                            return names;
                          }()),
@@ -138,10 +139,10 @@ TEST(PresetRulesTest, ATraceBelongsToTheRecordBeforeItAndNotToAnOrdinaryLine) {
     for (const std::string record :
          {"2026-01-02 failed", "[worker] failed", "ERROR failed", "E, [2026] failed",
           "Jan  2 03:04:05 failed", "warn: failed", "<3>failed", "{\"a\": 1}"}) {
-      EXPECT_EQ(split(rules, record + "\n" + trace + "\n").size(), 1U) << name << ", " << record;
+      EXPECT_EQ(split(rules, join({record, trace})).size(), 1U) << name << ", " << record;
     }
     for (const std::string line : {"failed", "Errors were seen", "", "MainThread", "decide", "-"}) {
-      EXPECT_EQ(split(rules, line + "\n" + trace + "\n").size(), 2U) << name << ", " << line;
+      EXPECT_EQ(split(rules, join({line, trace})).size(), 2U) << name << ", " << line;
     }
   }
 }

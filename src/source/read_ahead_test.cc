@@ -95,6 +95,22 @@ TEST_F(ReadAheadTest, EventsAreThoseOfTheWholeText) {
   }
 }
 
+TEST_F(ReadAheadTest, LinesThatAreVeryShortAreReadToo) {
+  MultilineConfig rules;
+  rules.start_pattern = "^#";
+  LineReader reader = make(1000, rules);
+  std::mt19937_64 random(12);
+  std::string text;
+  while (text.size() < 6'000'000) text += random() % 4 == 0 ? "#\n" : "\n";
+  ModelFile log;
+  log.append(text);
+  ModelSink out;
+  ASSERT_EQ(read_to_end(reader, log, out, SlabPool::kSlabBytes, kRoom, true).status, ReadStatus::kEnd);
+  EXPECT_TRUE(out.intact);
+  EXPECT_TRUE(out.events == model_events(text, 1000, rules));
+  reader.release();
+}
+
 // Goal: a truncation and a growth beyond the position are noticed, and nothing of what stands there now is
 // taken for what followed. Method: lines that say where they stand, with blocks read before and after it.
 TEST_F(ReadAheadTest, ATruncationInTheMidstIsNoticed) {

@@ -20,11 +20,13 @@ constexpr std::size_t kMarkedLineBytesMin = 16;
 void ReadBlock::run() {
   const Result<std::size_t> got = read_at(fd, offset, {to, bytes});
   got_bytes = got ? *got : 0;  // whoever reads it again, by itself, finds out why
-  const std::string_view text(to + std::min(lead_bytes, got_bytes),
-                              got_bytes - std::min(lead_bytes, got_bytes));
-  newlines = count_newlines(text);
-  if (marker != nullptr && newlines <= text.size() / kMarkedLineBytesMin) {
+  const std::size_t lead = std::min(lead_bytes, got_bytes);
+  const std::string_view text(to + lead, got_bytes - lead);
+  if (marker == nullptr) {
+    newlines = count_newlines(text);
+  } else {
     marker->mark(text, 0, 0, text.size(), lines);
+    if (lines.ends.size() > text.size() / kMarkedLineBytesMin) lines = {};
   }
   is_done.store(true, std::memory_order_release);
 }

@@ -33,7 +33,7 @@ struct ReadBlock {
 
   // Once it is done. Fewer bytes than asked for: the file ended, or could not be read.
   std::size_t got_bytes = 0;
-  std::size_t newlines = 0;  // in the block
+  std::size_t newlines = 0;  // in the block, without a marker
   LineMarks lines;           // of the block, by `marker`; none where its lines are very short
   std::atomic<bool> is_done{false};
 
