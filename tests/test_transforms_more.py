@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import platform
+import re
 import time
 
 import pytest
@@ -41,8 +42,8 @@ def test_a_sample_is_the_same_for_each_sink_and_after_a_kill(world, receiver):
     agent.kill()
     receiver.status = 200
     agent = world.start()
+    until(lambda: len(world.out_lines()) == sent, lambda: f'{len(world.out_lines())} of {sent}')
     until(lambda: set(receiver.lines()) == set(world.out_lines()), lambda: f'{len(receiver.lines())} of {sent}', 60)
-    assert len(world.out_lines()) == sent
     assert agent.stop() == 0
 
 
@@ -169,3 +170,73 @@ def test_what_is_wrong_with_a_transform_is_said_where_it_stands(world):
     assert 'did you mean message?' in said(type='dedupe', fields=['mesage'])
     assert 'rate' in said(type='sample', rate=0)
     assert 'events' in said(type='throttle')
+    for name in ('logflume_x', 'a b', '1a', 'process_x', ''):
+        assert 'name' in said(type='log_to_metric', name=name)
+    assert 'cannot be a label' in said(type='log_to_metric', name='a', labels={'__x': 'message'})
+    assert 'value: is missing' in said(type='log_to_metric', name='a', kind='gauge')
+    assert 'is not above' in said(type='log_to_metric', name='a', kind='histogram', value='1', buckets=[1, 1])
+
+
+def samples(agent, name):
+    """Of one metric: values by their labels."""
+    return {labels: float(value) for labels, value in re.findall(
+        rf'^{name}(?:\{{(.*)\}})? (\S+)$', agent.get('/metrics')[1], re.MULTILINE)}
+
+
+@pytest.mark.sanitizer
+def test_events_become_metrics_once_whoever_reads_them_again(world, receiver):
+    """Method: an http sink hangs and reads again behind the parser; nobody takes what the metrics pass on; a reload that
+    changes something else leaves them as they are."""
+    receiver.status = 503
+    count = 20_000
+    metrics = {
+        'requests': {'name': 'requests_total', 'labels': {'status': 'status', 'host': 'host'}},
+        'took': {'name': 'request_seconds', 'kind': 'histogram', 'value': 'took', 'buckets': [0.1, 1]},
+        'last': {'name': 'last_request', 'kind': 'gauge', 'value': 'n', 'condition': 'status == 200'}}
+
+    def configure(level):
+        world.config(transforms={'p': {**JSON, 'keep_original': True}, **{
+            name: {'type': 'log_to_metric', 'inputs': ['p'], **metric} for name, metric in metrics.items()}},
+            sinks={'http': {'type': 'http', 'uri': receiver.uri, 'inputs': ['p'], 'encoding': 'raw',
+                            'batch': {'max_bytes': '16KiB'}, 'buffer': {'max_bytes': '64KiB'},
+                            'retry': {'initial': '10ms', 'max': '100ms'}},
+                   'out': {**world.file_sink(), 'inputs': ['p']}}, top={'log': {'level': level}})
+    configure('info')
+    world.write('a.log', b'')
+    agent = world.start()
+    assert samples(agent, 'request_seconds_count') == {'': 0}, 'it is there before the first event'
+    for begin in range(0, count, 5000):
+        world.append('a.log', b''.join(b'{"n":%d,"status":%d,"took":%s}\n' % (n, 200 if n % 4 else 500, b'0.5' if n % 2 else b'3')
+                                       for n in range(begin, begin + 5000)))
+        time.sleep(0.1)
+    until(lambda: samples(agent, 'request_seconds_count') == {'': count}, lambda: samples(agent, 'request_seconds_count'))
+
+    def expect():
+        host = os.uname().nodename
+        assert samples(agent, 'requests_total') == {f'host="{host}",status="200"': count * 3 / 4,
+                                                    f'host="{host}",status="500"': count / 4}
+        assert samples(agent, 'request_seconds_bucket') == {'le="0.1"': 0, 'le="1"': count / 2, 'le="+Inf"': count}
+        assert samples(agent, 'request_seconds_sum') == {'': count / 2 * 3.5}
+        assert samples(agent, 'last_request') == {'': count - 1}
+    expect()
+    receiver.status = 200
+    until(lambda: len(set(receiver.lines())) == count, lambda: f'{len(receiver.lines())} lines', 60)
+    expect()
+    configure('warn')
+    agent.reload()
+    world.append('a.log', b'{"status":404}\n')
+    until(lambda: any('404' in labels for labels in samples(agent, 'requests_total')), 'the reloaded agent counts on')
+    assert sum(samples(agent, 'requests_total').values()) == count + 1
+    assert agent.metrics().get('logflume_component_errors_total', component='took', reason='no_such_field') == 1
+    assert agent.stop() == 0
+
+
+def test_a_metric_that_would_see_no_event_is_warned_of(world):
+    world.config(sources={name: {'type': 'file', 'include': [world.log(name)]} for name in ('a', 'b')},
+                 transforms={'m': {'type': 'log_to_metric', 'inputs': ['b'], 'name': 'events'},
+                             'n': {'type': 'log_to_metric', 'inputs': ['a'], 'name': 'others'}},
+                 sinks={'out': {'type': 'blackhole', 'inputs': ['a']}})
+    done = world.call('validate', world.path('logflume.yaml'))
+    assert done.returncode == 0
+    said = done.stdout + done.stderr
+    assert 'transform "m" sees no event: no sink reads its source' in said and '"n"' not in said

@@ -31,8 +31,9 @@ DryRun::DryRun(const Config& config, const std::string& insert_at)
   // They were compiled before, with the same fields known or more.
   if (auto* const errors = std::get_if<std::vector<PlanError>>(&plan))
     throw std::runtime_error(errors->front().transform + ": " + errors->front().error.message);
-  pipeline_ = std::make_shared<const Pipeline>(
-      std::get<std::shared_ptr<const TransformPlan>>(std::move(plan)), source_, kHost);
+  pipeline_ =
+      std::make_shared<const Pipeline>(std::get<std::shared_ptr<const TransformPlan>>(std::move(plan)),
+                                       source_, StageServices{kHost, metrics_, log_});
 }
 
 void DryRun::run(const std::vector<std::string>& lines) {

@@ -37,6 +37,8 @@ class DryRun {
   std::vector<const Frame*> frames_of(const std::string& name) const;
 
  private:
+  MetricRegistry metrics_;  // nobody sees them
+  Log log_{LogLevel::kOff};
   std::shared_ptr<const Pipeline> pipeline_;
   std::shared_ptr<PipelineRun> run_;
   std::vector<Duration> times_;

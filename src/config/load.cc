@@ -191,6 +191,7 @@ class Loader {
     config_.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(planned));
     check_outputs();
     check_unread();
+    check_effects();
     check_tests();
   }
 
@@ -261,6 +262,27 @@ class Loader {
     }
   }
 
+  // What a transform does beside what comes out of it is done while some sink reads the source.
+  void check_effects() {
+    const auto& nodes = config_.plan->nodes();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (!nodes[i].transform->has_effect()) continue;
+      const bool runs = std::ranges::any_of(config_.sources, [&](const auto& source) {
+        return config_.plan->reaches(source.first, i) &&
+               std::ranges::any_of(config_.sinks, [&](const auto& sink) {
+                 return config_.plan->feeds(source.first, sink.first);
+               });
+      });
+      if (runs) continue;
+      const auto entry = std::ranges::find_if(
+          transforms_.entries, [&](const YamlEntry& one) { return one.key.text == nodes[i].name; });
+      diagnostics_.warning(
+          entry->key.at,
+          fmt::format("transform \"{}\" sees no event: no sink reads its source", excerpt(nodes[i].name)),
+          "a sink of type blackhole would");
+    }
+  }
+
   // A way that ends nowhere.
   void check_unread() {
     std::set<std::string, std::less<>> read;
@@ -273,7 +295,8 @@ class Loader {
       }
     }
     for (const YamlEntry& entry : transforms_.entries) {
-      if (read.contains(entry.key.text)) continue;
+      const auto node = std::ranges::find(config_.plan->nodes(), entry.key.text, &TransformPlan::Node::name);
+      if (read.contains(entry.key.text) || node->transform->has_effect()) continue;
       diagnostics_.warning(entry.key.at,
                            fmt::format("transform \"{}\" is not used: nobody has it among its inputs",
                                        excerpt(entry.key.text)));

@@ -24,6 +24,7 @@ struct FieldSchema {
   std::map<std::string, ExprType, std::less<>> fields;
   std::set<std::string, std::less<>> objects;  // whose keys are fields of their own: "app" of "app.level"
   bool open = true;                            // there may be others, of any type
+  bool operator==(const FieldSchema&) const = default;
 };
 
 // How many rows had which fault.

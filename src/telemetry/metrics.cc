@@ -112,12 +112,13 @@ void append(std::string& out, std::string_view name, std::string_view labels, co
   out += '\n';
 }
 
-void append(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram) {
+template <typename Count>
+void append_histogram(std::string& out, std::string_view name, std::string_view labels,
+                      std::span<const double> bounds, const Count& count, double sum) {
   const std::string family(name);
-  const auto bounds = histogram.upper_bounds();
   std::uint64_t total = 0;
   for (std::size_t i = 0; i <= bounds.size(); ++i) {
-    total += histogram.bucket(i);
+    total += count(i);
     std::string le = "le=\"";
     append_number(le, i < bounds.size() ? bounds[i] : HUGE_VAL);
     le += '"';
@@ -126,7 +127,7 @@ void append(std::string& out, std::string_view name, std::string_view labels, co
     out += '\n';
   }
   append_sample_name(out, family + "_sum", labels);
-  append_number(out, histogram.sum());
+  append_number(out, sum);
   out += '\n';
   // The same total as the last bucket, which the format demands, though observations go on meanwhile.
   append_sample_name(out, family + "_count", labels);
@@ -134,13 +135,25 @@ void append(std::string& out, std::string_view name, std::string_view labels, co
   out += '\n';
 }
 
+void append(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram) {
+  append_histogram(
+      out, name, labels, histogram.upper_bounds(), [&](std::size_t i) { return histogram.bucket(i); },
+      histogram.sum());
+}
+
 // Samples of the collectors, sorted into families.
 class CollectedPage : public MetricPage {
  public:
+  struct Distribution {
+    std::vector<double> bounds;
+    std::vector<std::uint64_t> counts;
+    double sum;
+  };
+  using Sample = std::variant<double, Distribution>;
   struct CollectedFamily {
     std::string help;
     Kind kind;
-    std::map<std::string, double> samples;
+    std::map<std::string, Sample> samples;
   };
 
   void gauge(std::string_view name, std::string_view help, const Labels& labels, double value) override {
@@ -149,15 +162,23 @@ class CollectedPage : public MetricPage {
   void counter(std::string_view name, std::string_view help, const Labels& labels, double value) override {
     add(name, help, Kind::kCounter, labels, value);
   }
+  void histogram(std::string_view name, std::string_view help, const Labels& labels,
+                 std::span<const double> upper_bounds, std::span<const std::uint64_t> counts,
+                 double sum) override {
+    add(name, help, Kind::kHistogram, labels,
+        Distribution{{upper_bounds.begin(), upper_bounds.end()}, {counts.begin(), counts.end()}, sum});
+  }
   const std::map<std::string, CollectedFamily, std::less<>>& families() const { return families_; }
 
  private:
-  void add(std::string_view name, std::string_view help, Kind kind, const Labels& labels, double value) {
+  // Of a kind that others of its name are not of it is left out: the format has no room for it.
+  void add(std::string_view name, std::string_view help, Kind kind, const Labels& labels, Sample value) {
     auto family = families_.find(name);
     if (family == families_.end()) {
       family = families_.emplace(std::string(name), CollectedFamily{std::string(help), kind, {}}).first;
     }
-    family->second.samples.insert_or_assign(label_text(labels), value);
+    if (family->second.kind == kind)
+      family->second.samples.insert_or_assign(label_text(labels), std::move(value));
   }
 
   std::map<std::string, CollectedFamily, std::less<>> families_;
@@ -253,10 +274,16 @@ std::string MetricRegistry::text() const {
   const std::lock_guard lock(impl_->mutex);
   std::string out;
   const auto append_collected = [&](const std::string& name, const auto& samples) {
-    for (const auto& [labels, value] : samples) {
-      append_sample_name(out, name, labels);
-      append_number(out, value);
-      out += '\n';
+    for (const auto& [labels, sample] : samples) {
+      if (const auto* const value = std::get_if<double>(&sample)) {
+        append_sample_name(out, name, labels);
+        append_number(out, *value);
+        out += '\n';
+      } else {
+        const auto& all = std::get<CollectedPage::Distribution>(sample);
+        append_histogram(
+            out, name, labels, all.bounds, [&](std::size_t i) { return all.counts[i]; }, all.sum);
+      }
     }
   };
   auto extra = collected.families().begin();

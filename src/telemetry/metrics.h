@@ -64,6 +64,10 @@ class MetricPage {
   virtual ~MetricPage() = default;
   virtual void gauge(std::string_view name, std::string_view help, const Labels& labels, double value) = 0;
   virtual void counter(std::string_view name, std::string_view help, const Labels& labels, double value) = 0;
+  // `counts`: observations by upper bound, not cumulative, and one more for those above all bounds.
+  virtual void histogram(std::string_view name, std::string_view help, const Labels& labels,
+                         std::span<const double> upper_bounds, std::span<const std::uint64_t> counts,
+                         double sum) = 0;
 };
 
 class MetricRegistry {

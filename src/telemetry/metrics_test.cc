@@ -81,6 +81,19 @@ TEST(MetricRegistryTest, CollectorsRunUntilTheirHandleGoes) {
   EXPECT_EQ(runs, 1);
 }
 
+TEST(MetricRegistryTest, CollectorsHaveHistogramsToo) {
+  MetricRegistry registry;
+  const std::vector<double> bounds{0.5, 2};
+  const std::vector<std::uint64_t> counts{1, 0, 4};
+  const auto handle = registry.collect([&](MetricPage& page) {
+    page.histogram("h", "H.", {{"k", "v"}}, bounds, counts, 7.5);
+    page.gauge("h", "H.", {{"k", "w"}}, 1);  // there is none of that kind
+  });
+  EXPECT_EQ(registry.text(),
+            "# HELP h H.\n# TYPE h histogram\nh_bucket{k=\"v\",le=\"0.5\"} 1\nh_bucket{k=\"v\",le=\"2\"} 1\n"
+            "h_bucket{k=\"v\",le=\"+Inf\"} 5\nh_sum{k=\"v\"} 7.5\nh_count{k=\"v\"} 5\n");
+}
+
 TEST(MetricRegistryTest, AHandleMayOutliveTheRegistry) {
   std::shared_ptr<MetricRegistry::Collector> handle;
   {

@@ -312,7 +312,8 @@ void Graph::end(const Going& going, Duration patience) {
 
 // What is done with the events of a source; null: nothing.
 std::unique_ptr<Passage> Graph::passage(const std::string& source, const Config& next, EventLoop& loop) {
-  auto pipeline = std::make_shared<const Pipeline>(next.plan, source, shared_.host);
+  auto pipeline = std::make_shared<const Pipeline>(
+      next.plan, source, StageServices{shared_.host, shared_.services.metrics, shared_.services.log});
   if (pipeline->steps().empty()) return nullptr;
   return std::make_unique<TransformWindow>(std::move(pipeline), shared_.services.metrics,
                                            shared_.services.log, shared_.workers, shared_.budget,

@@ -128,7 +128,8 @@ void Topology::start() { impl_->graph.run(); }
 Result<void> Topology::apply(const Config& given, Duration patience) {
   const Result<Config> with_plan = planned(given);
   if (!with_plan) return with_plan.error();
-  const Config& next = *with_plan;
+  Config next = *with_plan;
+  next.plan = next.plan->with_state_of(*impl_->running.plan);
   const Services& services = impl_->graph.shared().services;
   Graph::FormerNames names;
   if (names_a_former_one(next)) {  // what is stored may be much

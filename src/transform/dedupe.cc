@@ -156,6 +156,7 @@ class Dedupe final : public Transform {
     return {deduping_.count_field};
   }
   bool in_order() const override { return true; }
+  bool keeps_state() const override { return true; }
   std::unique_ptr<Stage> make_stage(const StageContext& context) const override {
     return std::make_unique<DedupeStage>(deduping_, first_, again_, context);
   }

@@ -7,11 +7,12 @@
 
 namespace logflume {
 
-Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, std::string host)
-    : plan_(std::move(plan)), source_(std::move(source)), host_(std::move(host)) {
-  // Those that lead to somebody.
+Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, StageServices services)
+    : plan_(std::move(plan)), source_(std::move(source)), services_(std::move(services)) {
+  // Those that lead to somebody, or do something themselves.
   const auto& nodes = plan_->nodes();
   std::vector<bool> used(nodes.size(), false);
+  for (std::size_t i = 0; i < nodes.size(); ++i) used[i] = nodes[i].transform->has_effect();
   for (const auto& [sink, ports] : plan_->sinks()) {
     for (const TransformPlan::Port& port : ports) {
       if (port.node != TransformPlan::Port::kSource) used[port.node] = true;
@@ -34,11 +35,13 @@ Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source
       Step step{i, input, {}, {}};
       for (std::size_t output = 0; output < nodes[i].outputs.size(); ++output) {
         step.outputs.push_back(frames_++);
-        step.read.push_back(plan_->is_read({i, output, {}}));
+        step.read.push_back(nodes[i].transform->has_effect() || plan_->is_read({i, output, {}}));
       }
       steps_.push_back(std::move(step));
     }
   }
+  // What stages do when they are made is done before the first event.
+  if (!steps_.empty()) unused_.push_back(std::make_unique<PipelineRun>(*this));
 }
 
 Pipeline::~Pipeline() = default;
@@ -89,7 +92,7 @@ PipelineRun::PipelineRun(const Pipeline& pipeline)
       reports_(pipeline.steps().size()) {
   for (const Pipeline::Step& step : pipeline.steps()) {
     const TransformPlan::Node& node = pipeline.plan().nodes()[step.node];
-    stages_.push_back(node.transform->make_stage({node.name, pipeline.host(), node.wanted}));
+    stages_.push_back(node.transform->make_stage({pipeline.services(), node.name, node.wanted}));
   }
 }
 

@@ -26,10 +26,10 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
     std::size_t node;
     std::size_t input;
     std::vector<std::size_t> outputs;
-    std::vector<bool> read;  // by output: somebody takes what comes out there
+    std::vector<bool> read;  // by output: somebody takes what comes out there, or it has done its work
   };
 
-  Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, std::string host);
+  Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, StageServices services);
   ~Pipeline();
 
   const TransformPlan& plan() const { return *plan_; }
@@ -37,7 +37,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   std::size_t frames() const { return frames_; }
   // The frames that a sink gets. Just 0: nothing on the way to it.
   std::vector<std::size_t> frames_of(const std::string& sink) const;
-  const std::string& host() const { return host_; }
+  const StageServices& services() const { return services_; }
 
   // A run that nobody uses, or a new one. It returns by itself when nobody refers to it.
   std::shared_ptr<PipelineRun> take_run() const;
@@ -48,7 +48,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   static constexpr std::size_t kRunsKept = 64;
   const std::shared_ptr<const TransformPlan> plan_;
   const std::string source_;
-  const std::string host_;
+  const StageServices services_;
   std::vector<Step> steps_;
   std::size_t frames_ = 1;
   mutable std::mutex mutex_;

@@ -68,6 +68,7 @@ std::variant<std::shared_ptr<const TransformPlan>, std::vector<PlanError>> Trans
   };
   for (const auto& [name, config] : transforms) visit(visit, name);
 
+  std::map<std::string, std::string> metrics;  // who has which
   for (const std::string& name : order) {
     const AnyTransformConfig& config = transforms.at(name);
     Node node;
@@ -81,8 +82,9 @@ std::variant<std::shared_ptr<const TransformPlan>, std::vector<PlanError>> Trans
       schemas.push_back(port.node == Port::kSource ? &of_source
                                                    : &plan->nodes_[port.node].schemas[port.output]);
     }
-    const FieldSchema in = schemas.empty() ? of_source : joined(schemas);
-    TransformBuilt built = config.build(in);
+    node.config = config;
+    node.in = schemas.empty() ? of_source : joined(schemas);
+    TransformBuilt built = config.build(node.in);
     if (auto* const error = std::get_if<TransformError>(&built)) {
       errors.push_back({name, std::move(*error)});
       // What comes behind it is looked at as if any field could be there.
@@ -91,13 +93,21 @@ std::variant<std::shared_ptr<const TransformPlan>, std::vector<PlanError>> Trans
       plan->nodes_.push_back(std::move(node));
       continue;
     }
-    node.transform = std::move(std::get<std::unique_ptr<Transform>>(built));
+    node.transform = std::get<std::unique_ptr<Transform>>(std::move(built));
     node.outputs = node.transform->outputs();
     node.in_order = node.transform->in_order();
+    for (const std::string& metric : node.transform->metric_names()) {
+      const auto [other, fresh] = metrics.emplace(metric, name);
+      if (fresh) continue;
+      errors.push_back({name,
+                        {"name", SIZE_MAX, "\"" + metric + "\" is a metric of \"" + other->second + "\" too",
+                         "a name of its own for each"}});
+      break;
+    }
     for (const Port& port : node.inputs)
       node.in_order |= port.node != Port::kSource && plan->nodes_[port.node].in_order;
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
-      node.schemas.push_back(node.transform->schema(in, i));
+      node.schemas.push_back(node.transform->schema(node.in, i));
     plan->nodes_.push_back(std::move(node));
   }
   if (!errors.empty()) return errors;
@@ -135,6 +145,17 @@ std::optional<TransformPlan::Port> TransformPlan::find(std::string_view name) co
   return node.empty() ? std::nullopt : output_of(node, output);
 }
 
+std::shared_ptr<const TransformPlan> TransformPlan::with_state_of(const TransformPlan& before) const {
+  auto plan = std::make_shared<TransformPlan>(*this);
+  for (Node& node : plan->nodes_) {
+    const auto same = std::ranges::find(before.nodes_, node.name, &Node::name);
+    if (same != before.nodes_.end() && same->transform->keeps_state() && same->config == node.config &&
+        same->in == node.in)
+      node.transform = same->transform;
+  }
+  return plan;
+}
+
 TransformPlan::Port TransformPlan::resolve(const std::string& input) const {
   return find(input).value_or(Port{Port::kSource, 0, input});
 }
@@ -157,6 +178,10 @@ bool TransformPlan::reaches(const std::string& source, const Port& port) const {
   if (port.node == Port::kSource) return port.source == source;
   return std::ranges::any_of(nodes_[port.node].inputs,
                              [&](const Port& input) { return reaches(source, input); });
+}
+
+bool TransformPlan::reaches(const std::string& source, std::size_t node) const {
+  return reaches(source, Port{node, 0, {}});
 }
 
 bool TransformPlan::feeds(const std::string& source, const std::string& sink) const {

@@ -43,7 +43,9 @@ class TransformPlan {
   struct Node {
     std::string name;
     std::string type;
-    std::unique_ptr<Transform> transform;
+    AnyTransformConfig config;
+    FieldSchema in;  // of all its inputs
+    std::shared_ptr<const Transform> transform;
     std::vector<Port> inputs;
     std::vector<std::string> outputs;
     WantedFields wanted;               // of all its outputs
@@ -60,6 +62,9 @@ class TransformPlan {
   static std::variant<std::shared_ptr<const TransformPlan>, std::vector<PlanError>> compile(
       const Transforms& transforms, const Sinks& sinks);
 
+  // The same, but for transforms that keep state and were the same before: these are those of `before`.
+  std::shared_ptr<const TransformPlan> with_state_of(const TransformPlan& before) const;
+
   const std::vector<Node>& nodes() const { return nodes_; }  // each behind its inputs
   // Of a sink; empty when there is none of that name.
   const std::vector<Port>& inputs_of(const std::string& sink) const;
@@ -70,6 +75,8 @@ class TransformPlan {
   bool is_read(const Port& port) const;
   // Whether events of this source reach that sink.
   bool feeds(const std::string& source, const std::string& sink) const;
+  // ... or that node.
+  bool reaches(const std::string& source, std::size_t node) const;
 
  private:
   Port resolve(const std::string& input) const;

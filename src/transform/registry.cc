@@ -7,6 +7,7 @@ namespace logflume {
 const std::vector<TransformType>& transform_types() {
   static const std::vector<TransformType> types = [] {
     std::vector<TransformType> all{
+        // clang-format off
         parse_json_transform(),
         parse_regex_transform(),
         parse_grok_transform(),
@@ -32,6 +33,8 @@ const std::vector<TransformType>& transform_types() {
         parse_timestamp_transform(),
         template_transform(),
         add_host_transform(),
+        log_to_metric_transform(),
+        // clang-format on
     };
     for (std::size_t i = 0; i < all.size(); ++i) {
       all[i].index = i;

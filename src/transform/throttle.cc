@@ -110,6 +110,7 @@ class Throttle final : public Transform {
     return needs;
   }
   bool in_order() const override { return true; }
+  bool keeps_state() const override { return true; }
   std::unique_ptr<Stage> make_stage(const StageContext& context) const override {
     return std::make_unique<ThrottleStage>(throttling_, first_, again_, context);
   }

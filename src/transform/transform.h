@@ -18,6 +18,8 @@
 #include "event/frame.h"
 #include "expression/expression.h"
 #include "parse/parser.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
 
 namespace logflume {
 
@@ -46,10 +48,15 @@ struct StageReport {
   void errors_of(const FaultCounts& faults);
 };
 
-// What a stage may ask of the agent.
-struct StageContext {
-  std::string name;  // of the transform
+// What transforms may ask of the agent; the metrics and the log outlive all stages.
+struct StageServices {
   std::string host;
+  MetricRegistry& metrics;
+  Log& log;
+};
+
+struct StageContext : StageServices {
+  std::string name;     // of the transform
   WantedFields wanted;  // of its outputs
 };
 
@@ -65,7 +72,7 @@ class Stage {
   virtual std::size_t memory_bytes() const { return 0; }
 };
 
-// Threads: immutable; any.
+// Threads: any. What it is does not change; what its stages have in common it guards itself.
 class Transform {
  public:
   virtual ~Transform() = default;
@@ -80,6 +87,12 @@ class Transform {
   // Whether it goes by what came before: its stages see the batches of a source one after the other, in the
   // order of the source.
   virtual bool in_order() const { return false; }
+  // Whether it does something beside what comes out of it: then it runs also where nobody takes that.
+  virtual bool has_effect() const { return false; }
+  // Whether its stages have something in common that is to outlast a reload which leaves it as it is.
+  virtual bool keeps_state() const { return false; }
+  // The names of samples that it puts on the page of metrics: no other transform may have them.
+  virtual std::vector<std::string> metric_names() const { return {}; }
   virtual std::unique_ptr<Stage> make_stage(const StageContext& context) const = 0;
 };
 

@@ -86,7 +86,7 @@ class TestPipeline {
       return;
     }
     pipeline_ = std::make_shared<const Pipeline>(std::get<std::shared_ptr<const TransformPlan>>(plan), "app",
-                                                 "host1");
+                                                 StageServices{"host1", *metrics_, *log_});
   }
 
   std::vector<TestEvent> run(const TestBatch& batch, bool again = false) {
@@ -115,6 +115,9 @@ class TestPipeline {
     kept_.push_back(std::make_unique<TestBatch>(lines, place));
     return run(*kept_.back());
   }
+  const Pipeline& pipeline() const { return *pipeline_; }
+  // As /metrics has it.
+  std::string metrics() const { return metrics_->text(); }
   // Of the last run; REQUIRES: the transform has one step.
   const StageReport& report(const std::string& transform) const { return run_->report(step(transform)); }
   const PipelineRun::Count& count(const std::string& transform) const { return run_->count(step(transform)); }
@@ -151,6 +154,8 @@ class TestPipeline {
   }
 
   std::string said_;
+  std::unique_ptr<MetricRegistry> metrics_ = std::make_unique<MetricRegistry>();
+  std::unique_ptr<Log> log_ = std::make_unique<Log>(LogLevel::kOff);
   std::shared_ptr<const Pipeline> pipeline_;
   std::vector<std::unique_ptr<TestBatch>> kept_;
   std::shared_ptr<PipelineRun> run_;

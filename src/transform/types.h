@@ -30,5 +30,6 @@ TransformType dedupe_transform();
 TransformType parse_timestamp_transform();
 TransformType template_transform();
 TransformType add_host_transform();
+TransformType log_to_metric_transform();
 
 }  // namespace logflume

@@ -37,8 +37,10 @@ std::shared_ptr<const Pipeline> pipeline(const TransformPlan::Transforms& transf
     ADD_FAILURE() << errors->front().error.message;
     return nullptr;
   }
+  static MetricRegistry metrics;
+  static Log log(LogLevel::kOff);
   return std::make_shared<const Pipeline>(std::get<std::shared_ptr<const TransformPlan>>(plan), "app",
-                                          "host");
+                                          StageServices{"host", metrics, log});
 }
 
 TransformPlan::Transforms json_and_filter() {
