@@ -240,3 +240,82 @@ def test_a_metric_that_would_see_no_event_is_warned_of(world):
     assert done.returncode == 0
     said = done.stdout + done.stderr
     assert 'transform "m" sees no event: no sink reads its source' in said and '"n"' not in said
+
+
+def replace(path, text):
+    with open(path + '.new', 'w') as file:
+        file.write(text)
+    os.rename(path + '.new', path)
+
+
+@pytest.mark.sanitizer
+def test_fields_of_a_table_that_changes_meanwhile(world):
+    table = world.path('services.csv')
+    replace(table, 'name,team,tier\napi,core,1\n"web, old",front,\n')
+    world.config(transforms={'p': JSON, 'l': {'type': 'lookup', 'inputs': ['p'], 'table': table, 'key': 'service',
+                                              'prefix': 'svc_'}},
+                 sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['l']}})
+    world.write('a.log', b'{"service":"api"}\n{"service":"web, old","svc_tier":"own"}\n{"service":"new"}\n{"n":1}\n')
+    agent = world.start()
+    until(lambda: len(world.out_lines()) == 4, lambda: world.out().decode())
+    assert [without_base(event) for event in events(world)] == [
+        {'service': 'api', 'svc_team': 'core', 'svc_tier': '1'},
+        {'service': 'web, old', 'svc_team': 'front', 'svc_tier': 'own'}, {'service': 'new'}, {'n': 1}]
+    looked_up = lambda result: agent.metrics().get('logflume_lookup_events_total', component='l', result=result)
+    assert (looked_up('found'), looked_up('missed')) == (2, 2)
+
+    def expect(team):
+        def seen():
+            world.append('a.log', b'{"service":"new"}\n')
+            time.sleep(0.1)
+            return events(world)[-1].get('svc_team') == team
+        until(seen, lambda: world.out_lines()[-1].decode())
+    replace(table, 'name,team\nnew,newest\n')
+    expect('newest')
+    replace(table, 'name,team\nnew,"broken')
+    errors = lambda: agent.metrics().get('logflume_component_errors_total', component='l', reason='table')
+
+    def broken():
+        world.append('a.log', b'{"service":"new"}\n')
+        time.sleep(0.1)
+        return errors() >= 1
+    until(broken, 'the broken table is noticed')
+    assert 'line 2: a quote has no end: the table that was there stays' in agent.stderr()
+    expect('newest')
+    os.unlink(table)
+    expect('newest')
+    replace(table, 'name,team\nnew,whole again\n')
+    expect('whole again')
+    assert agent.stop() == 0
+
+
+def test_events_without_a_row_may_be_dropped(world):
+    table = world.path('hosts.json')
+    with open(table, 'w') as file:
+        json.dump({'h1': {'rack': 7, 'tags': ['a', 'b'], 'up': True}, '2': {'rack': None}}, file)
+    got = run(world, {'p': JSON, 'l': {'type': 'lookup', 'inputs': ['p'], 'table': table, 'key': 'host', 'missing': 'drop'}},
+              ['{"host":"h1"}', '{"host":"h2"}', '{"host":2}', '{"host":"h1"}'], 'l')
+    one = {'rack': 7, 'tags': ['a', 'b'], 'up': True}
+    assert [{name: event[name] for name in event if name in one} for event in got] == [one, {'rack': None}, one]
+
+
+def test_a_table_is_checked_with_the_configuration(world):
+    table = world.path('t.csv')
+    with open(table, 'w') as file:
+        file.write('a,b\n1,2,3\n')
+
+    def said(**more):
+        world.config(transforms={'l': {'type': 'lookup', 'inputs': ['app'], 'table': table, 'key': 'message', **more}},
+                     sinks={'out': {'type': 'blackhole', 'inputs': ['l']}})
+        done = world.call('validate', world.path('logflume.yaml'))
+        return (done.returncode, done.stdout + done.stderr)
+    code, text = said()
+    assert code == 78 and 'line 2: there are more values than columns (2)' in text
+    replace(table, 'a,b\n1,2\n')
+    assert said()[0] == 0
+    code, text = said(fields=['c'])
+    assert code == 78 and 'it has no column "c"' in text
+    code, text = said(table=world.path('none.csv'))
+    assert code == 78 and 'No such file' in text
+    code, text = said(max_bytes=3)
+    assert code == 78 and 'has more than 3 bytes' in text

@@ -34,6 +34,7 @@ const std::vector<TransformType>& transform_types() {
         template_transform(),
         add_host_transform(),
         log_to_metric_transform(),
+        lookup_transform(),
         // clang-format on
     };
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -1,3 +1,6 @@
+#include <fstream>
+
+#include "base/temp_dir_for_test.h"
 #include "transform/counted_allocations_for_test.h"
 #include "transform/transform_test_fixture.h"
 
@@ -9,7 +12,7 @@ struct SteadyCase {
   AnyTransformConfig transform;  // behind a parser of JSON
 };
 
-std::vector<SteadyCase> cases() {
+std::vector<SteadyCase> cases(const std::string& table) {
   using Texts = std::map<std::string, std::string>;
   const std::string key = "key", id = "id";
   return {
@@ -20,6 +23,7 @@ std::vector<SteadyCase> cases() {
       {"parse_timestamp", test_transform("parse_timestamp", "p", {{"field", std::string("t")}})},
       {"template",
        test_transform("template", "p", {{"fields", Texts{{"x", "{{ id }} of {{ text }} {{ n + 1 }}"}}}})},
+      {"lookup", test_transform("lookup", "p", {{"table", table}, {"key", id}})},
       {"add_host", test_transform("add_host", "p")},
       {"log_to_metric",
        test_transform("log_to_metric", "p",
@@ -36,7 +40,10 @@ TEST(SteadyStateTest, NoEventAllocates) {
   }
   const std::vector<std::string> few(lines.begin(), lines.begin() + 100);
   const TestBatch small(few), large(lines);
-  for (const SteadyCase& one : cases()) {
+  const TempDir directory;
+  const std::string table = directory / "table.csv";
+  std::ofstream(table) << "id,a,b\na name that is long enough 7,x,y\na name that is long enough 8,z,\n";
+  for (const SteadyCase& one : cases(table)) {
     TestPipeline pipeline({{"p", test_transform("parse_json", "app")}, {"t", one.transform}}, "t");
     const auto allocations_of = [&](const TestBatch& batch) {
       const auto run = [&] {

@@ -31,5 +31,6 @@ TransformType parse_timestamp_transform();
 TransformType template_transform();
 TransformType add_host_transform();
 TransformType log_to_metric_transform();
+TransformType lookup_transform();
 
 }  // namespace logflume
