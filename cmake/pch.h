@@ -1,5 +1,7 @@
-// Standard headers that most files need; nothing of the project and no heavy library.
+// Headers that most files need; nothing of the project.
 #pragma once
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>

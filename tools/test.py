@@ -79,7 +79,7 @@ class Stage:
         passed, failed = 0, []
         # What measures time runs by itself, the rest mostly waits and runs side by side.
         for marks, jobs in (('not alone', ['-n', str(2 * os.cpu_count())]), ('alone', [])):
-            wanted = {'release': '', 'asan-ubsan': ' and (sanitizer or asan)'}.get(preset, ' and sanitizer')
+            wanted = {'release': '', 'tsan': ' and sanitizer'}.get(preset, ' and (sanitizer or asan)')
             marks = f'({marks}){wanted}'
             report.unlink(missing_ok=True)
             code = self.call(python(), '-m', 'pytest', '-q', '-rfE', '-p', 'no:cacheprovider', '--junit-xml', report,
@@ -163,7 +163,7 @@ def torture(s):
     return passed
 
 
-@stage('clang build with the fuzzers')
+@stage('clang build with AddressSanitizer, UBSan and the fuzzers; warnings are errors')
 def clang(s):
     s.build('fuzz')
     return 1
@@ -171,7 +171,7 @@ def clang(s):
 
 @stage('each fuzzer for a short time')
 def fuzz(s):
-    code = s.call('fuzz/run.sh', s.options.fuzz_seconds, BUILD / 'fuzz', check=False)
+    code = s.call('fuzz/run.sh', s.options.fuzz_seconds, BUILD / 'fuzz', os.cpu_count(), check=False)
     text = s.log_path.read_text(errors='replace')
     passed, failed = (len(re.findall(rf'^{word} ', text, re.MULTILINE)) for word in ('ok', 'FAIL'))
     if code != 0:
@@ -179,15 +179,14 @@ def fuzz(s):
     return passed
 
 
-@stage('AddressSanitizer and UBSan: build and unit tests')
+@stage('AddressSanitizer and UBSan: unit tests of the clang build')
 def asan(s):
-    s.build('asan-ubsan')
-    return s.unit_tests('asan-ubsan')
+    return s.unit_tests('fuzz')
 
 
 @stage('AddressSanitizer and UBSan: integration tests')
 def asan_integration(s):
-    return s.integration_tests('asan-ubsan')
+    return s.integration_tests('fuzz')
 
 
 @stage('ThreadSanitizer: build and unit tests')
@@ -207,16 +206,16 @@ def tail(path, lines=40):
     return errors + ['...'] + text[-lines:] if len(text) > lines and errors else text[-lines:]
 
 
-def culprits(path, most=8):
+def culprits(path, most=12):
     """The lines that name what failed, short: the end of a run is all that some readers get to see."""
     text = path.read_text(errors='replace').splitlines()
     lines = []
     for n, line in enumerate(text):
-        if re.search(r'^(FAILED|ERROR|FAIL) |  (?:FAILED|SLOWER)$|\*\*\*(Failed|Timeout|Exception)|\berror: ', line):
+        if re.search(r'^(FAILED|ERROR|FAIL) |  (?:FAILED|SLOWER)$|\*\*\*(Failed|Timeout|Exception)|\berror: |^SUMMARY: ', line):
             lines.append(line)
         elif n > 0 and text[n - 1].endswith('  FAILED'):  # of a scenario: why
             lines.append(line)
-    return [line.strip()[:150] for line in lines[:most]]
+    return [re.sub(r'\.{4,}', ' ', line.strip())[:150] for line in lines[:most]]
 
 
 def main():
