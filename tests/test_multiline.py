@@ -104,6 +104,42 @@ def test_sinks_at_different_places_get_the_same_traces(world, receiver, preset):
 
 
 @pytest.mark.sanitizer
+def test_traces_in_a_containers_log_are_one_message_each_over_kill_9(world):
+    """Method: each line of the traces stands in lines of a container's log, some of them in parts; the agent is killed
+    when it has read an event to a random byte."""
+    world.config(sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['lines']}},
+                 transforms={'lines': {'type': 'parse_cri', 'inputs': ['app']}},
+                 multiline={'preset': 'java', 'inside': 'cri', 'timeout': '1h'})
+    chance, expected = random.Random(5), []
+    prefix = '2026-01-02T03:04:05.678Z stdout'
+
+    def wrapped(line):
+        # What a line is shows in its first part, which runtimes make 8 KiB at least.
+        cuts = sorted(chance.randrange(40, len(line)) for _ in range(chance.choice([0, 1, 3])) if len(line) > 40)
+        parts = [line[a:b] for a, b in zip([0, *cuts], [*cuts, len(line)])]
+        return ''.join(f'{prefix} P {part}\n' for part in parts[:-1]) + f'{prefix} F {parts[-1]}\n'
+
+    world.write('a.log', b'')
+    for event in sample('java'):
+        text = ''.join(map(wrapped, event.split('\n'))).encode()
+        expected.append(event)
+        if chance.randrange(3) > 0:
+            world.append('a.log', text)
+            continue
+        cut = chance.randrange(len(text))
+        agent = world.start()
+        world.append('a.log', text[:cut])
+        until(lambda: any(world.log() in name for name in agent.open_files()), 'it is read')
+        time.sleep(0.05)
+        agent.kill()
+        world.append('a.log', text[cut:])
+    world.run_to_end()
+    events = [json.loads(line) for line in world.out_lines()]
+    assert [event['message'] for event in events] == expected
+    assert {event['stream'] for event in events} == {'stdout'} and not any(event['partial'] for event in events)
+
+
+@pytest.mark.sanitizer
 def test_patterns_for_the_start_the_continuation_and_the_end(world):
     text = 'x\nBEGIN 1\n a\nEND\n y\nBEGIN 2 END\nz END\nBEGIN 3\n'
     for name, rules, expected in (

@@ -160,6 +160,13 @@ ObjectDescription describe_multiline() {
           "to the last one, flag `F`, of the same stream.")
       .absent_is("patterns")
       .example_is("java");
+  multiline.choice(
+      "inside", &MultilineConfig::inside,
+      {{"none", MultilineInside::kNothing}, {"cri", MultilineInside::kCri}},
+      "`cri`: the lines are those of a container's log, and patterns and presets are asked for the "
+      "messages in them, as for a stack trace that an application in a container has written. Parts of "
+      "a long line stay together; a line of the other stream begins an event. `parse_cri` makes one "
+      "message of all.");
   multiline
       .field(
           "max_lines", &MultilineConfig::max_lines,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/cri_line.h"
+
 namespace logflume {
 namespace {
 
@@ -34,6 +36,7 @@ Result<EventRules> EventRules::compile(const MultilineConfig& config) {
   rules.marker_ = LineMarker(config);
   if (config.max_lines) rules.max_lines_ = *config.max_lines;
   if (config.max_bytes) rules.max_bytes_ = *config.max_bytes;
+  rules.inside_cri_ = config.inside == MultilineInside::kCri;
   rules.has_limits_ = config.max_lines || config.max_bytes;
   return rules;
 }
@@ -55,23 +58,43 @@ PresetStep EventRules::next(Open& open, std::string_view line) {
   return {true, end_ && end_->matches(line)};
 }
 
+EventRules::Content EventRules::content_of(std::string_view line) const {
+  if (!inside_cri_) return {line};
+  const auto cri = cri_line(line);
+  if (!cri) return {line};
+  return {cri->message, cri->is_stderr() ? std::uint8_t{2} : std::uint8_t{1}, cri->partial};
+}
+
+// A part of a line goes with the one before it: what the line is was told by its first part.
+PresetStep EventRules::step(Open& open, const Content& content) {
+  if (content.stream != open.stream) return {false, false};
+  return open.goes_on ? PresetStep{true, open.ends} : next(open, content.text);
+}
+
 EventRules::Verdict EventRules::judge(Open& open, std::string_view line, std::uint64_t event_bytes) {
   Verdict verdict;
+  const Content content = content_of(line);
+  const auto is_over = [&](bool ends) {
+    open.stream = content.stream;
+    open.goes_on = content.goes_on;
+    open.ends = ends;
+    return ends && !content.goes_on;
+  };
   if (open.lines > 0) {
-    const PresetStep step = next(open, line);
+    const PresetStep step = this->step(open, content);
     if (step.continues) {
       verdict.cut = open.lines >= max_lines_                 ? Cut::kMaxLines
                     : is_too_long(event_bytes + line.size()) ? Cut::kMaxBytes
                                                              : Cut::kNone;
       if (verdict.cut == Cut::kNone) {
         ++open.lines;
-        verdict.over_behind = step.ends;
+        verdict.over_behind = is_over(step.ends);
         return verdict;
       }
     }
     verdict.over_before = true;
   }
-  verdict.over_behind = first(open, line).ends;
+  verdict.over_behind = is_over(first(open, content.text).ends);
   return verdict;
 }
 

@@ -33,6 +33,10 @@ class EventRules {
   struct Open {
     std::uint32_t lines = 0;
     PresetState state;
+    // Of its last line, inside a container's log.
+    std::uint8_t stream = 0;
+    bool goes_on = false;  // in the next line
+    bool ends = false;     // the event is over when that has come
   };
   // Why an event is over though its rules would let it go on.
   enum class Cut : std::uint8_t { kNone, kMaxLines, kMaxBytes };
@@ -94,6 +98,14 @@ class EventRules {
             Ends& ends);
   std::size_t walk_marked(const LineMarks& lines, std::size_t first, std::size_t from, Walk& at, Open& open,
                           Ends& ends) const;
+  // A line and what stands around it.
+  struct Content {
+    std::string_view text;
+    std::uint8_t stream = 0;
+    bool goes_on = false;
+  };
+  Content content_of(std::string_view line) const;
+  PresetStep step(Open& open, const Content& content);
   PresetStep first(Open& open, std::string_view line);
   PresetStep next(Open& open, std::string_view line);
 
@@ -104,6 +116,7 @@ class EventRules {
   std::uint32_t max_lines_ = std::numeric_limits<std::uint32_t>::max();
   std::uint64_t max_bytes_ = std::numeric_limits<std::uint64_t>::max();
   bool has_limits_ = false;
+  bool inside_cri_ = false;
   LineMarker marker_;
   LineMarks marks_;
 };

@@ -23,7 +23,7 @@ class EventRulesModel {
         end_(compile(config_.end_pattern)) {
     if (config_.preset == MultilinePreset::kNone) return;
     MultilineConfig unlimited;
-    unlimited.preset = config_.preset;
+    unlimited.preset = config_.preset;  // it is told messages here, so nothing is inside anything
     preset_ = std::move(*EventRules::compile(unlimited));
   }
 
@@ -34,10 +34,14 @@ class EventRulesModel {
     std::uint32_t lines = 0;
     bool closed = true;  // nothing can follow in this event
     EventRules::Open open;
+    Content last;
+    bool ends = false;  // of the line that goes on
     while (!text.empty()) {
       const std::size_t newline = text.find('\n');
       const std::string_view line = text.substr(0, newline);
-      bool belongs = !closed && continues(line, open);
+      const Content content = content_of(line);
+      bool belongs =
+          !closed && content.stream == last.stream && (last.goes_on || continues(content.text, open));
       if (belongs && config_.max_lines && lines == *config_.max_lines) belongs = false;
       if (belongs && config_.max_bytes && event.size() + line.size() > *config_.max_bytes) belongs = false;
       if (!belongs) {
@@ -45,7 +49,9 @@ class EventRulesModel {
         event.clear();
         lines = 0;
       }
-      closed = closes(line, lines == 0, open);
+      if (!belongs || !last.goes_on) ends = closes(content.text, lines == 0, open);
+      closed = ends && !content.goes_on;
+      last = content;
       event += text.substr(0, newline == text.npos ? newline : newline + 1);
       text.remove_prefix(std::min(line.size() + 1, text.size()));
       ++lines;
@@ -55,6 +61,22 @@ class EventRulesModel {
   }
 
  private:
+  struct Content {
+    std::string_view text;
+    std::string_view stream;
+    bool goes_on = false;
+  };
+  Content content_of(std::string_view line) const {
+    static const Regex cri = std::move(*Regex::compile("^[^ ]* std(out|err) [PF](?:$|[: ])"));
+    RegexScratch scratch;
+    if (config_.inside == MultilineInside::kNothing || cri.search(line, scratch) != Regex::Answer::kYes)
+      return {line, {}};
+    const std::size_t stream = line.find(' ') + 1;
+    const std::size_t flag = line.find(' ', stream) + 1;
+    const std::size_t end = line.find(' ', flag);
+    return {end == line.npos ? "" : line.substr(end + 1), line.substr(stream, flag - stream),
+            line[flag] == 'P'};
+  }
   static std::optional<Regex> compile(const std::string& pattern) {
     if (pattern.empty()) return {};
     return std::move(*Regex::compile(pattern));

@@ -1,5 +1,6 @@
 #include "multiline/event_rules.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -108,6 +109,25 @@ TEST(EventRulesTest, LimitsThatEndAnEventAreTold) {
   EXPECT_EQ(ends.cuts[1].cut, EventRules::Cut::kMaxBytes);
 }
 
+TEST(EventRulesTest, InsideAContainersLogMessagesAreAsked) {
+  MultilineConfig config;
+  config.inside = MultilineInside::kCri;
+  config.preset = MultilinePreset::kJava;
+  EXPECT_THAT(
+      split(config,
+            "t stdout F 2026-01-02 boom\nt stdout F java.lang.Error: x\nt stdout F \tat a.b(c)\n"
+            "t stderr F \tat other(stream)\nt stdout F 2026-01-02 a lo\nt stdout P \tng\nt stdout F  line\n"),
+      ElementsAre("t stdout F 2026-01-02 boom\nt stdout F java.lang.Error: x\nt stdout F \tat a.b(c)\n",
+                  "t stderr F \tat other(stream)\n",
+                  "t stdout F 2026-01-02 a lo\nt stdout P \tng\nt stdout F  line\n"));
+  config = patterns("^#", "", ";$");
+  config.inside = MultilineInside::kCri;
+  EXPECT_THAT(
+      split(config, "t stdout P #a;\nt stdout F b\nt stdout F #c\nnone of them\nt stdout F ;\n"),
+      ElementsAre("t stdout P #a;\nt stdout F b\n", "t stdout F #c\n", "none of them\n", "t stdout F ;\n"))
+      << "a line is told by its first part, and over with its last one";
+}
+
 TEST(EventRulesTest, APatternThatIsWrongIsNamed) {
   const auto compiled = EventRules::compile(patterns("^#", "(", ""));
   ASSERT_FALSE(compiled.has_value());
@@ -134,10 +154,13 @@ TEST(EventRulesTest, AgreesWithTheModelFromEachEventOn) {
     MultilineConfig config = patterns(starts[random() % starts.size()],
                                       continues[random() % continues.size()], ends[random() % ends.size()]);
     if (!config.has_pattern()) config.preset = static_cast<MultilinePreset>(1 + random() % 9);
+    if (random() % 3 == 0) config.inside = MultilineInside::kCri;
     if (random() % 3 == 0) config.max_lines = 1 + random() % 4;
     if (random() % 3 == 0) config.max_bytes = 1 + random() % 20;
     std::string text;
     for (std::uint64_t lines = random() % 30; lines > 0; --lines) {
+      if (config.inside == MultilineInside::kCri && random() % 5 != 0)
+        text += fmt::format("t std{} {} ", random() % 4 == 0 ? "err" : "out", random() % 3 == 0 ? "P" : "F");
       for (std::uint64_t n = random() % 4; n > 0; --n) text += pieces[random() % pieces.size()];
       if (lines > 1 || random() % 2 == 0) text += '\n';
     }

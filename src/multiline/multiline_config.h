@@ -12,6 +12,9 @@ namespace logflume {
 // Rules that are known: the stack traces of a runtime, or the partial lines of a container's log.
 enum class MultilinePreset { kNone, kJava, kPython, kGo, kRuby, kDotnet, kRust, kPhp, kNode, kCri };
 
+// What the lines are the content of.
+enum class MultilineInside { kNothing, kCri };
+
 // Which lines are one event. Without a pattern and a preset each line is one.
 struct MultilineConfig {
   // PCRE2; empty: not given.
@@ -19,6 +22,8 @@ struct MultilineConfig {
   std::string continue_pattern;  // ... belongs to the event before it, and no other line does
   std::string end_pattern;       // ... is the last one of its event
   MultilinePreset preset = MultilinePreset::kNone;
+  // Patterns and presets are asked for the messages of such lines, whose parts stay together.
+  MultilineInside inside = MultilineInside::kNothing;
   // What an event may have at most; what goes on behind that is the next event.
   std::optional<std::uint32_t> max_lines;
   std::optional<std::uint64_t> max_bytes;      // inner newlines counted, the last one not

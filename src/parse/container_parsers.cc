@@ -1,10 +1,12 @@
 #include "parse/container_parsers.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
 #include "base/civil_time.h"
+#include "base/cri_line.h"
 #include "parse/field_value.h"
 #include "parse/fixed_fields.h"
 #include "parse/json_members.h"
@@ -75,29 +77,48 @@ class CriParser final : public Parser {
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override { fields_.begin(columns); }
 
-  ParseFault parse(std::string_view line, FoundFields& found) override {
-    std::array<std::string_view, 3> words;
-    for (std::string_view& word : words) {
-      const std::size_t end = line.find(' ');
-      // A message that is empty may have lost its blank.
-      if (end == std::string_view::npos && &word != &words.back()) return ParseFault::kSyntax;
-      word = line.substr(0, end);
-      line.remove_prefix(std::min(word.size() + 1, line.size()));
-    }
-    const bool partial = words[2] == "P" || words[2].starts_with("P:");
-    if ((words[1] != "stdout" && words[1] != "stderr") ||
-        (!partial && words[2] != "F" && !words[2].starts_with("F:")))
-      return ParseFault::kSyntax;
-    const auto ns = parse_rfc3339(words[0]);
+  // An event of several lines (the source's `multiline`) is one message.
+  ParseFault parse(std::string_view event, FoundFields& found) override {
+    const std::size_t newline = event.find('\n');
+    const auto line = cri_line(event.substr(0, newline));
+    if (!line) return ParseFault::kSyntax;
+    const auto ns = parse_rfc3339(line->time);
     if (!ns) return ParseFault::kTime;
     fields_.add(found, 0, ValueKind::kTimestamp, Slot::of(*ns));
-    fields_.add(found, 1, words[1]);
+    fields_.add(found, 1, line->stream);
+    bool partial = line->partial;
+    if (newline == std::string_view::npos) {
+      fields_.add(found, 3, line->message);
+    } else {
+      TextRef message;
+      if (!join(*line, event.substr(newline + 1), partial, message)) return ParseFault::kTooLarge;
+      fields_.add(found, 3, ValueKind::kString, Slot::of(message));
+    }
     fields_.add(found, 2, ValueKind::kBool, Slot::of(partial));
-    fields_.add(found, 3, line);
     return ParseFault::kNone;
   }
 
  private:
+  // Parts of a line follow each other, lines have a newline between them. `partial`: of the last line.
+  bool join(const CriLine& first, std::string_view rest, bool& partial, TextRef& message) {
+    char* const begin = fields_.columns().begin_text(first.message.size() + 1 + rest.size());
+    if (begin == nullptr) return false;
+    char* end = std::copy(first.message.begin(), first.message.end(), begin);
+    for (bool more = true; more;) {
+      const std::size_t newline = rest.find('\n');
+      more = newline != std::string_view::npos;
+      const std::string_view text = rest.substr(0, newline);
+      rest.remove_prefix(more ? newline + 1 : rest.size());
+      const auto line = cri_line(text);
+      if (!partial) *end++ = '\n';
+      const std::string_view added = line ? line->message : text;
+      end = std::copy(added.begin(), added.end(), end);
+      partial = line && line->partial;
+    }
+    message = fields_.columns().finish_text(static_cast<std::size_t>(end - begin));
+    return true;
+  }
+
   FixedFields<4> fields_;
 };
 

@@ -17,7 +17,8 @@ struct KlogParserConfig {
 std::unique_ptr<Parser> make_klog_parser(KlogParserConfig config);
 
 // The lines of a container runtime (CRI), "2026-01-02T03:04:05.678Z stdout F text": timestamp, stream,
-// partial (the line goes on with the next one), message.
+// partial (the line goes on with the next one), message. An event of several lines has the time and the
+// stream of the first one; parts of a line are joined, lines keep a newline between them.
 std::unique_ptr<Parser> make_cri_parser(WantedFields wanted);
 
 // Docker's lines (json-file), {"log":"text\n","stream":"stdout","time":"2026-01-02T03:04:05.678Z"}: the same

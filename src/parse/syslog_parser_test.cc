@@ -111,6 +111,18 @@ TEST(CriParser, ReadsItsLines) {
   EXPECT_EQ(parse_line(*parser, "2016-10-06 stdout F x"), kNoTime);
 }
 
+TEST(CriParser, AnEventOfSeveralLinesIsOneMessage) {
+  const auto parser = make_cri_parser({});
+  EXPECT_THAT(parse_line(*parser,
+                         "2016-10-06T00:17:09Z stderr F Error: x\n2016-10-06T00:17:10Z stderr P \tat a.\n"
+                         "2016-10-06T00:17:10Z stderr P b(c)\n2016-10-06T00:17:10Z stderr F ;\n"
+                         "2016-10-06T00:17:11Z stderr F \nno such line\n2016-10-06T00:17:12Z stderr P more"),
+              UnorderedElementsAre(Pair("timestamp", "2016-10-06T00:17:09Z"), Pair("stream", "\"stderr\""),
+                                   Pair("partial", "true"),
+                                   Pair("message", "\"Error: x\n\tat a.b(c);\n\nno such line\nmore\"")));
+  EXPECT_EQ(parse_line(*parser, "no such line\n2016-10-06T00:17:09Z stderr F x"), kSyntax);
+}
+
 TEST(DockerJsonParser, ReadsItsLines) {
   const auto parser = make_docker_json_parser({});
   EXPECT_THAT(
