@@ -75,6 +75,10 @@ struct Frame {
     }
     return (*lines)[row];
   }
+  // It is not what was read.
+  bool has_own_line(std::size_t row) const {
+    return line_column != nullptr && line_column->find(row) != Column::kNone;
+  }
   const FrameField* find(std::string_view name, std::string_view object = {}) const {
     for (const FrameField& field : fields) {
       if (field.name == name && field.object == object) return &field;

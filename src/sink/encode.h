@@ -20,6 +20,8 @@ namespace logflume {
 // An event that is so long may become six times as long: what it becomes is asked for, and its memory
 // reserved, before it is encoded. Shorter ones are encoded first.
 constexpr std::size_t kGiantBytes = 64 * 1024;
+// Shorter runs of a batch's text cost less when they are copied together than as parts of a system call.
+constexpr std::size_t kRunBytes = 8 * 1024;
 
 // Appends one event's JSON object, without newline, to a string:
 // {"message":...,"file":...,"source":...,"host":...,"timestamp":...,LABELS}
@@ -66,6 +68,11 @@ class BatchEncoder {
   std::size_t event_bytes(std::size_t index) const;
   // What stands behind it included; returns the bytes appended. REQUIRES: begin(); index < events().
   std::size_t append_event(std::size_t index, std::string& out) const;
+  // The same of one event or a run of them; returns how many.
+  std::size_t append_some(std::size_t first, std::string& out) const;
+  // Events from `first` on that need no encoding: their bytes go out as they stand in the batch. Of none if
+  // that one does. REQUIRES: begin(); first < events().
+  TextRun run_from(std::size_t first) const { return verbatim_ ? events_.run_from(first) : TextRun{}; }
   // What stands behind each event: a newline, unless its bytes say where they end.
   std::string_view event_end() const { return end_; }
   // True when `batch.text()` (and a newline if it is unterminated) is the encoding: no copy is needed.
@@ -77,6 +84,7 @@ class BatchEncoder {
   std::unique_ptr<EventEncoder> encoder_;  // null: raw
   std::string_view end_;
   BatchEvents events_;
+  bool verbatim_ = false;  // raw, and no CR is to go
 };
 
 }  // namespace logflume

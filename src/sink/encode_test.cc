@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -199,6 +200,66 @@ TEST(TimestampTest, IsRfc3339InUtcWithNanoseconds) {
   EXPECT_EQ(text(4'107'542'399'000'000'000), "2100-02-28T23:59:59.000000000Z");
   EXPECT_EQ(text(4'107'542'400'000'000'000), "2100-03-01T00:00:00.000000000Z");
   EXPECT_EQ(text(-1), "1969-12-31T23:59:59.999999999Z");
+}
+
+// Goal: what is written of a view of a batch is the same, whether by events or by runs of its text. Method:
+// random lines, of which random ones are left, some with a line of their own in their place.
+TEST(BatchEncoderTest, RunsOfTheTextAreWhatTheEventsAre) {
+  std::mt19937 random(7);
+  std::size_t in_runs = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    const std::size_t lines = 1 + random() % 20;
+    for (std::size_t i = 0; i < lines; ++i) text += std::string(random() % 4, 'a') + '\n';
+    if (random() % 2 == 0 && text.size() > 1 && text[text.size() - 2] != '\n') text.pop_back();
+    Batch batch;
+    fill(batch, text, {.strip_cr = random() % 8 == 0});
+    const bool seen_by_a_stage = random() % 8 != 0;
+    EventIndex index;
+    index.build(batch);
+    Frame frame;
+    frame.batch = &batch;
+    frame.lines = &index;
+    Columns columns;
+    columns.begin(text, index.size());
+    Column& own_lines = columns.at(columns.index_of("message"));
+    for (std::uint32_t row = 0; row < index.size(); ++row) {
+      if (random() % 4 == 0) continue;
+      frame.rows.push_back(row);
+      TextRef ref;
+      if (random() % 4 == 0 && columns.copy("***", ref))
+        own_lines.add(row, ValueKind::kString, Slot{.text = ref});
+    }
+    if (random() % 2 == 0) {
+      frame.line_columns = &columns;
+      frame.line_column = &own_lines;
+    }
+    EventView view;
+    view.set({&frame});
+    if (seen_by_a_stage) batch.view = {std::shared_ptr<void>(), &view};
+
+    BatchEncoder encoder(config(Encoding::kRaw), "web-1");
+    encoder.begin(batch);
+    std::string by_events, by_runs;
+    for (std::size_t i = 0; i < encoder.events(); ++i) encoder.append_event(i, by_events);
+    for (std::size_t i = 0; i < encoder.events();) {
+      const TextRun run = encoder.run_from(i);
+      in_runs += run.events;
+      if (run.events == 0) {
+        encoder.append_event(i++, by_runs);
+        continue;
+      }
+      EXPECT_GE(run.text.data(), text.data());
+      EXPECT_LE(run.text.data() + run.text.size(), text.data() + text.size());
+      by_runs += run.text;
+      i += run.events;
+    }
+    EXPECT_EQ(by_runs, by_events);
+    std::string whole;
+    encoder.append(batch, whole);
+    EXPECT_EQ(whole, by_events);
+  }
+  EXPECT_GT(in_runs, 500U);
 }
 
 }  // namespace

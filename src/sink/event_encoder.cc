@@ -23,6 +23,29 @@ std::pair<std::size_t, std::size_t> BatchEvents::place(std::size_t index) const 
   return {lines.begin_of(row), lines.end_of(row)};
 }
 
+bool BatchEvents::is_as_read(std::size_t index) const {
+  if (view_ != nullptr) {
+    const EventView::Place place = (*view_)[index];
+    if (view_->frames()[place.frame]->has_own_line(place.row)) return false;
+  }
+  const auto [begin, end] = place(index);
+  return end - begin == (*this)[index].size() + 1;
+}
+
+TextRun BatchEvents::run_from(std::size_t index) const {
+  if (!is_as_read(index)) return {};
+  const auto [begin, first_end] = place(index);
+  std::size_t end = first_end;
+  std::size_t next = index + 1;
+  for (; next < size(); ++next) {
+    const auto [next_begin, next_end] = place(next);
+    if (next_begin != end || !is_as_read(next)) break;
+    end = next_end;
+  }
+  const std::string_view text = (view_ == nullptr ? index_ : view_->lines()).text();
+  return {text.substr(begin, end - begin), next - index};
+}
+
 std::unique_ptr<EventEncoder> make_event_encoder(const SinkConfig& config, const std::string& host) {
   switch (config.encoding) {
     case Encoding::kRaw:

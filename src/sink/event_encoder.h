@@ -14,6 +14,12 @@
 
 namespace logflume {
 
+// Events that stand one behind the other in a batch's text, each with its newline, as they were read.
+struct TextRun {
+  std::string_view text;
+  std::size_t events = 0;
+};
+
 // The events of one batch: those of its view, or each of its text. Build once per batch; what it has is kept
 // for reuse.
 //
@@ -34,8 +40,13 @@ class BatchEvents {
   const EventIndex* lines() const { return view_ == nullptr ? &index_ : nullptr; }
   // Where it stands in the batch's text, its newline included.
   std::pair<std::size_t, std::size_t> place(std::size_t index) const;
+  // The longest one from that event on. None where its line was written over, or lacks its newline.
+  // REQUIRES: no CR is to go from the lines.
+  TextRun run_from(std::size_t index) const;
 
  private:
+  bool is_as_read(std::size_t index) const;
+
   EventIndex index_;
   const EventView* view_ = nullptr;
 };

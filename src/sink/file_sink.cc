@@ -557,17 +557,30 @@ Result<void> FileSink::write(const Group& group, Part& part) {
       pieces_.clear();
     }
     encoder_.begin(batch);
-    for (std::size_t i = 0; i < encoder_.events(); ++i) {
-      if (encoder_.is_giant(i)) {
-        // One at a time, and it goes in any case.
-        giant.grow(piece_.size() + encoder_.event_bytes(i));
-        piece_.reserve(giant.bytes());
+    for (std::size_t i = 0; i < encoder_.events();) {
+      const TextRun run = encoder_.run_from(i);
+      const bool long_run = run.text.size() >= kRunBytes;
+      if (long_run) {
+        i += run.events;
+      } else if (run.events > 0) {
+        piece_ += run.text;
+        i += run.events;
+      } else {
+        if (encoder_.is_giant(i)) {
+          // One at a time, and it goes in any case.
+          giant.grow(piece_.size() + encoder_.event_bytes(i));
+          piece_.reserve(giant.bytes());
+        }
+        encoder_.append_event(i++, piece_);
       }
-      encoder_.append_event(i, piece_);
-      if (piece_.size() < kPieceBytes && i + 1 < encoder_.events()) continue;
-      part.wire_bytes += piece_.size();
-      if (auto written = write_piece(output, piece_); !written) return written;
-      piece_.clear();
+      if (!piece_.empty() && (long_run || piece_.size() >= kPieceBytes || i == encoder_.events())) {
+        part.wire_bytes += piece_.size();
+        if (auto written = write_piece(output, piece_); !written) return written;
+        piece_.clear();
+      }
+      if (!long_run) continue;
+      part.wire_bytes += run.text.size();
+      if (auto written = write_piece(output, run.text); !written) return written;
     }
   }
   if (giant.bytes() != 0) piece_ = {};

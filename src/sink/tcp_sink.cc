@@ -49,7 +49,8 @@ class TcpSink final : public Sink {
   // A delivery on its way, or a piece of one: unsent, or sent and not acknowledged.
   struct Pending {
     Delivery delivery;         // done with this piece; none when more pieces of it follow
-    std::string encoded;       // empty: the batch's own text is sent
+    std::string encoded;       // empty: `run` or the batch's own text is sent
+    std::string_view run;      // of the text of the batch, which this delivery or one behind it has
     std::uint64_t events = 0;  // in it
     std::uint64_t end = 0;     // of the stream of this connection, once sent entirely
     std::size_t sent = 0;      // bytes of it that this connection took
@@ -57,9 +58,10 @@ class TcpSink final : public Sink {
     std::size_t reserved = 0;  // of the memory budget, for `encoded`
 
     std::string_view text() const {
-      return encoded.empty() ? delivery.batch->text() : std::string_view(encoded);
+      if (!encoded.empty()) return encoded;
+      return run.empty() ? delivery.batch->text() : run;
     }
-    bool adds_newline() const { return encoded.empty() && delivery.batch->unterminated; }
+    bool adds_newline() const { return encoded.empty() && run.empty() && delivery.batch->unterminated; }
     std::size_t size() const { return text().size() + (adds_newline() ? 1 : 0); }
   };
 
@@ -198,6 +200,15 @@ bool TcpSink::take_one(TimePoint now) {
 
 // False when its memory has to come from earlier pieces first.
 bool TcpSink::encode_piece(TimePoint now) {
+  if (const TextRun run = encoder_.run_from(next_event_); run.text.size() >= kRunBytes) {
+    Pending pending;
+    pending.run = run.text;
+    pending.events = run.events;
+    next_event_ += run.events;
+    if (next_event_ == encoder_.events()) pending.delivery = std::exchange(encoding_, {});
+    add(std::move(pending), now);
+    return true;
+  }
   const std::size_t wanted = encoder_.is_giant(next_event_)
                                  ? encoder_.event_bytes(next_event_)
                                  : std::min(kPieceBytes, encoder_.expected_bytes(next_event_));
@@ -214,7 +225,9 @@ bool TcpSink::encode_piece(TimePoint now) {
   pending.encoded.reserve(wanted);
   const std::size_t first = next_event_;
   do {
-    encoder_.append_event(next_event_++, pending.encoded);
+    const TextRun run = encoder_.run_from(next_event_);
+    if (run.text.size() >= kRunBytes) break;  // a piece of its own
+    next_event_ += encoder_.append_some(next_event_, pending.encoded);
   } while (next_event_ < encoder_.events() && pending.encoded.size() < kPieceBytes &&
            !encoder_.is_giant(next_event_));
   const std::size_t capacity = pending.encoded.capacity();
