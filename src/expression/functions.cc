@@ -1,6 +1,5 @@
 #include "expression/functions.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <xxhash.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/characters.h"
 #include "base/civil_time.h"
+#include "base/ip_address.h"
 
 namespace logflume {
 namespace {
@@ -193,37 +193,12 @@ Value hash(Evaluation& evaluation, const Value* arguments, std::size_t /*count*/
 
 // -- Addresses ----------------------------------------------------------------------------------------------
 
-struct Address {
-  std::array<unsigned char, 16> bytes{};
-  std::size_t count = 0;  // 4 or 16
-};
-std::optional<Address> address(std::string_view text) {
-  std::array<char, INET6_ADDRSTRLEN> terminated{};
-  if (text.empty() || text.size() >= terminated.size()) return std::nullopt;
-  std::copy(text.begin(), text.end(), terminated.begin());
-  Address found;
-  if (::inet_pton(AF_INET, terminated.data(), found.bytes.data()) == 1) {
-    found.count = 4;
-  } else if (::inet_pton(AF_INET6, terminated.data(), found.bytes.data()) == 1) {
-    found.count = 16;
-    // IPv4 in IPv6 is the IPv4 address.
-    static constexpr std::array<unsigned char, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-    if (std::equal(kMapped.begin(), kMapped.end(), found.bytes.begin())) {
-      std::copy_n(found.bytes.begin() + 12, 4, found.bytes.begin());
-      found.count = 4;
-    }
-  } else {
-    return std::nullopt;
-  }
-  return found;
-}
-
 Value ip_in_cidr(Evaluation& /*evaluation*/, const Value* arguments, std::size_t /*count*/) {
   if (!are_texts(arguments, 2)) return fault(ExprFault::kType);
   const std::string_view network_text = arguments[1].text();
   const std::size_t slash = network_text.find('/');
-  const auto network = address(network_text.substr(0, slash));
-  const auto host = address(arguments[0].text());
+  const auto network = parse_ip_address(network_text.substr(0, slash));
+  const auto host = parse_ip_address(arguments[0].text());
   if (!network || !host) return fault(ExprFault::kConversion);
   std::size_t bits = network->count * 8;
   if (slash != std::string_view::npos) {
