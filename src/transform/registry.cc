@@ -35,6 +35,7 @@ const std::vector<TransformType>& transform_types() {
         add_host_transform(),
         log_to_metric_transform(),
         lookup_transform(),
+        geoip_transform(),
         // clang-format on
     };
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -32,5 +32,6 @@ TransformType template_transform();
 TransformType add_host_transform();
 TransformType log_to_metric_transform();
 TransformType lookup_transform();
+TransformType geoip_transform();
 
 }  // namespace logflume
