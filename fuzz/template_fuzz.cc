@@ -1,5 +1,6 @@
 // Goal: no template text crashes the parser, and no value, however hostile, moves a path to another
-// directory. Input: parts separated by 0xFF: template, path of the file, host, source, a label's value.
+// directory. Input: parts separated by 0xFF: template, path of the file, host, source, a label's value, which
+// is that of each field of events too.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -24,12 +25,14 @@ std::vector<std::string_view> components(std::string_view path) {
   }
 }
 
-std::string render(const Template& parsed, std::string path, std::string source, std::string_view host) {
+std::string render(const Template& parsed, std::string path, std::string source, std::string_view host,
+                   const std::string& value) {
   Batch batch;
   batch.origin = std::make_shared<Origin>(Origin{std::move(source), std::move(path), 1});
   batch.wall_ns = 1'767'323'045'678'901'234;
   std::string out;
-  parsed.render(batch, host, true, out);
+  const Template::Values values(parsed.fields().size(), value);
+  parsed.render(batch, host, true, out, values);
   return out;
 }
 
@@ -45,17 +48,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto& [text, path, host, source, label] = parts;
 
-  const Result<Template> hostile = Template::parse(text, {{"label", label}}, true);
-  const Result<Template> harmless = Template::parse(text, {{"label", "x"}}, true);
+  const auto scope = Template::Scope::kEvent;
+  const Result<Template> hostile = Template::parse(text, {{"label", label}}, true, scope);
+  const Result<Template> harmless = Template::parse(text, {{"label", "x"}}, true, scope);
   FUZZ_CHECK(hostile.has_value() == harmless.has_value());  // values are not parsed
   if (!hostile) {
     FUZZ_CHECK(!hostile.error().message.empty());
-    (void)Template::parse(text, {}, false);
+    (void)Template::parse(text, {}, false, Template::Scope::kBatch);
     return 0;
   }
   // The same template with values that are one letter has the directories that its author meant.
-  const std::string actual = render(*hostile, path, source, host);
-  const std::string meant = render(*harmless, "x", "x", "x");
+  const std::string actual = render(*hostile, path, source, host, label);
+  const std::string meant = render(*harmless, "x", "x", "x", "x");
   const auto actual_parts = components(actual);
   const auto meant_parts = components(meant);
   FUZZ_CHECK(actual_parts.size() == meant_parts.size());

@@ -117,6 +117,57 @@ def test_topic_and_headers_are_templates(world, broker, topic):
     assert broker.read(f'{topic}-api.log', '%h %s\n') == b'origin=app,team=web x\n'
 
 
+PARSED = {'p': {'type': 'parse_json', 'inputs': ['app']}}
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize('producers', [1, 3])
+def test_topics_and_keys_by_fields_of_events(world, broker, topic, producers):
+    """Order within a key stays, an event without the field goes elsewhere, and all is acknowledged once."""
+    for name in ('api', 'web', 'none', 'a_b'):
+        broker.create_topic(f'{topic}-{name}', partitions=4)
+    event = lambda n: {'n': n, 'service': ('api', 'web', 'a/b', None)[n % 4], 'user': {'id': n // 4 % 50}}
+    sent = [json.dumps({name: value for name, value in event(n).items() if value is not None}) for n in range(20000)]
+    world.write('a.log', '\n'.join(sent) + '\n{"service":"api"}\n')
+    world.config(transforms=PARSED, sinks={'bus': sink(
+        broker, topic + '-{{ service ?? none }}', inputs=['p'], key='{{ user.id }}', parallel_producers=producers,
+        labels={'team': 'web'}, headers={'team': '{{ team }}'})})
+    world.run_to_end()
+    for place, name in enumerate(('api', 'web', 'a_b', 'none')):
+        partitions, by_key = collections.defaultdict(set), collections.defaultdict(list)
+        for record in broker.read(f'{topic}-{name}', '%p\t%k\t%h\t%s\n').splitlines():
+            partition, key, headers, line = record.decode().split('\t')
+            assert headers == 'team=web'
+            partitions[key].add(partition)
+            by_key[key].append(line)
+        assert by_key.pop('', None) == (['{"service":"api"}'] if name == 'api' else None)
+        partitions.pop('', None)
+        expected = collections.defaultdict(list)
+        for n in range(place, 20000, 4):
+            expected[str(n // 4 % 50)].append(sent[n])
+        assert by_key == expected
+        assert all(len(used) == 1 for used in partitions.values())
+        assert len(set.union(*partitions.values())) > 1, 'the keys use several partitions'
+
+
+@pytest.mark.asan
+def test_a_topic_that_does_not_exist_holds_up_no_other(world, broker, topic):
+    broker.create_topic(f'{topic}-good')
+    world.write('a.log', ''.join('{"n":%d,"to":"%s"}\n' % (n, 'good' if n % 3 else 'bad') for n in range(3000)))
+    world.config(transforms=PARSED, sinks={'bus': sink(broker, topic + '-{{ to }}', inputs=['p'],
+                                                       options={'allow.auto.create.topics': 'false'})})
+    agent = world.start()
+    expect_messages(broker, f'{topic}-good', 2000)
+    metrics = agent.metrics()
+    assert metrics.get('logflume_component_sent_events_total', component='bus') >= 2000
+    broker.create_topic(f'{topic}-bad')
+    expect_messages(broker, f'{topic}-bad', 1000, seconds=90)
+    until(lambda: agent.metrics().get('logflume_component_pending_events', component='bus') == 0, 'all is acknowledged')
+    assert agent.stop() == 0
+    world.run_to_end()
+    assert (len(broker.lines(f'{topic}-good')), len(broker.lines(f'{topic}-bad'))) == (2000, 1000), 'nothing comes again'
+
+
 def test_tail_to_kafka(world, broker, topic):
     world.write('a.log', numbered(1, 100))
     done = world.call('tail', world.log(), '--to', f'kafka://{broker.address()}/{topic}', '--until-eof')

@@ -14,6 +14,10 @@ namespace {
 
 constexpr const char* kTemplateDoc =
     " A template: `{{ source }}`, `{{ host }}`, `{{ file }}`, `{{ file_name }}` and `{{ LABEL }}`";
+constexpr const char* kFieldDoc =
+    "; any other name is a field of the event, a key of an object behind a dot, and `{{ FIELD ?? TEXT }}` "
+    "says what "
+    "stands there where an event does not have it";
 
 constexpr std::uint64_t kDiskBufferMin = 1024 * 1024;
 constexpr std::uint64_t kOverflowMin = 64 * 1024;
@@ -241,8 +245,9 @@ ObjectDescription describe_file_sink() {
   Describe<FileSinkConfig> sink("A file, acknowledged after fsync; exactly once, even through a kill.");
   describe_common(sink);
   sink.field("path", &FileSinkConfig::path,
-             std::string("Where to write.") + kTemplateDoc +
-                 ", and strftime's `%Y-%m-%d` in UTC. Missing directories are made.")
+             std::string("Where to write.") + kTemplateDoc + ", and strftime's `%Y-%m-%d` in UTC" +
+                 kFieldDoc +
+                 " (else `_`). No value leads to another directory. Missing directories are made.")
       .required()
       .must(check_not_empty, "a path")
       .must(check_no_nul, "a path")
@@ -251,12 +256,16 @@ ObjectDescription describe_file_sink() {
               {{"none", Compression::kNone}, {"gzip", Compression::kGzip}, {"zstd", Compression::kZstd}},
               "How the file is compressed.");
   sink.field("max_open_files", &FileSinkConfig::max_open_files,
-             "Files of a templated path that are kept open.")
+             "Files of a templated path that are kept open. Where fields of events would make more of them "
+             "at once, "
+             "events of further values go where those go that have none, which is counted as the error "
+             "`too_many_outputs`.")
       .at_least(1)
       .at_most(1'000'000);
   sink.check([](const FileSinkConfig& config, Findings& findings) {
     if (config.path.empty()) return;
-    const Result<Template> parsed = Template::parse(config.path, config.labels, /*with_time=*/true);
+    const Result<Template> parsed =
+        Template::parse(config.path, config.labels, /*with_time=*/true, Template::Scope::kEvent);
     if (!parsed) findings.error("path", "path: " + parsed.error().message);
     if (config.path.back() == '/') {
       findings.error("path", fmt::format("path: {} names a directory", excerpt(config.path)),
@@ -383,14 +392,18 @@ ObjectDescription describe_kafka_sink() {
       .required()
       .must(check_kafka_servers, "host:port, as in kafka-1.example.com:9092")
       .example_is("\"127.0.0.1:9092\"");
-  sink.field("topic", &KafkaSinkConfig::topic,
-             std::string("Where to write.") + kTemplateDoc +
-                 ", and strftime's `%Y-%m-%d` in UTC. What a topic's name must not have in it becomes `_`.")
+  sink.field(
+          "topic", &KafkaSinkConfig::topic,
+          std::string("Where to write.") + kTemplateDoc + ", and strftime's `%Y-%m-%d` in UTC" + kFieldDoc +
+              ". What a topic's name must not have in it becomes `_`. Fields make no more than 1,000 topics: "
+              "events of further values go where those go that have none, which is counted as the error "
+              "`too_many_topics`.")
       .required()
       .must(check_not_empty, "a topic name or a template")
       .example_is("logs-raw");
   sink.field("key", &KafkaSinkConfig::key,
-             std::string("Decides which events share a partition, and so their order.") + kTemplateDoc + ".")
+             std::string("Decides which events share a partition, and so their order.") + kTemplateDoc +
+                 kFieldDoc + ".")
       .absent_is("no key")
       .example_is("\"{{ file }}\"");
   sink.choice("compression", &KafkaSinkConfig::compression,

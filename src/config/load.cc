@@ -190,6 +190,7 @@ class Loader {
     }
     config_.plan = std::get<std::shared_ptr<const TransformPlan>>(std::move(planned));
     check_outputs();
+    check_templates();
     check_unread();
     check_effects();
     check_tests();
@@ -259,6 +260,16 @@ class Loader {
               outputs.empty() ? fmt::format("\"{}\"", name) : quoted_list(outputs));
         }
       }
+    }
+  }
+
+  // Fields that sinks' templates name are there, as far as that is known.
+  void check_templates() {
+    for (const UnknownField& unknown : unknown_fields(config_)) {
+      const auto entry = std::ranges::find_if(
+          sinks_.entries, [&](const YamlEntry& one) { return one.key.text == unknown.sink; });
+      diagnostics_.error(entry->value.find(unknown.key)->at,
+                         fmt::format("{}: {}", unknown.key, unknown.message));
     }
   }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <list>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 #include "sink/backoff.h"
 #include "sink/compress.h"
 #include "sink/encode.h"
+#include "sink/event_split.h"
 #include "sink/file_output.h"
 #include "sink/template.h"
 
@@ -54,12 +56,17 @@ class FileSink final : public Sink {
     std::list<std::string>::iterator used;  // its place in by_use_
   };
 
-  // The deliveries of a group that go to one output.
+  // What goes to one output of a delivery: all of it, or some events.
+  struct Member {
+    std::size_t delivery;  // of the group's
+    BatchRef batch;
+  };
+  // What goes to one output of a group.
   struct Part {
     std::string path;
-    std::vector<std::size_t> members;  // of the group's deliveries
-    std::uint64_t wire_bytes = 0;      // encoded, before compression
-    FileOutput* output = nullptr;      // where it goes in this attempt
+    std::vector<Member> members;
+    std::uint64_t wire_bytes = 0;  // encoded, before compression
+    FileOutput* output = nullptr;  // where it goes in this attempt
     std::optional<Error> error;
   };
 
@@ -94,18 +101,26 @@ class FileSink final : public Sink {
   bool can_collect() const {
     return (group_.empty() || (!held_ && !group_.full())) && stalled_deliveries_ < kStalledDeliveriesMax;
   }
+  // Some of a delivery's events, and where they go.
+  struct Share {
+    std::string path;
+    BatchRef batch;
+  };
+
   std::size_t collect(TimePoint now);
   bool place(Delivery& delivery, TimePoint now);
+  std::size_t cut(const Delivery& delivery);
   bool assign(Group& group, const Delivery& delivery);
-  std::string_view output_path(const Batch& batch);
+  void render_path(const Batch& batch, std::span<const std::optional<std::string>> values);
 
   void commit_group(TimePoint now);
   void write_group(Group& group);
   Result<FileOutput*> prepare(const std::string& path);
-  Result<void> write(const Group& group, Part& part);
+  Result<void> write(Part& part);
   Result<void> write_piece(FileOutput& output, std::string_view text);
   Result<void> sync(Part& part);
-  void acknowledge(Group& group, Part& part);
+  void accept(Part& part);
+  void finish(Group& group);
   void roll_back(Part& part);
 
   void set_aside(Group& group, Part& failed, TimePoint now);
@@ -134,7 +149,10 @@ class FileSink final : public Sink {
   std::optional<Template> template_;
   std::string directory_;  // where a relative path begins, with a slash; else empty
   std::size_t fixed_bytes_ = 0;
-  std::string path_;  // of the latest batch, or of all when constant
+  std::string path_;                 // of the latest batch, or of all when constant
+  std::optional<EventSplit> split_;  // where the path has fields of events
+  std::vector<EventSplit::Part> split_parts_;
+  std::vector<Share> shares_;  // as cut() left them
 
   std::unordered_map<std::string, OpenOutput> outputs_;  // by path
   std::list<std::string> by_use_;                        // their paths, the longest unused first
@@ -163,9 +181,10 @@ class FileSink final : public Sink {
 // -- Start ------------------------------------------------------------------------------------------------
 
 Result<void> FileSink::open() {
-  auto parsed = Template::parse(config_.path, config_.labels, /*with_time=*/true);
+  auto parsed = Template::parse(config_.path, config_.labels, /*with_time=*/true, Template::Scope::kEvent);
   if (!parsed) return std::move(parsed).error();
   template_ = std::move(*parsed);
+  if (!template_->fields().empty()) split_.emplace(template_->fields(), context_.host, context_.budget);
   if (config_.path.empty() || config_.path.back() == '/') {
     return Error{Errc::kInvalidArgument, 0, "path: \"" + config_.path + "\" names no file"};
   }
@@ -290,13 +309,22 @@ std::size_t FileSink::collect(TimePoint now) {
 
 // False when the group would need more outputs than may be open.
 bool FileSink::place(Delivery& delivery, TimePoint now) {
+  const bool again = held_ && &delivery == &*held_;
+  if (const std::size_t excess = cut(delivery); excess > 0 && !again) {
+    context_.metrics.error("too_many_outputs", excess);
+    context_.log.limited(
+        LogLevel::kWarn, context_.name, "too many outputs",
+        "fields give more paths at once than max_open_files allows: events of further values "
+        "go where events without these fields go");
+  }
   if (!stalled_.empty()) {
     if (const auto known = stalled_cursors_.find(delivery.cursor.get()); known != stalled_cursors_.end()) {
       stall(known->second, std::move(delivery));
       return true;
     }
-    const std::string path(output_path(*delivery.batch));
-    if (const auto known = stalled_paths_.find(path); known != stalled_paths_.end()) {
+    for (const Share& share : shares_) {
+      const auto known = stalled_paths_.find(share.path);
+      if (known == stalled_paths_.end()) continue;
       stall(known->second, std::move(delivery));
       return true;
     }
@@ -305,26 +333,49 @@ bool FileSink::place(Delivery& delivery, TimePoint now) {
   return assign(group_, delivery);
 }
 
-bool FileSink::assign(Group& group, const Delivery& delivery) {
-  const std::string_view path = output_path(*delivery.batch);
-  auto it = group.part_of.find(path_);
-  if (it == group.part_of.end()) {
-    if (group.parts.size() >= open_max_) return false;
-    it = group.part_of.emplace(path, group.parts.size()).first;
-    group.parts.push_back({std::string(path), {}, 0, nullptr, {}});
+// Into shares_, each with a path of its own. A delivery goes to no more outputs than may be open: events of
+// further values go where those go that have none; returns how many these are.
+std::size_t FileSink::cut(const Delivery& delivery) {
+  shares_.clear();
+  if (!split_) {
+    render_path(*delivery.batch, {});
+    shares_.push_back({path_, delivery.batch});
+    return 0;
   }
+  const std::size_t excess =
+      split_->split(delivery.batch, std::max<std::size_t>(open_max_, 2) - 1, split_parts_);
+  for (EventSplit::Part& part : split_parts_) {
+    render_path(*part.batch, part.values);
+    shares_.push_back({path_, std::move(part.batch)});
+  }
+  split_parts_.clear();
+  return excess;
+}
+
+// REQUIRES: it was cut last.
+bool FileSink::assign(Group& group, const Delivery& delivery) {
+  std::size_t fresh = 0;
+  for (const Share& share : shares_) fresh += group.part_of.contains(share.path) ? 0 : 1;
+  if (!group.parts.empty() && group.parts.size() + fresh > open_max_) return false;
+  for (Share& share : shares_) {
+    auto it = group.part_of.find(share.path);
+    if (it == group.part_of.end()) {
+      it = group.part_of.emplace(share.path, group.parts.size()).first;
+      group.parts.push_back({std::move(share.path), {}, 0, nullptr, {}});
+    }
+    group.parts[it->second].members.push_back({group.deliveries.size(), std::move(share.batch)});
+  }
+  shares_.clear();
   group.bytes += delivery.batch->bytes;
-  group.parts[it->second].members.push_back(group.deliveries.size());
   group.deliveries.push_back(delivery);
   return true;
 }
 
-std::string_view FileSink::output_path(const Batch& batch) {
-  if (!path_.empty() && template_->is_constant()) return path_;
+void FileSink::render_path(const Batch& batch, std::span<const std::optional<std::string>> values) {
+  if (!path_.empty() && template_->is_constant()) return;
   path_ = directory_;
-  template_->render(batch, context_.host, /*for_path=*/true, path_);
+  template_->render(batch, context_.host, /*for_path=*/true, path_, values);
   if (!template_->is_constant()) path_ = confine_path(path_, fixed_bytes_);
-  return path_;
 }
 
 // -- Group commit -----------------------------------------------------------------------------------------
@@ -335,8 +386,9 @@ void FileSink::commit_group(TimePoint now) {
     if (part.error) set_aside(group_, part, now);
   }
   for (Part& part : group_.parts) {
-    if (part.output != nullptr) acknowledge(group_, part);
+    if (part.output != nullptr) accept(part);
   }
+  finish(group_);
   flush();
   group_.clear();
   if (next_sweep_ == kNever) next_sweep_ = now + kSweepInterval;
@@ -361,7 +413,7 @@ void FileSink::write_group(Group& group) {
       if (auto done = step(part); !done) part.error = std::move(done).error();
     }
   };
-  each([&](Part& part) { return write(group, part); });
+  each([&](Part& part) { return write(part); });
   each([&](Part& part) { return sync(part); });
 }
 
@@ -390,8 +442,10 @@ void FileSink::set_aside(Group& group, Part& failed_part, TimePoint now) {
   std::vector<std::size_t> members;
   const auto choose = [&](Part& part) {
     chosen[static_cast<std::size_t>(&part - group.parts.data())] = true;
-    for (const std::size_t member : part.members) cursors.insert(group.deliveries[member].cursor.get());
-    members.insert(members.end(), part.members.begin(), part.members.end());
+    for (const Member& member : part.members) {
+      cursors.insert(group.deliveries[member.delivery].cursor.get());
+      members.push_back(member.delivery);
+    }
     roll_back(part);
     part.error.reset();
   };
@@ -400,8 +454,9 @@ void FileSink::set_aside(Group& group, Part& failed_part, TimePoint now) {
     more = false;
     for (std::size_t i = 0; i < group.parts.size(); ++i) {
       Part& part = group.parts[i];
-      const auto shares = [&](std::size_t member) {
-        return group.deliveries[member].cursor && cursors.contains(group.deliveries[member].cursor.get());
+      const auto shares = [&](const Member& member) {
+        const CursorRef& cursor = group.deliveries[member.delivery].cursor;
+        return cursor && cursors.contains(cursor.get());
       };
       if (chosen[i] || std::none_of(part.members.begin(), part.members.end(), shares)) continue;
       choose(part);
@@ -409,6 +464,8 @@ void FileSink::set_aside(Group& group, Part& failed_part, TimePoint now) {
     }
   }
   std::sort(members.begin(), members.end());
+  members.erase(std::unique(members.begin(), members.end()),
+                members.end());  // several outputs of one delivery
   for (const std::size_t member : members) stall(stalled, std::move(group.deliveries[member]));
   failed(*stalled, error, now);
 }
@@ -423,7 +480,9 @@ void FileSink::stall(StalledAt stalled, Delivery delivery) {
 FileSink::StalledAt FileSink::retry(StalledAt stalled, TimePoint now) {
   Group group;
   for (const Delivery& delivery : stalled->deliveries) {
-    if (group.full() || !assign(group, delivery)) break;
+    if (group.full()) break;
+    (void)cut(delivery);
+    if (!assign(group, delivery)) break;
   }
   write_group(group);
   const auto wrong = std::find_if(group.parts.begin(), group.parts.end(),
@@ -434,7 +493,8 @@ FileSink::StalledAt FileSink::retry(StalledAt stalled, TimePoint now) {
     return std::next(stalled);
   }
   const std::size_t count = group.deliveries.size();
-  for (Part& part : group.parts) acknowledge(group, part);
+  for (Part& part : group.parts) accept(part);
+  finish(group);
   flush();
   stalled->deliveries.erase(stalled->deliveries.begin(),
                             stalled->deliveries.begin() + static_cast<std::ptrdiff_t>(count));
@@ -526,7 +586,7 @@ void FileSink::commit_records() {
   }
 }
 
-Result<void> FileSink::write(const Group& group, Part& part) {
+Result<void> FileSink::write(Part& part) {
   FileOutput& output = *part.output;
   part.wire_bytes = 0;
   piece_.clear();
@@ -535,8 +595,8 @@ Result<void> FileSink::write(const Group& group, Part& part) {
   if (compressor_) compressor_->reset();
   static const char newline = '\n';
   Reservation giant(context_.budget);
-  for (const std::size_t member : part.members) {
-    const Batch& batch = *group.deliveries[member].batch;
+  for (const Member& member : part.members) {
+    const Batch& batch = *member.batch;
     if (encoder_.is_identity(batch)) {
       part.wire_bytes += batch.bytes + (batch.unterminated ? 1 : 0);
       if (compressor_) {
@@ -611,15 +671,19 @@ Result<void> FileSink::sync(Part& part) {
   return Error{Errc::kNotFound, 0, part.path + " was deleted while it was written"};
 }
 
-void FileSink::acknowledge(Group& group, Part& part) {
+void FileSink::accept(Part& part) {
   std::uint64_t events = 0;
-  for (const std::size_t member : part.members) {
-    events += group.deliveries[member].batch->events;
-    context_.outcome.finish(std::move(group.deliveries[member]));
-  }
+  for (const Member& member : part.members) events += member.batch->events;
   context_.outcome.sent(events, part.wire_bytes);
   part.output->accept();
   record(part.path, part.output->record().encode());
+}
+
+// What was not set aside is where it belongs.
+void FileSink::finish(Group& group) {
+  for (Delivery& delivery : group.deliveries) {
+    if (delivery.batch) context_.outcome.finish(std::move(delivery));
+  }
 }
 
 // -- Open outputs -----------------------------------------------------------------------------------------

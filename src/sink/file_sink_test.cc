@@ -16,6 +16,7 @@
 
 #include "checkpoint/checkpoint_store.h"
 #include "sink/decompress_for_test.h"
+#include "sink/fields_for_test.h"
 #include "sink/file_output.h"
 #include "sink/sink_test_fixture.h"
 
@@ -445,6 +446,80 @@ TEST_F(FileSinkTest, TemplatedPathsStayInTheirDirectoryAndFewAreOpen) {
   EXPECT_LE(harness.durable_states().size(), 3u);  // closed outputs need no record
 }
 
+// A delivery whose lines go to files by their first words.
+Delivery by_level(SinkHarness& harness, std::string_view text, std::uint64_t file_id = 1,
+                  std::size_t frames = 1) {
+  Delivery delivery = harness.make_delivery(text, file_id);
+  delivery.batch = with_first_word(delivery.batch, "level", frames);
+  return delivery;
+}
+
+TEST_F(FileSinkTest, EventsGoToFilesByTheirFields) {
+  SinkHarness harness;
+  const auto sink = start(harness, raw_config(directory_ + "/{{ level ?? no level }}.log"));
+  ASSERT_TRUE(harness.send(by_level(harness, "a 1\n../../b 2\n\n.. 3\na 4\n", 1)));
+  ASSERT_TRUE(harness.send(by_level(harness, "a 5\nlast 6", 1, 2)));
+  ASSERT_TRUE(harness.send(by_level(harness, "", 2)));
+  run(*sink);
+  EXPECT_EQ(read_file(directory_ + "/a.log"), "a 1\na 4\na 5\n");
+  EXPECT_EQ(read_file(directory_ + "/.._.._b.log"), "../../b 2\n");
+  EXPECT_EQ(read_file(directory_ + "/_.log"), ".. 3\n");
+  EXPECT_EQ(read_file(directory_ + "/no level.log"), "\n");
+  EXPECT_EQ(read_file(directory_ + "/last.log"), "last 6\n");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 5);
+  EXPECT_TRUE(harness.all_acked());
+  EXPECT_TRUE(sink->drained());
+  EXPECT_EQ(harness.metrics.sent_events.value(), 7U);
+  EXPECT_EQ(harness.metrics.received_events.value(), 7U);
+}
+
+// Each event is in one file once, whatever cannot be written meanwhile.
+TEST_F(FileSinkTest, AnOutputThatFailsHoldsUpTheWholeDelivery) {
+  SinkHarness harness;
+  const auto sink = start(harness, raw_config(directory_ + "/{{ level }}.log"));
+  fs::create_directory(directory_ + "/b.log");
+  ASSERT_TRUE(harness.send(by_level(harness, "a 1\nb 2\na 3\n", 1)));
+  ASSERT_TRUE(harness.send(by_level(harness, "a 4\nc 5\n", 2)));
+  ASSERT_TRUE(harness.send(by_level(harness, "a 6\n", 1)));
+  for (int i = 0; i < 20; ++i) sink->do_work(steady_now());
+  EXPECT_EQ(harness.acked(1), 0U);
+  EXPECT_EQ(read_file(directory_ + "/b.log"), "");
+  EXPECT_GT(harness.errors("write"), 0U);
+  fs::remove(directory_ + "/b.log");
+  for (int i = 0; i < 200 && !harness.all_acked(); ++i) {
+    sink->do_work(steady_now());
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_TRUE(harness.all_acked());
+  const std::string a = read_file(directory_ + "/a.log");
+  EXPECT_EQ(a.size(), 16U) << a;
+  EXPECT_LT(a.find("a 1\na 3\n"), a.find("a 6\n")) << "in the order of their file";
+  EXPECT_NE(a.find("a 4\n"), a.npos);
+  EXPECT_EQ(read_file(directory_ + "/b.log"), "b 2\n");
+  EXPECT_EQ(read_file(directory_ + "/c.log"), "c 5\n");
+  EXPECT_EQ(harness.metrics.sent_events.value(), 6U);
+}
+
+TEST_F(FileSinkTest, FieldsMakeNoMorePathsAtOnceThanMayBeOpen) {
+  SinkHarness harness;
+  FileSinkConfig config = raw_config(directory_ + "/{{ level ?? rest }}.log");
+  config.max_open_files = 4;
+  const auto sink = start(harness, config);
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "w" + std::to_string(i % 50) + " x\n";
+  ASSERT_TRUE(harness.send(by_level(harness, text)));
+  ASSERT_TRUE(harness.send(by_level(harness, "w7 y\nw0 z\n")));
+  run(*sink);
+  EXPECT_TRUE(harness.all_acked());
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 5);
+  EXPECT_EQ(read_file(directory_ + "/w0.log"), "w0 x\nw0 x\nw0 z\n");
+  EXPECT_EQ(read_file(directory_ + "/w7.log"), "w7 y\n");
+  const std::string rest = read_file(directory_ + "/rest.log");
+  EXPECT_EQ(std::count(rest.begin(), rest.end(), '\n'), 94);
+  EXPECT_EQ(harness.errors("too_many_outputs"), 94U);
+  EXPECT_EQ(harness.metrics.sent_events.value(), 102U);
+}
+
 TEST(ConfinePathTest, NoPartLeadsOutOfTheDirectory) {
   EXPECT_EQ(confine_path("/a/../b", 3), "/a/__/b");
   EXPECT_EQ(confine_path("/a/./b/..", 3), "/a/_/b/__");
@@ -460,7 +535,7 @@ TEST(ConfinePathTest, NoPartLeadsOutOfTheDirectory) {
 }
 
 TEST_F(FileSinkTest, BadPathsAreRefusedAtOpen) {
-  for (const char* path : {"/tmp/{{ nonsense }}", "/tmp/{{ file", "", "/tmp/dir/"}) {
+  for (const char* path : {"/tmp/{{ non sense }}", "/tmp/{{ file", "", "/tmp/dir/"}) {
     SinkHarness harness;
     FileSinkConfig config = raw_config();
     config.path = path;

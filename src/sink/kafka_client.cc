@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
 namespace logflume {
@@ -49,17 +50,33 @@ std::uint32_t KafkaClient::produce(const KafkaWindow::Run& run, std::uint32_t en
   const bool shareable =
       shipment.key.empty() && KafkaPartitionShare::spreads_messages_without_key(partitioner_);
   const Shares& shares = shares_of(shipment.topic);
-  std::size_t chosen = 0;
   if (shareable && shares.size() > 1) {
+    std::size_t chosen = 0;
     for (std::size_t i = 1; i < shares.size(); ++i) {
       if (producers_[i]->outstanding_bytes() < producers_[chosen]->outstanding_bytes()) chosen = i;
     }
     return producers_[chosen]->produce(run, end, shares[chosen].get(), refused);
   }
-  const std::hash<std::string> hash;
-  chosen = (hash(shipment.topic) * 31 + hash(shipment.key)) % producers_.size();
-  KafkaPartitionShare* const share = chosen < shares.size() ? shares[chosen].get() : whole_[chosen].get();
-  return producers_[chosen]->produce(run, end, share, refused);
+  const std::hash<std::string_view> hash;
+  const std::size_t of_topic = hash(shipment.topic) * 31;
+  const auto producer_of = [&](std::uint32_t index) {
+    return (of_topic + hash(run.chunk->key(index))) % producers_.size();
+  };
+  KafkaWindow::Run part = run;
+  while (part.begin.index < end) {
+    const std::size_t chosen = producer_of(part.begin.index);
+    std::uint32_t part_end = part.begin.index + 1;
+    if (shipment.key_ends.empty()) {
+      part_end = end;  // one key for all
+    } else {
+      while (part_end < end && producer_of(part_end) == chosen) ++part_end;
+    }
+    KafkaPartitionShare* const share = chosen < shares.size() ? shares[chosen].get() : whole_[chosen].get();
+    const std::uint32_t taken = producers_[chosen]->produce(part, part_end, share, refused);
+    if (taken < part_end) return taken;
+    part.begin.index = part_end;
+  }
+  return end;
 }
 
 const KafkaClient::Shares& KafkaClient::shares_of(const std::string& topic) {

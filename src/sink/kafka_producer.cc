@@ -24,8 +24,7 @@ KafkaTag from_opaque(void* opaque) {
   return {static_cast<std::uint32_t>(bits >> 32), static_cast<std::uint32_t>(bits)};
 }
 
-KafkaReport refusal(KafkaTag tag, rd_kafka_resp_err_t error, std::string_view payload,
-                    const std::string& key) {
+KafkaReport refusal(KafkaTag tag, rd_kafka_resp_err_t error, std::string_view payload, std::string_view key) {
   return {tag, static_cast<int>(error), static_cast<std::uint32_t>(payload.size()),
           static_cast<std::uint32_t>(key.size())};
 }
@@ -233,7 +232,7 @@ std::uint32_t KafkaProducer::produce(const KafkaWindow::Run& run, std::uint32_t 
   if (handle == nullptr) {
     for (std::uint32_t i = run.begin.index; i < end; ++i) {
       refused.push_back(refusal({run.begin.chunk, i}, static_cast<rd_kafka_resp_err_t>(error),
-                                run.chunk->payload(i), shipment.key));
+                                run.chunk->payload(i), run.chunk->key(i)));
     }
     return end;
   }
@@ -243,7 +242,6 @@ std::uint32_t KafkaProducer::produce(const KafkaWindow::Run& run, std::uint32_t 
 
 std::uint32_t KafkaProducer::produce_batch(rd_kafka_topic_s* topic, const KafkaWindow::Run& run,
                                            std::uint32_t end, std::vector<KafkaReport>& refused) {
-  const std::string& key = run.chunk->shipment().key;
   for (std::uint32_t next = run.begin.index; next < end;) {
     const std::uint32_t count = std::min<std::uint32_t>(end - next, kProduceMax);
     batch_.resize(count);
@@ -254,7 +252,7 @@ std::uint32_t KafkaProducer::produce_batch(rd_kafka_topic_s* topic, const KafkaW
       // Not written to: without RD_KAFKA_MSG_F_FREE and _COPY it is only read.
       message.payload = const_cast<char*>(payload.data());
       message.len = payload.size();
-      if (!key.empty()) {
+      if (const std::string_view key = run.chunk->key(next + i); !key.empty()) {
         message.key = const_cast<char*>(key.data());
         message.key_len = key.size();
       }
@@ -271,8 +269,8 @@ std::uint32_t KafkaProducer::produce_batch(rd_kafka_topic_s* topic, const KafkaW
         if (batch_[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
         // A full queue refuses all that follows, too.
         if (batch_[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL) return next + i;
-        refused.push_back(
-            refusal({run.begin.chunk, next + i}, batch_[i].err, run.chunk->payload(next + i), key));
+        refused.push_back(refusal({run.begin.chunk, next + i}, batch_[i].err, run.chunk->payload(next + i),
+                                  run.chunk->key(next + i)));
       }
     }
     next += count;
@@ -292,6 +290,7 @@ std::uint32_t KafkaProducer::produce_with_headers(rd_kafka_topic_s* topic, const
   }
   for (std::uint32_t i = run.begin.index; i < end; ++i) {
     const std::string_view payload = run.chunk->payload(i);
+    const std::string_view key = run.chunk->key(i);
     rd_kafka_vu_t fields[5];
     fields[0].vtype = RD_KAFKA_VTYPE_RKT;
     fields[0].u.rkt = topic;
@@ -303,15 +302,15 @@ std::uint32_t KafkaProducer::produce_with_headers(rd_kafka_topic_s* topic, const
     fields[3].vtype = RD_KAFKA_VTYPE_HEADERS;
     fields[3].u.headers = rd_kafka_headers_copy(headers.get());
     fields[4].vtype = RD_KAFKA_VTYPE_KEY;
-    fields[4].u.mem.ptr = const_cast<char*>(shipment.key.data());
-    fields[4].u.mem.size = shipment.key.size();
-    const std::size_t count = shipment.key.empty() ? 4 : 5;
+    fields[4].u.mem.ptr = const_cast<char*>(key.data());
+    fields[4].u.mem.size = key.size();
+    const std::size_t count = key.empty() ? 4 : 5;
     if (rd_kafka_error_t* error = rd_kafka_produceva(client_, fields, count)) {
       const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
       rd_kafka_error_destroy(error);
       rd_kafka_headers_destroy(fields[3].u.headers);  // taken only with the message
       if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return i;
-      refused.push_back(refusal({run.begin.chunk, i}, code, payload, shipment.key));
+      refused.push_back(refusal({run.begin.chunk, i}, code, payload, key));
     } else {
       ++outstanding_;
       outstanding_bytes_ += payload.size();

@@ -24,8 +24,8 @@ std::string as_topic_name(std::string name) {
 
 // The template, or an empty one and a fault more.
 Template parse_template(const std::string& key, const std::string& text, const KafkaSinkConfig& config,
-                        bool with_time, std::vector<SettingFault>& faults) {
-  auto parsed = Template::parse(text, config.labels, with_time);
+                        bool with_time, Template::Scope scope, std::vector<SettingFault>& faults) {
+  auto parsed = Template::parse(text, config.labels, with_time, scope);
   if (parsed) return *std::move(parsed);
   faults.push_back({key, key + ": " + parsed.error().message, {}, {}, false});
   return {};
@@ -35,9 +35,10 @@ Template parse_template(const std::string& key, const std::string& text, const K
 
 std::optional<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, std::string host,
                                                 std::vector<SettingFault>& faults) {
+  using Scope = Template::Scope;
   const std::size_t before = faults.size();
   KafkaRouting routing(std::move(host));
-  routing.topic_ = parse_template("topic", config.topic, config, true, faults);
+  routing.topic_ = parse_template("topic", config.topic, config, true, Scope::kEvent, faults);
   if (faults.size() == before && routing.topic_.is_constant()) {
     const std::string name = routing.render(routing.topic_, *BatchRef(new Batch));
     if (name != as_topic_name(name)) {
@@ -49,29 +50,74 @@ std::optional<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, s
            false});
     }
   }
-  if (!config.key.empty()) routing.key_.push_back(parse_template("key", config.key, config, false, faults));
+  if (!config.key.empty()) {
+    routing.key_.push_back(parse_template("key", config.key, config, false, Scope::kEvent, faults));
+  }
   for (const auto& [name, text] : config.headers) {
-    routing.headers_.emplace_back(name, parse_template("headers." + name, text, config, false, faults));
+    routing.headers_.emplace_back(
+        name, parse_template("headers." + name, text, config, false, Scope::kBatch, faults));
   }
   if (faults.size() > before) return std::nullopt;
   return routing;
 }
 
-std::string KafkaRouting::render(const Template& part, const Batch& batch) const {
+std::string KafkaRouting::render(const Template& part, const Batch& batch,
+                                 const Template::Values& values) const {
   std::string text;
-  part.render(batch, host_, /*for_path=*/false, text);
+  part.render(batch, host_, /*for_path=*/false, text, values);
   return text;
 }
 
-std::shared_ptr<KafkaShipment> KafkaRouting::ship(Delivery&& delivery) const {
+// Brokers keep a topic for ever: what events say must not make any number of them.
+bool KafkaRouting::may_be_topic(const std::string& topic) {
+  if (topics_.contains(topic)) return true;
+  return topics_.size() < kTopicsMax && topics_.insert(topic).second;
+}
+
+std::size_t KafkaRouting::ship(Delivery&& delivery, MemoryBudget& budget,
+                               std::deque<std::shared_ptr<KafkaShipment>>& shipments) {
+  const BatchRef batch = delivery.batch;
+  if (topic_.fields().empty()) {
+    shipments.push_back(shipment_of(batch, as_topic_name(render(topic_, *batch)), budget));
+    shipments.back()->delivery = std::move(delivery);
+    return 0;
+  }
+  if (!by_topic_) by_topic_.emplace(topic_.fields(), host_, budget);
+  std::vector<EventSplit::Part> parts;
+  std::size_t excess = by_topic_->split(batch, kTopicsMax, parts);
+  if (parts.empty()) parts.push_back({{}, batch});  // acknowledged all the same
+  const auto whole =
+      std::make_shared<KafkaShipment::Whole>(KafkaShipment::Whole{std::move(delivery), parts.size()});
+  for (const EventSplit::Part& part : parts) {
+    std::string topic = as_topic_name(render(topic_, *batch, part.values));
+    if (part.batch->events != 0 && !may_be_topic(topic)) {
+      topic = as_topic_name(render(topic_, *batch));
+      excess += part.batch->events;
+    }
+    shipments.push_back(shipment_of(part.batch, std::move(topic), budget));
+    shipments.back()->delivery = {part.batch, whole->delivery.cursor};
+    shipments.back()->whole = whole;
+  }
+  return excess;
+}
+
+std::shared_ptr<KafkaShipment> KafkaRouting::shipment_of(const BatchRef& batch, std::string topic,
+                                                         MemoryBudget& budget) {
   auto shipment = std::make_shared<KafkaShipment>();
-  const Batch& batch = *delivery.batch;
-  shipment->events.build(batch);
+  shipment->events.build(*batch);
   shipment->unfinished = static_cast<std::uint32_t>(shipment->events.size());
-  shipment->topic = as_topic_name(render(topic_, batch));
-  if (!key_.empty()) shipment->key = render(key_.front(), batch);
-  for (const auto& [name, value] : headers_) shipment->headers.emplace_back(name, render(value, batch));
-  shipment->delivery = std::move(delivery);
+  shipment->topic = std::move(topic);
+  if (!key_.empty() && key_.front().fields().empty()) {
+    shipment->key = render(key_.front(), *batch);
+  } else if (!key_.empty()) {
+    if (!keys_) keys_.emplace(key_.front().fields(), host_, budget);
+    keys_->visit(*batch, [&](const Template::Values& values) {
+      key_.front().render(*batch, host_, /*for_path=*/false, shipment->key, values);
+      shipment->key_ends.push_back(static_cast<std::uint32_t>(shipment->key.size()));
+    });
+    shipment->reserve(budget);
+  }
+  for (const auto& [name, value] : headers_) shipment->headers.emplace_back(name, render(value, *batch));
   return shipment;
 }
 

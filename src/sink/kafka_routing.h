@@ -1,12 +1,16 @@
 // Where events go: topic, key and headers, rendered from the configuration's templates.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "event/memory_budget.h"
+#include "sink/event_split.h"
 #include "sink/kafka_window.h"
 #include "sink/setting_fault.h"
 #include "sink/sink_config.h"
@@ -21,16 +25,28 @@ class KafkaRouting {
   static std::optional<KafkaRouting> parse(const KafkaSinkConfig& config, std::string host,
                                            std::vector<SettingFault>& faults);
 
-  std::shared_ptr<KafkaShipment> ship(Delivery&& delivery) const;
+  // Fields of events make so many topics, at most.
+  static constexpr std::size_t kTopicsMax = 1000;
+
+  // A shipment for each topic that the delivery's events go to, appended. What they take beside it is
+  // reserved in `budget`. Returns how many events go where those go that have no fields, since theirs would
+  // make too many topics.
+  std::size_t ship(Delivery&& delivery, MemoryBudget& budget,
+                   std::deque<std::shared_ptr<KafkaShipment>>& shipments);
 
  private:
   explicit KafkaRouting(std::string host) : host_(std::move(host)) {}
-  std::string render(const Template& part, const Batch& batch) const;
+  std::string render(const Template& part, const Batch& batch, const Template::Values& values = {}) const;
+  std::shared_ptr<KafkaShipment> shipment_of(const BatchRef& batch, std::string topic, MemoryBudget& budget);
+  bool may_be_topic(const std::string& topic);
 
   Template topic_;
   std::vector<Template> key_;  // none or one
   std::vector<std::pair<std::string, Template>> headers_;
   std::string host_;
+  std::optional<EventSplit> by_topic_;      // where fields of events are in it
+  std::optional<EventSplit> keys_;          // ... in the key
+  std::unordered_set<std::string> topics_;  // that fields have made
 };
 
 }  // namespace logflume

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -65,7 +66,7 @@ class KafkaSink final : public Sink, private KafkaListener {
   bool has_input() const override;
   TimePoint deadline() const override;
   void drain() override;
-  bool drained() const override { return window_.empty(); }
+  bool drained() const override { return window_.empty() && shipments_.empty(); }
 
  private:
   enum class Phase { kRunning, kSettling, kPaused };
@@ -78,6 +79,7 @@ class KafkaSink final : public Sink, private KafkaListener {
   Result<void> restart_client();
 
   std::size_t hand_over(TimePoint now);
+  void ship(Delivery&& delivery);
   bool may_hand_over() const;
   bool may_send_only_one_batch(const std::string& topic) const;
   void limit_to_one_batch(KafkaWindow::Run& run) const;
@@ -104,6 +106,8 @@ class KafkaSink final : public Sink, private KafkaListener {
   std::optional<KafkaRouting> routing_;    // since open()
   std::unique_ptr<EventEncoder> encoder_;  // null: raw
   KafkaWindow window_;
+  std::deque<std::shared_ptr<KafkaShipment>>
+      shipments_;  // of the latest delivery, that are not in the window yet
   std::unique_ptr<KafkaClient> client_;
   KafkaBatching batching_;
   std::size_t producers_ = 1;  // of the next client
@@ -181,7 +185,8 @@ KafkaSink::KafkaSink(KafkaSinkConfig config, SinkContext context)
 Result<void> KafkaSink::open() {
   std::vector<SettingFault> faults = kafka_faults(config_);
   if (!faults.empty()) return first_error(faults);
-  routing_ = KafkaRouting::parse(config_, context_.host, faults);
+  if (auto routing = KafkaRouting::parse(config_, context_.host, faults))
+    routing_.emplace(std::move(*routing));
   for (const std::string& warning : kafka_option_warnings(config_)) {
     context_.log.warn(context_.name, "option weakens delivery: {}", warning);
   }
@@ -227,7 +232,8 @@ bool KafkaSink::may_hand_over() const { return phase_ == Phase::kRunning && !blo
 
 bool KafkaSink::has_input() const {
   if (client_ && client_->has_events()) return true;
-  return may_hand_over() && (window_.has_pending() || (!isolating_ && !context_.inbox.empty()));
+  return may_hand_over() &&
+         (window_.has_pending() || (!isolating_ && (!shipments_.empty() || !context_.inbox.empty())));
 }
 
 std::size_t KafkaSink::hand_over(TimePoint now) {
@@ -260,12 +266,15 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
       break;
     } else if (window_.has_pending()) {
       if (!window_.cut(encoder_.get())) blocked_ = true;
+    } else if (!shipments_.empty()) {
+      window_.take(std::move(shipments_.front()));
+      shipments_.pop_front();
     } else {
       Delivery delivery;
       if (!context_.inbox.try_pop(delivery)) break;
       context_.outcome.taken(delivery);
       if (window_.empty()) last_progress_ = now;  // silence counts from here
-      window_.take(routing_->ship(std::move(delivery)));
+      ship(std::move(delivery));
     }
   }
   if (draining_ && handed == 0 && client_ && client_->outstanding() > 0 && now >= next_flush_) {
@@ -273,6 +282,16 @@ std::size_t KafkaSink::hand_over(TimePoint now) {
     next_flush_ = now + kFlushAgain;
   }
   return handed;
+}
+
+void KafkaSink::ship(Delivery&& delivery) {
+  const std::size_t excess = routing_->ship(std::move(delivery), context_.budget, shipments_);
+  if (excess == 0) return;
+  context_.metrics.error("too_many_topics", excess);
+  context_.log.limited(LogLevel::kWarn, context_.name, "too many topics",
+                       fmt::format("fields make more than {} topics: events of further ones go where events "
+                                   "without these fields go",
+                                   KafkaRouting::kTopicsMax));
 }
 
 // A batch that is larger than its topic accepts is refused with all that is in it, and what is on its way
@@ -287,7 +306,7 @@ void KafkaSink::limit_to_one_batch(KafkaWindow::Run& run) const {
   std::uint64_t bytes = 0;
   std::uint32_t end = run.begin.index;
   for (; end < run.end && end - run.begin.index < batching_.messages_max; ++end) {
-    bytes += run.chunk->payload(end).size() + run.chunk->shipment().key.size() + kMessageOverheadBytes;
+    bytes += run.chunk->payload(end).size() + run.chunk->key(end).size() + kMessageOverheadBytes;
     if (bytes > batching_.bytes_max && end > run.begin.index) break;
   }
   run.end = end;

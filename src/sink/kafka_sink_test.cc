@@ -518,7 +518,7 @@ TEST_F(KafkaSinkOpenTest, NamesWhatIsWrong) {
   topic.topic = "a/b";
   EXPECT_THAT(error_of(topic), HasSubstr("topic: \"a/b\""));
   KafkaSinkConfig field = config();
-  field.key = "{{ fiel }}";
+  field.key = "{{ fie ld }}";
   EXPECT_THAT(error_of(field), HasSubstr("key"));
   KafkaSinkConfig ca = config();
   ca.tls.enabled = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace logflume {
 namespace {
@@ -161,7 +162,14 @@ void KafkaWindow::collect(std::vector<Delivery>& finished) {
     const auto found = by_number_.find(number);
     const Chunks::iterator chunk = found->second;
     KafkaShipment& shipment = *chunk->shipment_;
-    if (shipment.unfinished == 0 && shipment.delivery.batch) finished.push_back(std::move(shipment.delivery));
+    if (shipment.unfinished == 0 && shipment.delivery.batch) {
+      const Delivery done = std::exchange(shipment.delivery, {});
+      if (shipment.whole == nullptr) {
+        finished.push_back(done);
+      } else if (--shipment.whole->unfinished == 0) {
+        finished.push_back(std::move(shipment.whole->delivery));
+      }
+    }
     if (produce_ == chunk) ++produce_;
     place_of(shipment.topic).erase(chunk);
     by_number_.erase(found);

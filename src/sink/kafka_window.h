@@ -19,14 +19,44 @@
 
 namespace logflume {
 
-// One delivery and where its events go. All templates are rendered once a batch.
+// One delivery, or those of its events that go to one topic, and where that is.
 struct KafkaShipment {
+  // Where fields of events are in the topic.
+  struct Whole {
+    Delivery delivery;
+    std::size_t unfinished = 0;  // shipments
+  };
+
+  KafkaShipment() = default;
+  ~KafkaShipment() {
+    if (budget != nullptr) budget->release(reserved_bytes);
+  }
+  KafkaShipment(const KafkaShipment&) = delete;
+  KafkaShipment& operator=(const KafkaShipment&) = delete;
+
+  // Of one event; empty: none.
+  std::string_view key_of(std::uint32_t index) const {
+    if (key_ends.empty()) return key;
+    const std::uint32_t begin = index == 0 ? 0 : key_ends[index - 1];
+    return std::string_view(key).substr(begin, key_ends[index] - begin);
+  }
+  // What the keys of its events take.
+  void reserve(MemoryBudget& from) {
+    budget = &from;
+    reserved_bytes = key.capacity() + key_ends.capacity() * sizeof(std::uint32_t);
+    budget->reserve(reserved_bytes);
+  }
+
   Delivery delivery;
+  std::shared_ptr<Whole> whole;  // null: this is all of the delivery
   BatchEvents events;
   std::string topic;
-  std::string key;  // empty: none
+  std::string key;                      // of all events, or theirs one behind the other
+  std::vector<std::uint32_t> key_ends;  // of each event's in `key`; empty: it is that of all
   std::vector<std::pair<std::string, std::string>> headers;
   std::uint32_t unfinished = 0;  // events neither delivered nor discarded
+  MemoryBudget* budget = nullptr;
+  std::size_t reserved_bytes = 0;
 };
 
 // Some consecutive events of a shipment, encoded. Raw events are viewed in the slab; JSON is owned here,
@@ -42,6 +72,7 @@ class KafkaChunk {
   std::string_view event(std::uint32_t index) const { return shipment_->events[first_ + index]; }
   // The event as it goes out.
   std::string_view payload(std::uint32_t index) const;
+  std::string_view key(std::uint32_t index) const { return shipment_->key_of(first_ + index); }
   bool is_done(std::uint32_t index) const { return (done_[index / 64] >> (index % 64) & 1) != 0; }
   bool finished() const { return unfinished_ == 0; }
   // Where the event stands in its file, its newline included.

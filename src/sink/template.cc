@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <ctime>
 #include <iterator>
@@ -24,12 +25,31 @@ Error parse_error(std::size_t at, std::string message) {
   return Error{Errc::kInvalidArgument, 0, fmt::format("{} at character {}", message, at + 1)};
 }
 
-Error unknown_field(std::size_t at, std::string_view name, const std::vector<std::string>& known) {
+Error unknown(std::size_t at, std::string_view name, const std::vector<std::string>& known) {
   const std::string nearest = nearest_name(name, known);
   Error error = parse_error(at, fmt::format("unknown field \"{}\"", name));
   error.message += nearest.empty() ? fmt::format(": expected one of {}", fmt::join(known, ", "))
                                    : fmt::format(": did you mean \"{}\"?", nearest);
   return error;
+}
+
+std::vector<std::string> names_of_batches(const std::map<std::string, std::string>& labels) {
+  std::vector<std::string> names{"source", "host", "file", "file_name"};
+  for (const auto& [key, value] : labels) {
+    if (!key.empty()) names.push_back(key);
+  }
+  return names;
+}
+
+// Keys of objects have dots between them. Whatever else JSON may have as a key is no name here: so a slip
+// ("{{ a b }}") is seen.
+bool is_field_name(std::string_view name) {
+  const auto is_part_of_one = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80 ||
+           std::string_view("_-.@$/").find(c) != std::string_view::npos;
+  };
+  return !name.empty() && std::ranges::all_of(name, is_part_of_one) && !name.starts_with('.') &&
+         !name.ends_with('.') && name.find("..") == std::string_view::npos;
 }
 
 std::string_view trim(std::string_view text) {
@@ -74,17 +94,50 @@ void Template::add(Part::Kind kind, std::string_view text) {
   if (joins && !parts_.empty() && parts_.back().kind == kind) {
     parts_.back().text += text;
   } else if (kind != Part::Kind::kText || !text.empty()) {
-    parts_.push_back({kind, std::string(text)});
+    parts_.push_back({kind, std::string(text), 0});
   }
 }
 
-Result<Template> Template::parse(std::string_view text, const std::map<std::string, std::string>& labels,
-                                 bool with_time) {
+// What stands between "{{", which is at `at`, and "}}".
+Result<void> Template::add_name(std::string_view inside, std::size_t at,
+                                const std::map<std::string, std::string>& labels, Scope scope) {
   using Kind = Part::Kind;
-  constexpr std::array<std::pair<std::string_view, Kind>, 4> kFields{{{"source", Kind::kSource},
-                                                                      {"host", Kind::kHost},
-                                                                      {"file", Kind::kFile},
-                                                                      {"file_name", Kind::kFileName}}};
+  constexpr std::array<std::pair<std::string_view, Kind>, 4> kNames{{{"source", Kind::kSource},
+                                                                     {"host", Kind::kHost},
+                                                                     {"file", Kind::kFile},
+                                                                     {"file_name", Kind::kFileName}}};
+  const std::size_t instead = inside.find("??");
+  const std::string_view name = trim(inside.substr(0, instead));
+  const auto label = labels.find(std::string(name));
+  const auto known = std::ranges::find(kNames, name, [](const auto& one) { return one.first; });
+  if (label != labels.end() || known != kNames.end()) {
+    if (instead != std::string_view::npos)
+      return parse_error(at, fmt::format("\"{}\" is always there, so nothing belongs behind \"??\"", name));
+    label != labels.end() ? add(Kind::kLabel, label->second) : add(known->second, {});
+    return {};
+  }
+  if (scope == Scope::kBatch || !is_field_name(name)) return unknown(at, name, names_of_batches(labels));
+  add(Kind::kField,
+      instead == std::string_view::npos ? std::string_view() : trim(inside.substr(instead + 2)));
+  const auto field = std::ranges::find(fields_, name);
+  parts_.back().field = static_cast<std::size_t>(field - fields_.begin());
+  if (field == fields_.end()) {
+    fields_.emplace_back(name);
+    places_.push_back(at);
+  }
+  return {};
+}
+
+Error Template::unknown_field(std::size_t field, const std::map<std::string, std::string>& labels,
+                              const std::vector<std::string>& others) const {
+  std::vector<std::string> names = names_of_batches(labels);
+  names.insert(names.end(), others.begin(), others.end());
+  return unknown(places_[field], fields_[field], names);
+}
+
+Result<Template> Template::parse(std::string_view text, const std::map<std::string, std::string>& labels,
+                                 bool with_time, Scope scope) {
+  using Kind = Part::Kind;
   Template result;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t special = std::min(text.find("{{", i), with_time ? text.find('%', i) : text.npos);
@@ -94,20 +147,8 @@ Result<Template> Template::parse(std::string_view text, const std::map<std::stri
     if (text[i] == '{') {
       const std::size_t close = text.find("}}", i + 2);
       if (close == text.npos) return parse_error(i, "\"{{\" without \"}}\"");
-      const std::string_view name = trim(text.substr(i + 2, close - i - 2));
-      const auto field = std::ranges::find(kFields, name, [](const auto& known) { return known.first; });
-      if (const auto label = labels.find(std::string(name)); label != labels.end()) {
-        result.add(Kind::kLabel, label->second);
-      } else if (field != kFields.end()) {
-        result.add(field->second, {});
-      } else {
-        std::vector<std::string> known;
-        for (const auto& [fixed, kind] : kFields) known.emplace_back(fixed);
-        for (const auto& [key, value] : labels) {
-          if (!key.empty()) known.push_back(key);
-        }
-        return unknown_field(i, name, known);
-      }
+      if (auto added = result.add_name(text.substr(i + 2, close - i - 2), i, labels, scope); !added)
+        return std::move(added).error();
       i = close + 2;
       continue;
     }
@@ -140,7 +181,8 @@ bool Template::is_constant() const {
   });
 }
 
-void Template::render(const Batch& batch, std::string_view host, bool for_path, std::string& out) const {
+void Template::render(const Batch& batch, std::string_view host, bool for_path, std::string& out,
+                      std::span<const std::optional<std::string>> values) const {
   const auto append_value = [&](std::string_view value) {
     for_path ? append_path_value(value, out) : static_cast<void>(out.append(value));
   };
@@ -166,6 +208,9 @@ void Template::render(const Batch& batch, std::string_view host, bool for_path, 
         append_value(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
         break;
       }
+      case Part::Kind::kField:
+        append_value(part.field < values.size() && values[part.field] ? *values[part.field] : part.text);
+        break;
       case Part::Kind::kTime:
         append_time(part.text, batch, out);
         break;

@@ -14,19 +14,20 @@ using Labels = std::map<std::string, std::string>;
 
 std::string rendered(std::string_view text, bool for_path = false, const Labels& labels = {},
                      std::string path = "/var/log/app.log", std::string_view host = "web-1",
-                     bool with_time = true) {
-  Result<Template> parsed = Template::parse(text, labels, with_time);
+                     bool with_time = true, const Template::Values& values = {}) {
+  Result<Template> parsed = Template::parse(text, labels, with_time, Template::Scope::kEvent);
   if (!parsed) return "error: " + parsed.error().text();
   Batch batch;
   batch.origin = std::make_shared<Origin>(Origin{"app", std::move(path), 7});
   batch.wall_ns = 1'767'323'045'678'901'234;  // 2026-01-02T03:04:05Z, a Friday
   std::string out;
-  parsed->render(batch, host, for_path, out);
+  parsed->render(batch, host, for_path, out, values);
   return out;
 }
 
-std::string error_of(std::string_view text, const Labels& labels = {}, bool with_time = true) {
-  Result<Template> parsed = Template::parse(text, labels, with_time);
+std::string error_of(std::string_view text, const Labels& labels = {},
+                     Template::Scope scope = Template::Scope::kBatch) {
+  Result<Template> parsed = Template::parse(text, labels, true, scope);
   if (parsed) return "no error";
   EXPECT_EQ(parsed.error().code, Errc::kInvalidArgument);
   return parsed.error().text();
@@ -61,11 +62,12 @@ TEST(TemplateTest, WithoutTimeAPercentSignIsJustThat) {
 }
 
 TEST(TemplateTest, ConstantMeansTheSameForEveryBatch) {
-  EXPECT_TRUE(Template::parse("logs", {}, true)->is_constant());
-  EXPECT_TRUE(Template::parse("logs-{{ env }}-100%%", {{"env", "prod"}}, true)->is_constant());
-  EXPECT_TRUE(Template::parse("%Y", {}, false)->is_constant());
+  EXPECT_TRUE(Template::parse("logs", {}, true, Template::Scope::kEvent)->is_constant());
+  EXPECT_TRUE(Template::parse("logs-{{ env }}-100%%", {{"env", "prod"}}, true, Template::Scope::kEvent)
+                  ->is_constant());
+  EXPECT_TRUE(Template::parse("%Y", {}, false, Template::Scope::kEvent)->is_constant());
   for (const char* text : {"%Y", "%s", "{{ host }}", "{{ source }}", "{{ file }}", "{{ file_name }}"}) {
-    EXPECT_FALSE(Template::parse(text, {}, true)->is_constant()) << text;
+    EXPECT_FALSE(Template::parse(text, {}, true, Template::Scope::kEvent)->is_constant()) << text;
   }
 }
 
@@ -80,6 +82,41 @@ TEST(TemplateTest, ErrorsNameThePlaceAndTheNearestField) {
               HasSubstr("unknown time specifier \"%Q\" at character 3: expected one of %Y"));
   EXPECT_THAT(error_of("100%"), HasSubstr("at character 4"));
   EXPECT_THAT(error_of("%c"), HasSubstr("unknown time specifier"));  // would depend on the locale
+}
+
+TEST(TemplateTest, OtherNamesAreFieldsOfEvents) {
+  const auto with = [](std::string_view text, const Template::Values& values, bool for_path = false) {
+    return rendered(text, for_path, {{"env", "prod"}}, "/f", "h", true, values);
+  };
+  EXPECT_EQ(with("{{ level }}/{{ user.id }}/{{level}}", {"INFO", "7"}), "INFO/7/INFO");
+  EXPECT_EQ(with("{{ level ?? none }}-{{ user.id??x y }}-{{ a ?? }}", {}), "none-x y-");
+  EXPECT_EQ(with("{{ level ?? none }}", {std::nullopt}), "none");
+  EXPECT_EQ(with("{{ level ?? none }}", {""}), "") << "it is there";
+  EXPECT_EQ(with("{{ level }}|{{ a ?? 100% %Y }}|{{ env }}", {"%Y {{ host }}", std::nullopt}),
+            "%Y {{ host }}|100% %Y|prod")
+      << "values are not looked into";
+  EXPECT_EQ(with("/out/{{ level }}/{{ a }}/{{ b ?? ../up }}.log", {"../../etc", "", std::nullopt}, true),
+            "/out/.._.._etc/_/.._up.log");
+  const auto parsed = Template::parse("{{ a.b }}{{ host }}{{ c ?? d }}{{ a.b }}{{ @x-y/z }}", {}, true,
+                                      Template::Scope::kEvent);
+  EXPECT_EQ(parsed->fields(), (std::vector<std::string>{"a.b", "c", "@x-y/z"}));
+  EXPECT_FALSE(Template::parse("{{ a }}", {}, true, Template::Scope::kEvent)->is_constant());
+}
+
+TEST(TemplateTest, NamesThatCannotBeFieldsAreErrors) {
+  const auto error = [](std::string_view text) {
+    return error_of(text, {{"env", "x"}}, Template::Scope::kEvent);
+  };
+  for (const std::string_view name : {"", ".", "a.", ".a", "a..b", "a b", "a|b", "a?b", "{{"})
+    EXPECT_THAT(error("x{{ " + std::string(name) + " }}"), HasSubstr("unknown field \"")) << name;
+  EXPECT_EQ(error("x{{ host ?? y }}"),
+            "\"host\" is always there, so nothing belongs behind \"??\" at character 2");
+  EXPECT_THAT(error("{{ env ?? y }}"), HasSubstr("always there"));
+  EXPECT_EQ(error_of("a/{{ level }}"),
+            "unknown field \"level\" at character 3: expected one of source, host, file, file_name");
+  const auto parsed = Template::parse("a/{{ lvel }}", {}, true, Template::Scope::kEvent);
+  EXPECT_EQ(parsed->unknown_field(0, {}, {"level", "status"}).message,
+            "unknown field \"lvel\" at character 3: did you mean \"level\"?");
 }
 
 TEST(TemplateTest, InAPathNoValueAddsOrRemovesADirectory) {

@@ -166,6 +166,14 @@ const std::vector<TransformPlan::Port>& TransformPlan::inputs_of(const std::stri
   return found == sinks_.end() ? kNone : found->second;
 }
 
+FieldSchema TransformPlan::schema_of(const std::string& sink) const {
+  const FieldSchema of_source = source_schema();
+  std::vector<const FieldSchema*> schemas;
+  for (const Port& port : inputs_of(sink))
+    schemas.push_back(port.node == Port::kSource ? &of_source : &nodes_[port.node].schemas[port.output]);
+  return schemas.empty() ? of_source : joined(schemas);
+}
+
 bool TransformPlan::is_read(const Port& port) const {
   const auto takes = [&](const std::vector<Port>& inputs) {
     return std::ranges::find(inputs, port) != inputs.end();

@@ -68,6 +68,8 @@ class TransformPlan {
   const std::vector<Node>& nodes() const { return nodes_; }  // each behind its inputs
   // Of a sink; empty when there is none of that name.
   const std::vector<Port>& inputs_of(const std::string& sink) const;
+  // What is known of the events that a sink gets.
+  FieldSchema schema_of(const std::string& sink) const;
   const std::map<std::string, std::vector<Port>>& sinks() const { return sinks_; }
   // By the name of a transform or of an output of it; nothing where there is none.
   std::optional<Port> find(std::string_view name) const;
