@@ -371,7 +371,7 @@ Result<LabWork> copy_by_zerocopy(const CopyJob& job, bool read) {
         while (!completions.free(block)) {
           if (Result<void> waited = completions.wait(sender); !waited) return std::move(waited).error();
         }
-        const char* data = map.data() + offset;
+        const char* data = read ? nullptr : map.data() + offset;
         if (read) {
           char* const memory_block = memory.get() + block * job.block_bytes;
           Result<std::size_t> n = read_at(job, sender, memory_block, offset, size);
