@@ -127,12 +127,13 @@ std::optional<BufferedBatch> BufferedBatch::decode(std::string_view payload, std
     batch.view = payload.substr(text_end + sizeof(std::uint64_t));
     if (batch.file_bytes > batch.owed.bytes()) return std::nullopt;
   }
-  // Sinks index the text by them.
-  std::uint64_t last = 0;
+  // Sinks index the text by them: one behind the other, each at a newline or the text's end.
+  std::uint64_t begin = 0;
   for (const std::uint32_t end : batch.event_ends) {
-    if (end < last || end > text_bytes) return std::nullopt;
-    last = end;
+    if (end < begin || end > text_bytes || (end < text_bytes && batch.text[end] != '\n')) return std::nullopt;
+    begin = std::uint64_t{end} + 1;
   }
+  if (ends != 0 && begin < text_bytes) return std::nullopt;
   return batch;
 }
 

@@ -67,6 +67,12 @@ TEST(BufferedBatch, IsNotReadFromAnythingElse) {
   EXPECT_FALSE(BufferedBatch::decode(payload_of(*batch), 3)) << "ends that go back";
   batch->event_ends = {5, 19, 25};
   EXPECT_FALSE(BufferedBatch::decode(payload_of(*batch), 3)) << "an end behind the text";
+  batch->event_ends = {5, 5, 24};
+  EXPECT_FALSE(BufferedBatch::decode(payload_of(*batch), 3)) << "an event before its own begin";
+  batch->event_ends = {5, 18, 24};
+  EXPECT_FALSE(BufferedBatch::decode(payload_of(*batch), 3)) << "an end within a line";
+  batch->event_ends = {5, 12, 19};
+  EXPECT_FALSE(BufferedBatch::decode(payload_of(*batch), 3)) << "text behind the last event";
 }
 
 // Two frames over the lines, with values of every kind.
