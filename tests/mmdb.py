@@ -44,7 +44,7 @@ def encode(value):
 def database(networks, version=6, record_bytes=3, kind='Test-City', built=1767323045):
     """The file's content. `networks`: records by network; a more specific one stands behind a wider one. A network of IPv4
     stands in a tree of IPv6 as ::a.b.c.d."""
-    nodes, data = [[None, None]], b''
+    nodes, data = [[None, None]], bytearray()
     for text, record in networks.items():
         network = ipaddress.ip_network(text)
         width, skipped = network.max_prefixlen, 96 if version == 6 and network.version == 4 else 0

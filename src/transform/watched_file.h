@@ -46,15 +46,21 @@ class WatchedFile {
 
   const std::string& path() const { return path_; }
   // What was made last; null before it could be. Looks at the file when that was long ago: `changed` when
-  // there is something new, `failed` when nothing could be made of what is there now.
+  // there is something new, `failed` when nothing could be made of what is there now. The first look is
+  // waited for, whoever takes it: there is nothing to be had before.
   Made get(TimePoint now, bool& changed, std::optional<Error>& failed) {
     changed = false;
     failed.reset();
     const auto at = now.time_since_epoch().count();
-    if (at >= next_look_.load(std::memory_order_relaxed)) {
-      if (const std::unique_lock looking(looking_, std::try_to_lock); looking) {
+    // Pairs with the release below.
+    const bool first = !looked_once_.load(std::memory_order_acquire);
+    if (first || at >= next_look_.load(std::memory_order_relaxed)) {
+      std::unique_lock looking(looking_, std::defer_lock);
+      first ? looking.lock() : static_cast<void>(looking.try_lock());
+      if (looking && at >= next_look_.load(std::memory_order_relaxed)) {
         next_look_.store((now + kLookEvery).time_since_epoch().count(), std::memory_order_relaxed);
         look(changed, failed);
+        looked_once_.store(true, std::memory_order_release);
       }
     }
     const std::lock_guard lock(mutex_);
@@ -82,6 +88,7 @@ class WatchedFile {
   const std::string path_;
   const Make make_;
   std::atomic<TimePoint::rep> next_look_{INT64_MIN};
+  std::atomic<bool> looked_once_{false};
   std::mutex looking_;              // held by who looks
   bool looked_ = false;             // guarded by looking_
   std::optional<FileStamp> stamp_;  // what was looked at; guarded by looking_

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "base/temp_dir_for_test.h"
 
@@ -81,6 +83,28 @@ TEST_F(WatchedFileTest, IsLeftAloneWhileNothingChanges) {
     std::this_thread::sleep_for(std::chrono::milliseconds(600));
   }
   EXPECT_EQ(before, made_);
+}
+
+// What takes long to be made is not missing for those who come meanwhile.
+TEST_F(WatchedFileTest, TheFirstLookIsWaitedFor) {
+  write("one");
+  WatchedFile<std::string> slow(path_, [](const std::string&) -> Result<std::shared_ptr<const std::string>> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return std::make_shared<const std::string>("made");
+  });
+  std::atomic<int> had{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        bool changed = false;
+        std::optional<Error> failed;
+        const auto made = slow.get(now_, changed, failed);
+        had += made != nullptr ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(had.load(), 4);
 }
 
 TEST_F(WatchedFileTest, APipeDoesNotHang) {
