@@ -85,6 +85,11 @@ Result<Regex> Regex::compile(std::string_view pattern) {
 bool Regex::is_ascii(std::string_view text) {
   std::uint64_t seen = 0, last = 0;
   std::size_t at = 0;
+  std::uint64_t words[4];
+  for (; at + sizeof words <= text.size(); at += sizeof words) {
+    std::memcpy(words, text.data() + at, sizeof words);
+    seen |= words[0] | words[1] | words[2] | words[3];
+  }
   for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
     std::memcpy(&word, text.data() + at, sizeof word);
     seen |= word;

@@ -9,10 +9,25 @@ namespace logflume {
 
 // -- A column ---------------------------------------------------------------------------------------------
 
+void Column::add_unsteady(std::size_t row, ValueKind kind, Slot slot) {
+  if (kind == ValueKind::kMissing) return;
+  if (row != used_ || !bits_.empty()) mark(row);
+  if (kind != uniform_ || !kinds_.empty()) note_kind(kind);
+  if (used_ == capacity_) {
+    const std::size_t capacity = std::max<std::size_t>(16, 2 * capacity_);
+    auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
+    std::copy_n(slots_.get(), used_, slots.get());
+    slots_ = std::move(slots);
+    capacity_ = capacity;
+  }
+  slots_[used_++] = slot;
+  note_steadiness();
+}
+
 // The first gap makes a bitmap of what was dense.
 void Column::mark(std::size_t row) {
   if (bits_.empty()) {
-    const std::size_t present = slots_.size();
+    const std::size_t present = used_;
     bits_.assign(present / 64 + 1, ~std::uint64_t{0});
     bits_.back() = (std::uint64_t{1} << (present % 64)) - 1;
     before_.resize(bits_.size());
@@ -22,43 +37,43 @@ void Column::mark(std::size_t row) {
   const std::size_t word = row / 64;
   if (word >= bits_.size()) {
     bits_.resize(word + 1);
-    before_.resize(word + 1, static_cast<std::uint32_t>(slots_.size()));
+    before_.resize(word + 1, static_cast<std::uint32_t>(used_));
   }
   bits_[word] |= std::uint64_t{1} << (row % 64);
 }
 
 void Column::note_kind(ValueKind kind) {
-  if (slots_.empty()) {
+  if (used_ == 0) {
     uniform_ = kind;
     return;
   }
-  if (kinds_.empty()) kinds_.assign(slots_.size(), uniform_);
+  if (kinds_.empty()) kinds_.assign(used_, uniform_);
   kinds_.push_back(kind);
 }
 
 void Column::replace_last(ValueKind kind, Slot slot) {
-  slots_.back() = slot;
-  if (kinds_.empty()) {
-    if (kind == uniform_) return;
-    if (slots_.size() == 1) {
-      uniform_ = kind;
-      return;
-    }
-    kinds_.assign(slots_.size(), uniform_);
+  slots_[used_ - 1] = slot;
+  if (kinds_.empty() && kind == uniform_) return;
+  if (kinds_.empty() && used_ == 1) {
+    uniform_ = kind;
+  } else {
+    if (kinds_.empty()) kinds_.assign(used_, uniform_);
+    kinds_.back() = kind;
   }
-  kinds_.back() = kind;
+  note_steadiness();
 }
 
 void Column::clear() {
-  slots_.clear();
+  used_ = 0;
   bits_.clear();
   before_.clear();
   kinds_.clear();
   uniform_ = ValueKind::kMissing;
+  steady_ = kUnsteady;
 }
 
 std::size_t Column::memory_bytes() const {
-  return sizeof(Column) + name_.capacity() + slots_.capacity() * sizeof(Slot) +
+  return sizeof(Column) + name_.capacity() + capacity_ * sizeof(Slot) +
          bits_.capacity() * sizeof(std::uint64_t) + before_.capacity() * sizeof(std::uint32_t) +
          kinds_.capacity();
 }

@@ -46,7 +46,7 @@ struct TextRef {
 
 // What a slot holds, by the kind of its value.
 union Slot {
-  TextRef text;
+  TextRef text = {};
   std::int64_t integer;  // kInt, kTimestamp, kDuration; kBool: 0 or 1
   double real;
 
@@ -72,7 +72,7 @@ class Column {
   const std::string& name() const { return name_; }
   // Of a row: where its slot is, or kNone when it has none.
   std::size_t find(std::size_t row) const {
-    if (bits_.empty()) return row < slots_.size() ? row : kNone;
+    if (bits_.empty()) return row < used_ ? row : kNone;
     const std::size_t word = row / 64;
     if (word >= bits_.size()) return kNone;
     const std::uint64_t bit = std::uint64_t{1} << (row % 64);
@@ -86,21 +86,22 @@ class Column {
   ValueKind kind_at(std::size_t slot) const { return kinds_.empty() ? uniform_ : kinds_[slot]; }
   Slot slot_at(std::size_t slot) const { return slots_[slot]; }
 
-  std::size_t present() const { return slots_.size(); }
+  std::size_t present() const { return used_; }
   // Whether rows [0, rows) all have a value.
-  bool dense(std::size_t rows) const { return bits_.empty() && slots_.size() >= rows; }
+  bool dense(std::size_t rows) const { return bits_.empty() && used_ >= rows; }
   bool uniform() const { return kinds_.empty(); }
   // REQUIRES: uniform(). kMissing when nothing is present.
   ValueKind kind() const { return uniform_; }
   // Of the present rows, in their order.
-  const Slot* slots() const { return slots_.data(); }
+  const Slot* slots() const { return slots_.get(); }
 
   // REQUIRES: `row` is above all that were added. kMissing adds nothing.
   void add(std::size_t row, ValueKind kind, Slot slot) {
-    if (kind == ValueKind::kMissing) return;
-    if (row != slots_.size() || !bits_.empty()) mark(row);
-    if (kind != uniform_ || !kinds_.empty()) note_kind(kind);
-    slots_.push_back(slot);
+    if (row == used_ && kind == steady_ && used_ < capacity_) [[likely]] {
+      slots_[used_++] = slot;
+    } else {
+      add_unsteady(row, kind, slot);
+    }
   }
   // The row that was added last gets another value. REQUIRES: there is one.
   void replace_last(ValueKind kind, Slot slot);
@@ -110,11 +111,17 @@ class Column {
   std::size_t memory_bytes() const;
 
  private:
+  static constexpr auto kUnsteady = static_cast<ValueKind>(0xFF);
+  void add_unsteady(std::size_t row, ValueKind kind, Slot slot);
   void mark(std::size_t row);
   void note_kind(ValueKind kind);
+  void note_steadiness() { steady_ = bits_.empty() && kinds_.empty() && used_ > 0 ? uniform_ : kUnsteady; }
 
   std::string name_;
-  std::vector<Slot> slots_;
+  std::unique_ptr<Slot[]> slots_;
+  std::size_t used_ = 0;
+  std::size_t capacity_ = 0;
+  ValueKind steady_ = kUnsteady;       // of all values, while the column is dense and uniform
   std::vector<std::uint64_t> bits_;    // which rows are present; empty: dense
   std::vector<std::uint32_t> before_;  // for each word of bits_: slots before it
   std::vector<ValueKind> kinds_;       // empty: uniform
@@ -128,6 +135,7 @@ class Columns {
   // `text`: of the events. REQUIRES: at most TextRef::kOffsetMax.
   void begin(std::string_view text, std::size_t rows);
   std::size_t rows() const { return rows_; }
+  std::string_view events_text() const { return text_; }
   std::size_t size() const { return columns_.size(); }
   Column& at(std::size_t index) { return *columns_[index]; }
   const Column& at(std::size_t index) const { return *columns_[index]; }

@@ -142,7 +142,7 @@ class LogFormatParser final : public Parser {
       has_request = has_request || variable.meaning == Meaning::kRequest;
       if (variable.meaning >= Meaning::kLocalTime) ++times_;
       const bool is_wanted = wanted.has(variable.name);
-      steps_.push_back({std::move(variable), is_wanted, 0});
+      steps_.push_back(Step(std::move(variable), is_wanted));
     }
     // Of a name that comes twice the last one counts.
     const auto takes = [&](std::string_view name, std::size_t from) {
@@ -175,10 +175,10 @@ class LogFormatParser final : public Parser {
     const char* at = line.data() + begin_.size();
     const char* const end = line.data() + line.size();
     for (const Step& step : steps_) {
-      const char* const value_end = find_end(at, end, step.variable);
+      const char* const value_end = find_end(at, end, step);
       if (value_end == nullptr) return ParseFault::kSyntax;
       const std::string_view text(at, static_cast<std::size_t>(value_end - at));
-      at = value_end + step.variable.until.size();
+      at = value_end + step.until_bytes;
       const ParseFault fault = take(step, text, found);
       if (fault != ParseFault::kNone) return fault;
     }
@@ -188,21 +188,36 @@ class LogFormatParser final : public Parser {
  private:
   static constexpr std::array<std::string_view, 3> kRequestParts = {"method", "path", "protocol"};
   struct Step {
-    Variable variable;
+    Step(Variable of, bool is_wanted)
+        : wanted(is_wanted), until_bytes(of.until.size()), variable(std::move(of)) {
+      std::memcpy(&head, variable.until.data(), std::min(until_bytes, sizeof head));
+      std::memset(&head_mask, 0xFF, std::min(until_bytes, sizeof head));
+    }
+    // Whether the text behind the variable stands there. REQUIRES: 8 bytes may be read.
+    bool ends_at(const char* at) const {
+      std::uint64_t found = 0;
+      std::memcpy(&found, at, sizeof found);
+      if ((found & head_mask) != head) return false;
+      return until_bytes <= sizeof head || std::string_view(at, until_bytes) == variable.until;
+    }
+
     bool wanted;
-    std::size_t column;
+    std::size_t column = 0;
+    std::size_t until_bytes;
+    std::uint64_t head = 0;  // the first bytes of the text behind it
+    std::uint64_t head_mask = 0;
+    Variable variable;
   };
 
   // Where the text behind the variable begins; null when it is not there.
-  static const char* find_end(const char* at, const char* end, const Variable& variable) {
-    const std::string& text = variable.until;
-    if (text.empty()) return end;
+  static const char* find_end(const char* at, const char* end, const Step& step) {
+    if (step.until_bytes == 0) return end;
+    const char first = step.variable.until[0];
     for (const char* const begin = at;; ++at) {
-      at = find_char(at, end, text[0]);
-      if (static_cast<std::size_t>(end - at) < text.size()) return nullptr;
-      if (text.size() > 1 && std::string_view(at + 1, text.size() - 1) != std::string_view(text).substr(1))
-        continue;
-      const bool goes_on = variable.list && text[0] == ' ' && at + 1 < end && at > begin &&
+      at = find_char(at, end, first);
+      if (static_cast<std::size_t>(end - at) < step.until_bytes) return nullptr;
+      if (!step.ends_at(at)) continue;
+      const bool goes_on = step.variable.list && first == ' ' && at + 1 < end && at > begin &&
                            (at[-1] == ',' || at[-1] == ':' || at[1] == ':');
       if (!goes_on) return at;
     }
@@ -249,10 +264,11 @@ class LogFormatParser final : public Parser {
     return step.wanted ? add_text(step.column, text, found) : ParseFault::kNone;
   }
   ParseFault add_text(std::size_t column, std::string_view text, FoundFields& found) {
-    if (!escaped_ || text.find('\\') == std::string_view::npos) {
-      found.add_new(column, ValueKind::kString, Slot::of(columns_->ref(text)));
-      return ParseFault::kNone;
-    }
+    if (escaped_ && text.find('\\') != std::string_view::npos) return add_unescaped(column, text, found);
+    found.add_new(column, ValueKind::kString, Slot::of(columns_->ref(text)));
+    return ParseFault::kNone;
+  }
+  ParseFault add_unescaped(std::size_t column, std::string_view text, FoundFields& found) {
     char* const room = columns_->begin_text(text.size());
     if (room == nullptr) return ParseFault::kTooLarge;
     found.add_new(column, ValueKind::kString, Slot::of(columns_->finish_text(unescape(text, room))));

@@ -31,34 +31,33 @@ class RegexParser final : public Parser {
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
+    ascii_ = Regex::is_ascii(columns.events_text());
     for (Group& group : groups_) {
       if (group.wanted) group.column = columns.index_of(group.field);
     }
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
-    const Regex::Answer answer = regex_.search(line, scratch_);
+    const std::string_view text = columns_->events_text();
+    const bool of_text = line.data() >= text.data() && line.data() <= text.data() + text.size();
+    const Regex::Answer answer =
+        regex_.search(line, scratch_, 0, (of_text && ascii_) || Regex::is_ascii(line));
     if (answer == Regex::Answer::kGaveUp) return ParseFault::kMatchLimit;
     if (answer == Regex::Answer::kNo) return ParseFault::kSyntax;
     const std::size_t* const places = Regex::places(scratch_);
     for (const Group& group : groups_) {
       const std::size_t begin = places[2 * group.number];
       if (begin == Regex::kNowhere) continue;
-      const std::string_view text(line.data() + begin, places[2 * group.number + 1] - begin);
-      ValueKind kind = ValueKind::kString;
-      Slot slot = Slot::null();
+      const std::string_view found_text(line.data() + begin, places[2 * group.number + 1] - begin);
       if (group.type == FieldType::kString) {
-        slot = Slot::of(columns_->ref(text));
-      } else if (const ParseFault fault = field_value(*columns_, text, group.type, kind, slot);
-                 fault != ParseFault::kNone) {
-        return fault;
+        add(group, ValueKind::kString, Slot::of(columns_->ref(found_text)), found);
+        continue;
       }
-      if (!group.wanted) continue;
-      if (repeated_) {
-        found.add(group.column, kind, slot);
-      } else {
-        found.add_new(group.column, kind, slot);
-      }
+      ValueKind kind{};
+      Slot slot = Slot::null();
+      const ParseFault fault = field_value(*columns_, found_text, group.type, kind, slot);
+      if (fault != ParseFault::kNone) return fault;
+      if (group.wanted) add(group, kind, slot, found);
     }
     return ParseFault::kNone;
   }
@@ -71,10 +70,20 @@ class RegexParser final : public Parser {
     bool wanted;
     std::size_t column;
   };
+  // By value: a slot that is put together in memory stalls whoever reads it at once.
+  void add(const Group& group, ValueKind kind, Slot slot, FoundFields& found) const {
+    if (repeated_) {
+      found.add(group.column, kind, slot);
+    } else {
+      found.add_new(group.column, kind, slot);
+    }
+  }
+
   const Regex regex_;
   RegexScratch scratch_;
   std::vector<Group> groups_;
   bool repeated_ = false;  // two groups give the same field
+  bool ascii_ = false;     // all of the events' text
   Columns* columns_ = nullptr;
 };
 
