@@ -47,9 +47,11 @@ void BufferIntake::drop(const Delivery& delivery) {
   context_.metrics.received_events.add(batch.events);
   context_.metrics.received_bytes.add(batch.event_bytes());
   context_.metrics.discarded("buffer_full", batch.events);
-  context_.ledger.discard(
-      *delivery.cursor,
-      {batch.owed, {batch.text_begin, batch.text_begin + batch.bytes}, "buffer_full", batch.events});
+  if (!batch.made) {
+    context_.ledger.discard(
+        *delivery.cursor,
+        {batch.owed, {batch.text_begin, batch.text_begin + batch.bytes}, "buffer_full", batch.events});
+  }
   context_.ledger.acknowledge({&delivery, 1});
 }
 

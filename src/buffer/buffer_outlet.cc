@@ -20,6 +20,7 @@ constexpr Duration kRetryMemory = 2ms;  // for what nobody wakes us
 struct GivenUp {
   GivenUp(std::string of_sink, std::string why) : sink(std::move(of_sink)), reason(std::move(why)) {}
   void add(std::uint64_t file_id, FileRange range, std::uint64_t events) {
+    if (file_id == Origin::kNoFile) return;
     const auto [known, inserted] = last.try_emplace(file_id, ranges.size());
     if (!inserted && ranges[known->second].end == range.begin) {
       RangeRecord& grown = ranges[known->second];

@@ -44,7 +44,7 @@ Result<MovedCursors> take_up(SegmentReader& reader, std::uint64_t end, BufferSta
         state.events += record.items;
         state.bytes += batch ? batch->text.size() : 0;
       }
-      if (!batch) continue;
+      if (!batch || batch->owed.bytes() == 0) continue;  // events that were made are of no file
       // Also of one that the sink is done with: it was not the next one of its file then.
       const auto known = cursors.find(batch->file_id);
       if (known == cursors.end() || known->second->offset != batch->owed.begin) continue;

@@ -87,6 +87,7 @@ BatchRef Replay::make(const LogRecord& record, const SlabRef& slab, TimePoint no
   batch->origin = origin_of(stored->source, stored->path, stored->file_id);
   batch->owed = {record.position, record.end};
   batch->in_file = stored->owed;
+  batch->made = stored->owed.bytes() == 0;
   batch->text_begin = stored->text_range().begin;
   batch->wall_ns = stored->wall_ns;
   batch->read_at = now - std::max(Duration(now_wall_ns - stored->wall_ns), Duration::zero());

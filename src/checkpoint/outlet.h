@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "checkpoint/lanes.h"
 #include "checkpoint/sink_ledger.h"
 #include "ring/parker.h"
@@ -62,6 +63,16 @@ class Passage {
   virtual bool has_done() const = 0;
   // All that was taken goes to the lanes, whatever it has to wait for.
   virtual void drain(const std::vector<Outlet>& outlets) = 0;
+
+  // -- What is kept back, to be made into other events ----------------------------------------------------
+  // hand_on() would do something at this time at the latest.
+  virtual TimePoint deadline(TimePoint /*now*/) const { return kNever; }
+  // Nothing is kept back any more. After drain(); the outlets are those of the sinks that it is for.
+  virtual void finish(const std::vector<Outlet>& /*outlets*/) {}
+  // The same for one sink, which is about to go.
+  virtual void finish(const std::string& /*sink*/, const std::vector<Outlet>& /*outlets*/) {}
+  // What `before` keeps back, and this would too, is this one's. REQUIRES: `before` is drained.
+  virtual void take_over(Passage& /*before*/) {}
 };
 
 }  // namespace logflume

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "sink/json_fields.h"
+#include "transform/gathering_set.h"
 #include "transform/plan.h"
 
 namespace logflume {
@@ -38,6 +39,7 @@ DryRun::DryRun(const Config& config, const std::string& insert_at)
 
 void DryRun::run(const std::vector<std::string>& lines) {
   run_ = nullptr;
+  made_.clear();
   text_.clear();
   for (const std::string& line : lines) text_.append(line).append(1, '\n');
   const std::size_t bytes = text_.size();
@@ -60,7 +62,15 @@ void DryRun::run(const std::vector<std::string>& lines) {
   times_.assign(pipeline_->steps().size(), Duration{});
   run_->note_times(&times_);
   run_->run(shared, /*again=*/false);
-  run_->run_in_order();
+  GatheringSet gatherings(*pipeline_);
+  GatheringSet::Sinks looks;
+  for (const auto& [name, inputs] : pipeline_->plan().sinks()) looks.push_back(name);
+  run_->run_in_order(&gatherings, looks);
+  gatherings.close(Gathering::kAll, [&](std::size_t maker, GatheringSet::Part& part) {
+    made_.push_back(pipeline_->take_run());
+    made_.back()->note_times(nullptr);
+    made_.back()->make(maker, *part.gathered, part.again, gatherings, part.sinks);
+  });
 }
 
 std::vector<DryRun::Stage> DryRun::stages() const {
@@ -68,11 +78,23 @@ std::vector<DryRun::Stage> DryRun::stages() const {
   for (std::size_t i = 0; i < pipeline_->steps().size(); ++i) {
     const Pipeline::Step& step = pipeline_->steps()[i];
     const TransformPlan::Node& node = pipeline_->plan().nodes()[step.node];
-    Stage stage{node.name, node.type, &run_->count(i), &run_->report(i), times_[i], {}};
+    Stage stage{node.name, node.type, run_->count(i), run_->report(i), times_[i], {}};
+    for (const auto& made : made_) {
+      stage.count.received_events += made->count(i).received_events;
+      for (const auto& [reason, count] : made->report(i).errors)
+        stage.report.errors.emplace_back(reason, count);
+    }
     for (std::size_t output = 0; output < step.outputs.size(); ++output) {
-      const std::string& name = node.outputs[output];
-      stage.outputs.emplace_back(name.empty() ? node.name : node.name + "." + name,
-                                 &run_->frame(step.outputs[output]));
+      std::string name = node.name;
+      if (!node.outputs[output].empty()) name.append(1, '.').append(node.outputs[output]);
+      std::vector<const Frame*> frames;
+      for (const auto& made : made_) {
+        const Frame& frame = made->frame(step.outputs[output]);
+        if (!frame.rows.empty()) frames.push_back(&frame);
+      }
+      const Frame& first = run_->frame(step.outputs[output]);
+      if (frames.empty() || !first.rows.empty()) frames.insert(frames.begin(), &first);
+      for (const Frame* frame : frames) stage.outputs.emplace_back(name, frame);
     }
     stages.push_back(std::move(stage));
   }
@@ -82,7 +104,10 @@ std::vector<DryRun::Stage> DryRun::stages() const {
 std::vector<const Frame*> DryRun::frames_of(const std::string& name) const {
   std::vector<const Frame*> frames;
   if (name == source_) frames.push_back(&run_->frame(0));
-  for (const std::size_t frame : pipeline_->frames_of(name)) frames.push_back(&run_->frame(frame));
+  for (const std::size_t frame : pipeline_->frames_of(name)) {
+    frames.push_back(&run_->frame(frame));
+    for (const auto& made : made_) frames.push_back(&made->frame(frame));
+  }
   return frames;
 }
 

@@ -21,15 +21,16 @@ class DryRun {
   struct Stage {
     std::string name;  // of the transform
     std::string type;
-    const PipelineRun::Count* count;
-    const StageReport* report;
+    PipelineRun::Count count;
+    StageReport report;
     Duration took{};
-    std::vector<std::pair<std::string, const Frame*>> outputs;  // by name
+    std::vector<std::pair<std::string, const Frame*>>
+        outputs;  // by name; made events are frames of their own
   };
 
   // `insert_at`: a source, or a transform: then the lines are its input. REQUIRES: there is one of that name.
   DryRun(const Config& config, const std::string& insert_at);
-  // What was made of earlier lines is gone.
+  // What was made of earlier lines is gone. What transforms gather of them becomes events at once.
   void run(const std::vector<std::string>& lines);
   // In the order in which events went through them.
   std::vector<Stage> stages() const;
@@ -41,6 +42,7 @@ class DryRun {
   Log log_{LogLevel::kOff};
   std::shared_ptr<const Pipeline> pipeline_;
   std::shared_ptr<PipelineRun> run_;
+  std::vector<std::shared_ptr<PipelineRun>> made_;  // of what was gathered
   std::vector<Duration> times_;
   std::string text_;
   const std::string source_;

@@ -202,9 +202,9 @@ int try_lines(const Arguments& arguments) {
   }
   fmt::print("{} lines\n", lines->size());
   for (const DryRun::Stage& stage : stages) {
-    fmt::print("\n{} ({}): {} events in, {:.1f} us\n", stage.name, stage.type, stage.count->received_events,
+    fmt::print("\n{} ({}): {} events in, {:.1f} us\n", stage.name, stage.type, stage.count.received_events,
                std::chrono::duration<double, std::micro>(stage.took).count());
-    for (const auto& [reason, count] : stage.report->errors) fmt::print("  {} x {}\n", count, reason);
+    for (const auto& [reason, count] : stage.report.errors) fmt::print("  {} x {}\n", count, reason);
     for (const auto& [name, frame] : stage.outputs) {
       const std::size_t rest = frame->rows.size() - std::min(frame->rows.size(), kRowsShown);
       fmt::print("-> {}: {} events\n", name, frame->rows.size());

@@ -26,6 +26,7 @@ std::size_t Batch::event_bytes() const { return view ? view->bytes() : bytes + (
 
 FileRange Batch::range_of(std::uint32_t first, std::uint32_t last) const {
   assert(first <= last && last <= events);
+  if (made) return {text_begin, text_begin};
   if (view) {
     if (first == last) return {text_begin, text_begin};
     const EventIndex& lines = view->lines();

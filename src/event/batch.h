@@ -20,9 +20,10 @@ class EventView;
 
 // Where events came from. Immutable; a renamed file gets a new one.
 struct Origin {
-  std::string source;         // component name
-  std::string path;           // absolute, as found (bytes; not always UTF-8)
-  std::uint64_t file_id = 0;  // of the checkpoint store; never used again for another file
+  static constexpr std::uint64_t kNoFile = 0;  // of events that were made
+  std::string source;                          // component name
+  std::string path;                            // absolute, as found (bytes; not always UTF-8)
+  std::uint64_t file_id = 0;                   // of the checkpoint store; never used again for another file
 };
 
 // The last bytes before a position in a file: read again with the next bytes and compared, they tell that
@@ -93,6 +94,8 @@ class Batch : public RefCounted<Batch> {
   // Where each event ends (its newline, or the text's end), when they may hold newlines themselves
   // (multi-line events). Empty: each line is one.
   std::vector<std::uint32_t> event_ends;
+  // Its events were made of others: no file has its text, and it owes nothing.
+  bool made = false;
   // What transforms have left of it. Null: none has seen it, each event of the text is one, its line all that
   // it has.
   std::shared_ptr<const EventView> view;
@@ -114,7 +117,8 @@ class Batch : public RefCounted<Batch> {
   std::size_t event_bytes() const;
   // What a sink's buffer is charged for it: some thousands of small batches cost more than their text.
   std::size_t charged_bytes() const { return bytes + overhead_bytes; }
-  // Where events [first, last) stand in the file, their newlines included. Looks for newlines.
+  // Where events [first, last) stand in the file, their newlines included; of made ones nowhere, an empty
+  // range. Looks for newlines.
   FileRange range_of(std::uint32_t first, std::uint32_t last) const;
 
  private:

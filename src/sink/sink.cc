@@ -137,7 +137,9 @@ void Outcome::sent(std::uint64_t events, std::uint64_t wire_bytes) {
 void Outcome::discarded(std::string_view reason, const Delivery& delivery, FileRange range,
                         std::uint64_t events) {
   metrics_.discarded(reason, events);
-  target_.discard(*delivery.cursor, {delivery.batch->owed, range, std::string(reason), events});
+  // Of made events no file has anything.
+  if (!delivery.batch->made)
+    target_.discard(*delivery.cursor, {delivery.batch->owed, range, std::string(reason), events});
   shrink(pending_events_, events);
 }
 

@@ -29,7 +29,7 @@ Feeder::~Feeder() {
 }
 
 void Feeder::pause(std::size_t index) {
-  drain();
+  finish(context_.outlets[index].sink);
   states_[index] = {};
   states_[index].paused = true;
 }
@@ -250,13 +250,25 @@ void Feeder::wake_sinks() {
 }
 
 void Feeder::set_passage(std::unique_ptr<Passage> passage) {
-  if (context_.passage) context_.passage->drain(context_.outlets);
+  drain();
+  if (context_.passage && passage) passage->take_over(*context_.passage);
+  finish();
   context_.passage = std::move(passage);
   room_returned_ |= std::exchange(passage_full_, false);
 }
 
 void Feeder::drain() {
   if (context_.passage) context_.passage->drain(context_.outlets);
+}
+
+void Feeder::finish() {
+  drain();
+  if (context_.passage) context_.passage->finish(context_.outlets);
+}
+
+void Feeder::finish(const std::string& sink) {
+  drain();
+  if (context_.passage) context_.passage->finish(sink, context_.outlets);
 }
 
 bool Feeder::all_acknowledged() const {

@@ -62,6 +62,14 @@ class Feeder final : public PieceSink {
   bool nothing_on_its_way() const { return !context_.passage || context_.passage->empty(); }
   // What transforms have in their hands goes to the sinks that it was meant for.
   void drain();
+  // Also what they keep back to make other events of it.
+  void finish();
+  // The same for a sink that is about to go.
+  void finish(const std::string& sink);
+  // hand_on() has something to do then.
+  TimePoint hand_on_at(TimePoint now) const {
+    return context_.passage ? context_.passage->deadline(now) : kNever;
+  }
   // Other transforms from the next piece on; null: none.
   void set_passage(std::unique_ptr<Passage> passage);
 

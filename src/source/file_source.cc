@@ -261,7 +261,7 @@ std::optional<std::size_t> FileSource::outlet_of(const std::string& sink) const 
 }
 
 void FileSource::pause(const std::string& sink) {
-  feeder_.drain();
+  feeder_.finish(sink);
   catalog_->sink_ended(sink);
   if (const auto index = outlet_of(sink)) feeder_.pause(*index);
 }
@@ -380,7 +380,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   now_ = now;
   if (stopped_) return 0;
   if (stop_requested_.load(std::memory_order_acquire)) {
-    feeder_.drain();
+    feeder_.finish();
     feeder_.wake_sinks();
     reader_->release();
     losses_.settle(now, true);
@@ -829,9 +829,12 @@ void FileSource::plan(TimePoint now) {
                        feeder_.nothing_on_its_way();
   if (all_fed && std::exchange(starting_, false))
     trim_at_ = now + kTrimAfter;  // what the last run left is gone
-  if (all_fed && context_.until_eof) losses_.settle(now, true);
-  TimePoint at = std::min(
-      {discovery_.next_rescan(), ready_->retry_at(), trim_at_, losses_.next_due(), orphans_->next_check()});
+  if (all_fed && context_.until_eof) {
+    losses_.settle(now, true);
+    feeder_.finish();
+  }
+  TimePoint at = std::min({discovery_.next_rescan(), ready_->retry_at(), trim_at_, losses_.next_due(),
+                           orphans_->next_check(), feeder_.hand_on_at(now)});
   if (events_pending_) at = std::min(at, next_poll_);
   if (!open_events_.empty()) at = std::min(at, open_events_.front().due);
   for (const FileToken token : catalog_->held()) {

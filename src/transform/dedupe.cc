@@ -110,17 +110,8 @@ class DedupeStage final : public Stage {
       const std::string_view line = in.line(in.rows[index]);
       return XXH3_128bits(line.data(), line.size());
     }
-    // Of each field its kind, its length and its text: no two lists of values give the same bytes.
     key_.clear();
-    for (const auto& field : fields_) {
-      std::string_view text;
-      const bool there = field->text(index, text);
-      const Value& value = (*field)[index];
-      key_ += !there ? (value.is_fault() ? '-' : '0') : value.is(Value::Tag::kString) ? 's' : 'v';
-      const std::uint64_t bytes = text.size();
-      key_.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
-      key_ += text;
-    }
+    for (const auto& field : fields_) field->append_key(index, key_);
     return XXH3_128bits(key_.data(), key_.size());
   }
 

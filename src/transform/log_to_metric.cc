@@ -28,34 +28,6 @@ struct Measuring {
   SharedExpression condition;            // null: all events
 };
 
-// A number, or a text that is one; a length of time in seconds.
-std::optional<double> number_of(const Value& value) {
-  switch (value.tag) {
-    case Value::Tag::kBool:
-    case Value::Tag::kInt:
-      return static_cast<double>(value.integer);
-    case Value::Tag::kDouble:
-      return value.real;
-    case Value::Tag::kTimestamp:
-    case Value::Tag::kDuration:
-      return static_cast<double>(value.integer) / 1e9;
-    case Value::Tag::kString:
-    case Value::Tag::kNumber: {
-      const std::string_view text = value.text();
-      double number = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-      return number;
-    }
-    case Value::Tag::kFault:
-    case Value::Tag::kNull:
-    case Value::Tag::kJson:
-    case Value::Tag::kList:
-      break;
-  }
-  return std::nullopt;
-}
-
 // Not through the middle of a character.
 std::string_view cut(std::string_view text) {
   if (text.size() <= kLabelBytesMax) return text;

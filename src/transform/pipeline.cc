@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cassert>
 #include <numeric>
+#include <set>
 #include <utility>
+
+#include "transform/gathering_set.h"
+#include "transform/made_events.h"
 
 namespace logflume {
 
@@ -32,7 +36,7 @@ Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source
       inputs.insert(inputs.end(), frames.begin(), frames.end());
     }
     for (const std::size_t input : inputs) {
-      Step step{i, input, {}, {}};
+      Step step{i, input, {}, {}, kNoMaker};
       for (std::size_t output = 0; output < nodes[i].outputs.size(); ++output) {
         step.outputs.push_back(frames_++);
         step.read.push_back(nodes[i].transform->has_effect() || plan_->is_read({i, output, {}}));
@@ -40,11 +44,36 @@ Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source
       steps_.push_back(std::move(step));
     }
   }
+  find_makers();
   // What stages do when they are made is done before the first event.
   if (!steps_.empty()) unused_.push_back(std::make_unique<PipelineRun>(*this));
 }
 
 Pipeline::~Pipeline() = default;
+
+void Pipeline::find_makers() {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::size_t node = steps_[i].node;
+    const Transform& transform = *plan_->nodes()[node].transform;
+    if (!makers_.empty() && makers_.back().node == node) {
+      steps_[i].maker = makers_.size() - 1;
+      continue;
+    }
+    if (!plan_->is_read({node, transform.made_output(), {}}) || !transform.make_gathering()) continue;
+    steps_[i].maker = makers_.size();
+    Maker maker{node, i, {}};
+    std::set<std::size_t> reached{steps_[i].outputs[transform.made_output()]};
+    for (std::size_t next = i + 1; next < steps_.size(); ++next) {
+      if (reached.contains(steps_[next].input))
+        reached.insert(steps_[next].outputs.begin(), steps_[next].outputs.end());
+    }
+    for (const auto& [sink, ports] : plan_->sinks()) {
+      if (std::ranges::any_of(frames_of(sink), [&](std::size_t frame) { return reached.contains(frame); }))
+        maker.sinks.push_back(sink);
+    }
+    makers_.push_back(std::move(maker));
+  }
+}
 
 std::vector<std::size_t> Pipeline::frames_of(const TransformPlan::Port& port) const {
   if (port.node == TransformPlan::Port::kSource)
@@ -96,6 +125,8 @@ PipelineRun::PipelineRun(const Pipeline& pipeline)
   }
 }
 
+PipelineRun::~PipelineRun() = default;
+
 void PipelineRun::run(BatchRef batch, bool again) {
   batch_ = std::move(batch);
   lines_.build(*batch_);
@@ -110,18 +141,52 @@ void PipelineRun::run(BatchRef batch, bool again) {
   views_used_ = 0;
   const auto& steps = pipeline_.steps();
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (!pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i);
+    if (!pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, nullptr, {});
   }
 }
 
-void PipelineRun::run_in_order() {
+void PipelineRun::run_in_order(GatheringSet* gatherings, const Sinks& sinks) {
   const auto& steps = pipeline_.steps();
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i);
+    if (pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, gatherings, sinks);
   }
 }
 
-void PipelineRun::run_step(std::size_t index) {
+void PipelineRun::make(std::size_t maker, Gathering& gathered, bool again, GatheringSet& gatherings,
+                       const Sinks& sinks) {
+  const auto& steps = pipeline_.steps();
+  const Pipeline::Maker& from = pipeline_.makers()[maker];
+  const std::size_t output = pipeline_.plan().nodes()[from.node].transform->made_output();
+  if (!made_) made_ = std::make_unique<MadeEvents>();
+  gathered.make(*made_);
+  made_->finish(pipeline_.source(), wall_now_ns(), lines_);
+  batch_ = made_->batch();
+  for (Frame& frame : frames_) {
+    frame.clear();
+    frame.batch = batch_.get();
+    frame.lines = &lines_;
+    frame.again = again;
+  }
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    counts_[i] = {};
+    reports_[i].clear();
+  }
+  views_used_ = 0;
+  std::vector<bool> reached(frames_.size(), false);
+  const std::size_t first = steps[from.step].outputs[output];
+  reached[first] = true;
+  frames_[first] = made_->frame();
+  frames_[first].again = again;
+  counts_[from.step].created_events = counts_[from.step].sent_events = frames_[first].rows.size();
+  counts_[from.step].sent_bytes = frames_[first].bytes;
+  for (std::size_t i = from.step + 1; i < steps.size(); ++i) {
+    if (!reached[steps[i].input]) continue;
+    run_step(i, &gatherings, sinks);
+    for (const std::size_t frame : steps[i].outputs) reached[frame] = true;
+  }
+}
+
+void PipelineRun::run_step(std::size_t index, GatheringSet* gatherings, const Sinks& sinks) {
   const Pipeline::Step& step = pipeline_.steps()[index];
   const Frame& in = frames_[step.input];
   Count& count = counts_[index];
@@ -143,6 +208,8 @@ void PipelineRun::run_step(std::size_t index) {
   }
   const TimePoint begin = times_ == nullptr ? TimePoint{} : steady_now();
   stages_[index]->run(in, outputs_, reports_[index]);
+  if (gatherings != nullptr && step.maker != Pipeline::kNoMaker && !in.rows.empty())
+    gatherings->add(step.maker, *stages_[index], in, sinks, reports_[index]);
   if (times_ != nullptr) times_->at(index) = steady_now() - begin;
   for (std::size_t output = 0; output < outputs_.size(); ++output) {
     Frame& out = outputs_[output];
@@ -183,9 +250,12 @@ std::size_t PipelineRun::memory_bytes() const {
   for (const Frame& frame : frames_)
     bytes += frame.rows.capacity() * sizeof(std::uint32_t) + frame.fields.capacity() * sizeof(FrameField);
   for (const auto& stage : stages_) bytes += stage->memory_bytes();
-  return bytes;
+  return bytes + (made_ ? made_->memory_bytes() : 0);
 }
 
-void PipelineRun::clear() { batch_ = nullptr; }
+void PipelineRun::clear() {
+  batch_ = nullptr;
+  if (made_) made_->clear();
+}
 
 }  // namespace logflume

@@ -36,6 +36,7 @@ const std::vector<TransformType>& transform_types() {
         log_to_metric_transform(),
         lookup_transform(),
         geoip_transform(),
+        aggregate_transform(),
         // clang-format on
     };
     for (std::size_t i = 0; i < all.size(); ++i) {

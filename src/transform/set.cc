@@ -1,9 +1,8 @@
 // Fields that are computed.
 #include <algorithm>
 
-#include "base/civil_time.h"
-#include "expression/functions.h"
 #include "transform/condition.h"
+#include "transform/json_value.h"
 #include "transform/types.h"
 
 namespace logflume {
@@ -13,65 +12,6 @@ struct Setting {
   std::string field;
   SharedExpression value;
 };
-
-// The elements of a list as JSON.
-void append_json(const Value& value, std::string& out) {
-  if (value.is(Value::Tag::kList)) {
-    out += '[';
-    for (std::uint32_t i = 0; i < value.size; ++i) {
-      if (i > 0) out += ',';
-      append_json(value.items[i], out);
-    }
-    out += ']';
-    return;
-  }
-  const bool quoted =
-      value.is(Value::Tag::kString) || value.is(Value::Tag::kTimestamp) || value.is(Value::Tag::kDuration);
-  if (!quoted) {
-    out += value.is_fault() ? std::string("null") : to_text(value);
-    return;
-  }
-  out += '"';
-  for (const char c : to_text(value)) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      static constexpr std::string_view kDigits = "0123456789abcdef";
-      out.append("\\u00").append(1, kDigits[static_cast<unsigned char>(c) >> 4]).append(1, kDigits[c & 15]);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-ValueKind kind_of(Value::Tag tag) {
-  switch (tag) {
-    case Value::Tag::kFault:
-      return ValueKind::kMissing;
-    case Value::Tag::kNull:
-      return ValueKind::kNull;
-    case Value::Tag::kBool:
-      return ValueKind::kBool;
-    case Value::Tag::kInt:
-      return ValueKind::kInt;
-    case Value::Tag::kDouble:
-      return ValueKind::kDouble;
-    case Value::Tag::kTimestamp:
-      return ValueKind::kTimestamp;
-    case Value::Tag::kDuration:
-      return ValueKind::kDuration;
-    case Value::Tag::kString:
-      return ValueKind::kString;
-    case Value::Tag::kNumber:
-      return ValueKind::kNumber;
-    case Value::Tag::kJson:
-    case Value::Tag::kList:
-      return ValueKind::kJson;
-  }
-  return ValueKind::kMissing;
-}
 
 class SetStage final : public Stage {
  public:

@@ -24,6 +24,13 @@ std::vector<SteadyCase> cases(const std::string& table, const std::string& addre
       {"parse_timestamp", test_transform("parse_timestamp", "p", {{"field", std::string("t")}})},
       {"template",
        test_transform("template", "p", {{"fields", Texts{{"x", "{{ id }} of {{ text }} {{ n + 1 }}"}}}})},
+      {"aggregate", test_transform("aggregate", "p",
+                                   {{"by", std::vector<std::string>{"id"}},
+                                    {"fields", Texts{{"n", "count"},
+                                                     {"sum", "sum(n)"},
+                                                     {"last", "last(text)"},
+                                                     {"top", "max(n)"},
+                                                     {"kinds", "distinct(n % 10)"}}}})},
       {"lookup", test_transform("lookup", "p", {{"table", table}, {"key", id}})},
       {"geoip", test_transform("geoip", "p", {{"file", addresses}, {"address", std::string("ip")}})},
       {"add_host", test_transform("add_host", "p")},
@@ -59,7 +66,7 @@ TEST(SteadyStateTest, NoEventAllocates) {
       const auto run = [&] {
         const auto taken = pipeline.pipeline().take_run();
         taken->run(batch.ref(), false);
-        taken->run_in_order();
+        taken->run_in_order(&pipeline.gatherings(), {"out"});
       };
       for (int warm = 0; warm < 3; ++warm) run();
       const CountedAllocations counted;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "transform/gathering.h"
+
 namespace logflume {
 
 namespace {
@@ -31,6 +33,8 @@ void StageReport::errors_of(const FaultCounts& faults) {
     if (faults[i] > 0) count_error(*this, to_text(static_cast<ExprFault>(i)), faults[i]);
   }
 }
+
+std::unique_ptr<Gathering> Transform::make_gathering() const { return nullptr; }
 
 TransformError error_of(std::string key, const ExpressionError& error) {
   return {std::move(key), error.at, error.message, error.hint};

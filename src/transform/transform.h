@@ -23,8 +23,10 @@
 
 namespace logflume {
 
+class Gathering;
+
 // What a stage did with one frame, for the books: received + created = sent + discarded, where `created` are
-// events that went more than one way.
+// events that went more than one way, or were made of others.
 struct StageReport {
   std::uint64_t discarded = 0;  // on purpose: they are in no output
   // Events with which something went wrong, by reason (static texts).
@@ -68,6 +70,9 @@ class Stage {
   // Fills `out`, a frame for each output of the transform, with events of `in`: each is given as a copy of
   // `in` without rows. What the frames view stays until the next run().
   virtual void run(const Frame& in, std::span<Frame> out, StageReport& report) = 0;
+  // Of a transform that makes events of events: those of `in` go into `into`, too.
+  // REQUIRES: `in` is what run() was just called with.
+  virtual void gather(const Frame& /*in*/, Gathering& /*into*/, StageReport& /*report*/) {}
   // Of what it keeps between batches.
   virtual std::size_t memory_bytes() const { return 0; }
 };
@@ -94,6 +99,11 @@ class Transform {
   // The names of samples that it puts on the page of metrics: no other transform may have them.
   virtual std::vector<std::string> metric_names() const { return {}; }
   virtual std::unique_ptr<Stage> make_stage(const StageContext& context) const = 0;
+  // Where it makes events of events: what it keeps of these until then (transform/gathering.h), and the
+  // output at which the made ones come out. REQUIRES: in_order(). What it keeps outlasts a reload if
+  // keeps_state().
+  virtual std::unique_ptr<Gathering> make_gathering() const;
+  virtual std::size_t made_output() const { return 0; }
 };
 
 // What is wrong with a value of a transform's configuration.

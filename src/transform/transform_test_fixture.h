@@ -12,6 +12,7 @@
 
 #include "event/newlines.h"
 #include "expression/functions.h"
+#include "transform/gathering_set.h"
 #include "transform/pipeline.h"
 #include "transform/plan.h"
 
@@ -87,14 +88,41 @@ class TestPipeline {
     }
     pipeline_ = std::make_shared<const Pipeline>(std::get<std::shared_ptr<const TransformPlan>>(plan), "app",
                                                  StageServices{"host1", *metrics_, *log_});
+    gatherings_ = std::make_unique<GatheringSet>(*pipeline_);
   }
 
   std::vector<TestEvent> run(const TestBatch& batch, bool again = false) {
     run_ = pipeline_->take_run();
     run_->run(batch.ref(), again);
-    run_->run_in_order();
+    run_->run_in_order(gatherings_.get(), {"out"});
+    return events_of(*run_);
+  }
+  std::vector<TestEvent> run(const std::vector<std::string>& lines, const TestPlace& place = {}) {
+    kept_.push_back(std::make_unique<TestBatch>(lines, place));
+    return run(*kept_.back());
+  }
+  // What is made of what was gathered, of which the source knows when it is over.
+  std::vector<TestEvent> made(std::int64_t now_ns = Gathering::kAll) {
     std::vector<TestEvent> events;
-    const EventView& view = run_->view(pipeline_->frames_of("out"));
+    gatherings_->close(now_ns, [&](std::size_t maker, GatheringSet::Part& part) {
+      run_ = pipeline_->take_run();
+      run_->make(maker, *part.gathered, part.again, *gatherings_, part.sinks);
+      for (TestEvent& event : events_of(*run_)) events.push_back(std::move(event));
+    });
+    return events;
+  }
+  GatheringSet& gatherings() { return *gatherings_; }
+  const Pipeline& pipeline() const { return *pipeline_; }
+  // As /metrics has it.
+  std::string metrics() const { return metrics_->text(); }
+  // Of the last run; REQUIRES: the transform has one step.
+  const StageReport& report(const std::string& transform) const { return run_->report(step(transform)); }
+  const PipelineRun::Count& count(const std::string& transform) const { return run_->count(step(transform)); }
+
+ private:
+  std::vector<TestEvent> events_of(PipelineRun& run) const {
+    std::vector<TestEvent> events;
+    const EventView& view = run.view(pipeline_->frames_of("out"));
     for (std::size_t i = 0; i < view.size(); ++i) {
       const EventView::Place place = view[i];
       const Frame& frame = *view.frames()[place.frame];
@@ -111,18 +139,6 @@ class TestPipeline {
     }
     return events;
   }
-  std::vector<TestEvent> run(const std::vector<std::string>& lines, const TestPlace& place = {}) {
-    kept_.push_back(std::make_unique<TestBatch>(lines, place));
-    return run(*kept_.back());
-  }
-  const Pipeline& pipeline() const { return *pipeline_; }
-  // As /metrics has it.
-  std::string metrics() const { return metrics_->text(); }
-  // Of the last run; REQUIRES: the transform has one step.
-  const StageReport& report(const std::string& transform) const { return run_->report(step(transform)); }
-  const PipelineRun::Count& count(const std::string& transform) const { return run_->count(step(transform)); }
-
- private:
   std::size_t step(const std::string& transform) const {
     for (std::size_t i = 0; i < pipeline_->steps().size(); ++i) {
       if (pipeline_->plan().nodes()[pipeline_->steps()[i].node].name == transform) return i;
@@ -157,6 +173,7 @@ class TestPipeline {
   std::unique_ptr<MetricRegistry> metrics_ = std::make_unique<MetricRegistry>();
   std::unique_ptr<Log> log_ = std::make_unique<Log>(LogLevel::kOff);
   std::shared_ptr<const Pipeline> pipeline_;
+  std::unique_ptr<GatheringSet> gatherings_;
   std::vector<std::unique_ptr<TestBatch>> kept_;
   std::shared_ptr<PipelineRun> run_;
 };

@@ -33,5 +33,6 @@ TransformType add_host_transform();
 TransformType log_to_metric_transform();
 TransformType lookup_transform();
 TransformType geoip_transform();
+TransformType aggregate_transform();
 
 }  // namespace logflume

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,9 @@
 #include "transform/condition.h"
 
 namespace logflume {
+
+// A number, or a text that is one; a length of time in seconds. Nothing for all else.
+std::optional<double> number_of(const Value& value);
 
 // Threads: one.
 class ValueReader {
@@ -23,6 +27,8 @@ class ValueReader {
   const Value& operator[](std::size_t index) const { return values_[index]; }
   // As string() writes it; stays until the next call. Of a fault, and of null: nothing, and false.
   bool text(std::size_t index, std::string_view& text);
+  // Its kind, its length and its text: no two lists of values give the same bytes.
+  void append_key(std::size_t index, std::string& key);
   std::size_t memory_bytes() const { return values_.capacity() * sizeof(Value) + reader_.memory_bytes(); }
 
  private:

@@ -7,6 +7,12 @@
 #include <utility>
 
 namespace logflume {
+namespace {
+
+// What a sink gets behind no transform.
+const std::vector<std::size_t> kAsItIs{0};
+
+}  // namespace
 
 TransformBooks::TransformBooks(const Pipeline& pipeline, MetricRegistry& metrics, Log& log)
     : pipeline_(pipeline), log_(log) {
@@ -18,7 +24,7 @@ void TransformBooks::add(const PipelineRun& run) {
   for (std::size_t i = 0; i < metrics_.size(); ++i) {
     ComponentMetrics& metrics = metrics_[i];
     const PipelineRun::Count& count = run.count(i);
-    if (count.received_events == 0) continue;
+    if (count.received_events == 0 && count.created_events == 0) continue;
     metrics.received_events.add(count.received_events);
     metrics.received_bytes.add(count.received_bytes);
     metrics.sent_events.add(count.sent_events);
@@ -52,6 +58,16 @@ bool TransformWindow::Place::run() {
   return true;
 }
 
+namespace {
+
+// With each piece each maker may put one more delivery in a lane, and once more at the end.
+std::size_t places_max(const WorkerPool& workers, std::size_t makers) {
+  const std::size_t lane = std::max<std::size_t>(Lanes::kOnTheirWay / (1 + makers), 2) - (makers > 0 ? 1 : 0);
+  return std::min(2 * workers.threads_max() + 2, lane);
+}
+
+}  // namespace
+
 TransformWindow::TransformWindow(std::shared_ptr<const Pipeline> pipeline, MetricRegistry& metrics, Log& log,
                                  WorkerPool& workers, MemoryBudget& budget, Parker& source)
     : pipeline_(std::move(pipeline)),
@@ -59,7 +75,9 @@ TransformWindow::TransformWindow(std::shared_ptr<const Pipeline> pipeline, Metri
       workers_(workers),
       budget_(budget),
       source_(source),
-      places_max_(std::min(2 * workers.threads_max() + 2, Lanes::kOnTheirWay)) {}
+      places_max_(places_max(workers, pipeline_->makers().size())),
+      gatherings_(*pipeline_),
+      gathered_bytes_(budget) {}
 
 TransformWindow::~TransformWindow() {
   // A worker that runs one has the source's parker.
@@ -93,7 +111,7 @@ std::size_t TransformWindow::hand_on(const std::vector<Outlet>& outlets) {
   // With nothing to read the source's thread may as well do what no worker has begun.
   if (!has_room() && !places_.front()->done()) (void)places_.front()->run();
   for (; !places_.empty() && places_.front()->done(); ++count) hand_on_front(outlets);
-  return count;
+  return count + (pipeline_->makers().empty() ? 0 : make_due(outlets));
 }
 
 void TransformWindow::drain(const std::vector<Outlet>& outlets) {
@@ -108,7 +126,15 @@ void TransformWindow::drain(const std::vector<Outlet>& outlets) {
 void TransformWindow::hand_on_front(const std::vector<Outlet>& outlets) {
   const IntrusivePtr<Place> place = std::move(places_.front());
   places_.pop_front();
-  place->work->run_in_order();
+  if (pipeline_->makers().empty()) {
+    place->work->run_in_order();
+  } else {
+    note_ways(*place, outlets);
+    GatheringSet::Sinks sinks;
+    for (const Member& member : place->members) sinks.push_back(outlets[member.outlet].sink);
+    std::ranges::sort(sinks);
+    place->work->run_in_order(&gatherings_, sinks);
+  }
   if (!place->again) books_.add(*place->work);
   // Sinks that get the same share it.
   std::vector<std::pair<std::vector<std::size_t>, BatchRef>> made;
@@ -117,7 +143,9 @@ void TransformWindow::hand_on_front(const std::vector<Outlet>& outlets) {
     std::vector<std::size_t> frames = pipeline_->frames_of(outlet.sink);
     auto known = std::ranges::find(made, frames, &std::pair<std::vector<std::size_t>, BatchRef>::first);
     if (known == made.end()) {
-      BatchRef batch = made_of(*place, frames, !made.empty());
+      BatchRef batch = frames == kAsItIs
+                           ? place->batch
+                           : BatchRef(as_seen(*place->batch, place->work, frames, !made.empty()));
       known = made.insert(made.end(), {std::move(frames), std::move(batch)});
     }
     const BatchRef& batch = known->second;
@@ -125,21 +153,101 @@ void TransformWindow::hand_on_front(const std::vector<Outlet>& outlets) {
     outlet.push(batch, member.cursor, place->newest);
     outlet.sink_thread->wake();
   }
+  if (!pipeline_->makers().empty()) make_due(outlets);
 }
 
-// The batch as a sink gets it. `charged`: what the run holds is reserved already.
-BatchRef TransformWindow::made_of(Place& place, const std::vector<std::size_t>& frames, bool charged) {
-  if (frames.size() == 1 && frames[0] == 0) return place.batch;
-  auto* const made = new Batch(*place.batch);
-  const BatchRef batch(made);
-  const std::size_t bytes = place.work->memory_bytes();
-  made->view = {place.work, &place.work->view(frames)};
+// -- What is gathered -------------------------------------------------------------------------------------
+
+void TransformWindow::note_ways(const Place& place, const std::vector<Outlet>& outlets) {
+  for (const Member& member : place.members)
+    ways_[outlets[member.outlet].sink] = {member.cursor, place.batch->owed.end, place.batch->seam};
+}
+
+TimePoint TransformWindow::deadline(TimePoint now) const {
+  if (!places_.empty()) return kNever;  // it goes on when they do
+  const std::int64_t due_ns = gatherings_.due_ns();
+  if (due_ns == Gathering::kAll) return kNever;
+  // The clock that wakes is not the one that it is due by.
+  return now + Duration(std::max<std::int64_t>(0, due_ns - wall_now_ns())) + 1ms;
+}
+
+std::size_t TransformWindow::make_due(const std::vector<Outlet>& outlets) {
+  std::size_t count = 0;
+  const std::int64_t due_ns = gatherings_.due_ns();
+  if (due_ns != Gathering::kAll) {
+    // What waits here belongs to the time when it was read.
+    const std::int64_t now_ns = places_.empty() ? wall_now_ns() : places_.front()->batch->wall_ns;
+    if (due_ns <= now_ns) {
+      gatherings_.close(now_ns, [&](std::size_t maker, auto& part) {
+        make(outlets, maker, part);
+        ++count;
+      });
+    }
+  }
+  note_memory();
+  return count;
+}
+
+void TransformWindow::note_memory() {
+  const std::size_t bytes = gatherings_.memory_bytes();
+  gathered_bytes_.grow(bytes);
+  gathered_bytes_.shrink(bytes);
+}
+
+void TransformWindow::finish(const std::vector<Outlet>& outlets) {
+  gatherings_.close(Gathering::kAll, [&](std::size_t maker, auto& part) { make(outlets, maker, part); });
+  note_memory();
+}
+
+void TransformWindow::finish(const std::string& sink, const std::vector<Outlet>& outlets) {
+  gatherings_.close(sink, [&](std::size_t maker, auto& part) { make(outlets, maker, part); });
+  ways_.erase(sink);
+  note_memory();
+}
+
+void TransformWindow::take_over(Passage& before) {
+  auto* const other = dynamic_cast<TransformWindow*>(&before);
+  if (other == nullptr) return;
+  gatherings_.take_over(other->gatherings_);
+  note_memory();
+  ways_ = other->ways_;
+}
+
+void TransformWindow::make(const std::vector<Outlet>& outlets, std::size_t maker, GatheringSet::Part& part) {
+  const std::shared_ptr<PipelineRun> work = pipeline_->take_run();
+  work->make(maker, *part.gathered, part.again, gatherings_, part.sinks);
+  if (!part.again) books_.add(*work);
+  bool charged = false;
+  for (const std::string& sink : part.sinks) {
+    const auto outlet = std::ranges::find(outlets, sink, &Outlet::sink);
+    const auto way = ways_.find(sink);
+    const std::vector<std::size_t> frames = pipeline_->frames_of(sink);
+    if (outlet == outlets.end() || way == ways_.end() || work->view(frames).size() == 0) continue;
+    Batch* const made = as_seen(*work->batch(), work, frames, std::exchange(charged, true));
+    const BatchRef batch(made);
+    made->owed = made->in_file = {way->second.to, way->second.to};
+    made->text_begin = way->second.to;
+    made->seam = way->second.seam;
+    outlet->ledger->charge(made->charged_bytes());
+    outlet->push(batch, way->second.cursor, /*newest=*/true);
+    outlet->sink_thread->wake();
+  }
+}
+
+// -- What a sink gets -------------------------------------------------------------------------------------
+
+// `charged`: what the run holds is reserved already.
+Batch* TransformWindow::as_seen(const Batch& batch, const std::shared_ptr<PipelineRun>& work,
+                                const std::vector<std::size_t>& frames, bool charged) {
+  auto* const made = new Batch(batch);
+  const std::size_t bytes = work->memory_bytes();
+  made->view = {work, &work->view(frames)};
   made->filtered_events =
       made->events - static_cast<std::uint32_t>(std::min<std::size_t>(made->events, made->view->size()));
   made->events = static_cast<std::uint32_t>(made->view->size());
   made->overhead_bytes += static_cast<std::uint32_t>(bytes);
   made->charge(budget_, sizeof(Batch) + (charged ? 0 : bytes));
-  return batch;
+  return made;
 }
 
 }  // namespace logflume

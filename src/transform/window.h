@@ -3,8 +3,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/intrusive_ptr.h"
@@ -14,6 +17,7 @@
 #include "ring/parker.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
+#include "transform/gathering_set.h"
 #include "transform/pipeline.h"
 
 namespace logflume {
@@ -39,6 +43,9 @@ class TransformBooks {
 //   source ─► [ done | done | running | waiting ] ─► lanes
 //               front                    back
 //
+// What transforms make of events that they have gathered goes on behind the batch with which it was complete,
+// or when the clock says so: as a delivery that owes nothing, of the file that the sink was fed last.
+//
 // Threads: the source's, but for Place::run().
 class TransformWindow final : public Passage {
  public:
@@ -56,6 +63,10 @@ class TransformWindow final : public Passage {
   bool empty() const override { return places_.empty(); }
   bool has_done() const override { return !places_.empty() && places_.front()->done(); }
   void drain(const std::vector<Outlet>& outlets) override;
+  TimePoint deadline(TimePoint now) const override;
+  void finish(const std::vector<Outlet>& outlets) override;
+  void finish(const std::string& sink, const std::vector<Outlet>& outlets) override;
+  void take_over(Passage& before) override;
 
  private:
   struct Place : RefCounted<Place> {
@@ -71,8 +82,20 @@ class TransformWindow final : public Passage {
     std::shared_ptr<PipelineRun> work;
     std::atomic<State> state{State::kWaiting};
   };
+  // Up to where a sink was fed last.
+  struct Way {
+    CursorRef cursor;
+    std::uint64_t to = 0;
+    Seam seam;
+  };
   void hand_on_front(const std::vector<Outlet>& outlets);
-  BatchRef made_of(Place& place, const std::vector<std::size_t>& frames, bool charged);
+  void note_ways(const Place& place, const std::vector<Outlet>& outlets);
+  // What is over by now.
+  std::size_t make_due(const std::vector<Outlet>& outlets);
+  void note_memory();
+  void make(const std::vector<Outlet>& outlets, std::size_t maker, GatheringSet::Part& part);
+  Batch* as_seen(const Batch& batch, const std::shared_ptr<PipelineRun>& work,
+                 const std::vector<std::size_t>& frames, bool charged);
 
   const std::shared_ptr<const Pipeline> pipeline_;
   TransformBooks books_;
@@ -81,6 +104,9 @@ class TransformWindow final : public Passage {
   Parker& source_;
   const std::size_t places_max_;
   std::deque<IntrusivePtr<Place>> places_;
+  GatheringSet gatherings_;
+  Reservation gathered_bytes_;
+  std::map<std::string, Way> ways_;  // by sink, where events are made
 };
 
 }  // namespace logflume

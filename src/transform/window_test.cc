@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <optional>
 #include <random>
 
 #include "telemetry/log.h"
@@ -66,19 +67,22 @@ class TransformWindowTest : public testing::Test {
     }
   }
   // As the feeder does.
-  void take(TransformWindow& window, const BatchRef& batch) {
+  void take(TransformWindow& window, const BatchRef& batch, std::size_t outlets = 2, bool again = false) {
     std::vector<Passage::Member> members;
-    for (std::size_t i = 0; i < outlets_.size(); ++i) {
+    for (std::size_t i = 0; i < outlets; ++i) {
       if (cursors_.size() == i) cursors_.emplace_back(new Cursor(*ledgers_[i], 7, 0, Seam()));
       ledgers_[i]->charge(batch->charged_bytes());
       members.push_back({i, cursors_[i]});
     }
-    window.take(batch, std::move(members), /*again=*/false, /*newest=*/false);
+    window.take(batch, std::move(members), again, /*newest=*/false);
   }
   std::vector<std::string> delivered(std::size_t outlet) {
     std::vector<std::string> out;
-    while (lanes_[outlet]->has_backlog()) {
-      const Delivery delivery = *lanes_[outlet]->try_pop_backlog();
+    while (!lanes_[outlet]->empty()) {
+      const bool behind = lanes_[outlet]->has_backlog();
+      std::optional<Delivery> taken = lanes_[outlet]->try_pop_live();
+      if (!taken && behind) taken = lanes_[outlet]->try_pop_backlog();
+      const Delivery& delivery = *taken;
       const Batch& batch = *delivery.batch;
       EXPECT_EQ(batch.view ? batch.view->size() : batch.events, batch.events);
       for (std::size_t i = 0; batch.view && i < batch.view->size(); ++i)
@@ -152,6 +156,82 @@ TEST_F(TransformWindowTest, ABatchOfWhichNothingIsLeftIsAcknowledgedAsAWhole) {
   window.drain(outlets_);
   EXPECT_THAT(delivered(0), testing::IsEmpty());
   EXPECT_EQ(cursors_[0]->acked_offset(), batch.ref()->owed.end);
+}
+
+TransformPlan::Transforms counting(std::uint64_t hours) {
+  return {{"p", transform("parse_json", {"app"}, [](const auto&) {})},
+          {"a", transform("aggregate", {"p"}, [&](const auto& put) {
+             put("fields", std::map<std::string, std::string>{{"n", "count"}, {"sum", "sum(n)"}});
+             put("window", Duration(std::chrono::hours(hours)));
+           })}};
+}
+
+// Goal: each sink gets what became of the events that it was given; that moves no cursor.
+// Method: one of two sinks stays behind for a batch, and is given it later.
+TEST_F(TransformWindowTest, WhatIsMadeOfEventsIsForThoseWhoHadThem) {
+  const auto made = pipeline(counting(24 * 365), {{"even", {{"a"}, {}}}, {"all", {{"a"}, {}}}});
+  const std::int64_t now_ns = wall_now_ns();
+  const TestBatch first(lines(0, 10), {.wall_ns = now_ns}),
+      second(lines(10, 5), {.begin = first.ref()->owed.end, .wall_ns = now_ns}),
+      third(lines(15, 1), {.begin = second.ref()->owed.end, .wall_ns = now_ns});
+  {
+    TransformWindow window(made, metrics_, log_, workers_, budget_, parker_);
+    take(window, first.ref());
+    take(window, second.ref(), 1);
+    window.drain(outlets_);
+    EXPECT_THAT(delivered(0), testing::IsEmpty());
+    EXPECT_THAT(delivered(1), testing::IsEmpty());
+    EXPECT_LT(window.deadline(TimePoint{}), TimePoint{} + std::chrono::hours(24 * 365) + 1s);
+    EXPECT_GT(budget_.used_bytes(), 0U) << "of what is kept";
+    window.finish("all", outlets_);
+    EXPECT_THAT(delivered(0), testing::IsEmpty());
+    EXPECT_THAT(delivered(1), testing::ElementsAre(testing::HasSubstr(R"("n":10,"sum":45)")));
+    take(window, third.ref());
+    window.drain(outlets_);
+    window.finish(outlets_);
+    EXPECT_THAT(delivered(0), testing::ElementsAre(testing::HasSubstr(R"("n":16,"sum":120)")));
+    EXPECT_THAT(delivered(1), testing::ElementsAre(testing::HasSubstr(R"("n":1,"sum":15)")));
+  }
+  EXPECT_EQ(cursors_[0]->acked_offset(), third.ref()->owed.end);
+  EXPECT_EQ(cursors_[1]->acked_offset(), first.ref()->owed.end) << "it was not given the second one";
+  for (const auto& ledger : ledgers_) EXPECT_EQ(ledger->inflight_bytes(), 0U);
+  EXPECT_EQ(budget_.used_bytes(), 0U);
+  ComponentMetrics books(metrics_, "a");
+  EXPECT_EQ(books.received_events.value(), 16U);
+  EXPECT_THAT(metrics_.text(), testing::HasSubstr(R"(discarded_events_total{component="a",reason="a"} 16)"));
+}
+
+TEST_F(TransformWindowTest, AReloadMovesWhatItLeavesAsItIs) {
+  const TransformPlan::Sinks sinks{{"even", {{"a"}, {}}}, {"all", {{"a"}, {}}}};
+  auto plan =
+      std::get<std::shared_ptr<const TransformPlan>>(TransformPlan::compile(counting(24 * 365), sinks));
+  const auto with_state = [&](const TransformPlan::Transforms& transforms, const TransformPlan::Sinks& to) {
+    return std::get<std::shared_ptr<const TransformPlan>>(TransformPlan::compile(transforms, to))
+        ->with_state_of(*plan);
+  };
+  const auto window_of = [&](const std::shared_ptr<const TransformPlan>& of) {
+    return std::make_unique<TransformWindow>(
+        std::make_shared<const Pipeline>(of, "app", StageServices{"host", metrics_, log_}), metrics_, log_,
+        workers_, budget_, parker_);
+  };
+  const auto change = [&](std::unique_ptr<TransformWindow>& window, std::unique_ptr<TransformWindow> next) {
+    window->drain(outlets_);
+    next->take_over(*window);
+    window->finish(outlets_);
+    window = std::move(next);
+  };
+  const TestBatch first(lines(0, 10), {.wall_ns = wall_now_ns()});
+  auto window = window_of(plan);
+  take(*window, first.ref());
+  change(window, window_of(with_state(counting(24 * 365), sinks)));
+  EXPECT_THAT(delivered(0), testing::IsEmpty());
+  EXPECT_THAT(delivered(1), testing::IsEmpty());
+  take(*window, first.ref());
+  change(window, window_of(with_state(counting(24 * 364), sinks)));
+  EXPECT_THAT(delivered(0), testing::ElementsAre(testing::HasSubstr(R"("n":20,)")));
+  EXPECT_THAT(delivered(1), testing::ElementsAre(testing::HasSubstr(R"("n":20,)")));
+  window.reset();
+  EXPECT_EQ(budget_.used_bytes(), 0U);
 }
 
 // Once stages have the memory that such batches need, no event takes any.
