@@ -229,3 +229,24 @@ def test_what_was_made_is_shown_and_tested(world):
                  sinks={'out': {'type': 'blackhole', 'inputs': ['f']}})
     done = world.call('validate', world.path('logflume.yaml'))
     assert done.returncode == 78 and 'there is no field "v"' in done.stdout + done.stderr
+
+
+@pytest.mark.sanitizer
+def test_a_metric_is_told_by_events_too(world):
+    world.config(transforms={'p': JSON, 'm': {'type': 'log_to_metric', 'inputs': ['p'], 'name': 'values', 'value': 'v',
+                                              'labels': {'key': 'k'}, 'interval': '300ms'}},
+                 sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['m']},
+                        'made': {**world.file_sink('made.log', encoding='raw'), 'inputs': ['m.events']}})
+    world.write('a.log', b'')
+    agent = world.start()
+    for first in range(0, 900, 300):
+        world.append('a.log', lines(first, 300))
+        time.sleep(0.4)
+    until(lambda: total(of_json(world, world.out('made.log')), 'value') == sum(range(900)), lambda: world.out('made.log').decode())
+    assert len(world.out_lines()) == 900
+    made = of_json(world, world.out('made.log'))
+    assert all(list(event) == ['timestamp', 'metric', 'labels', 'value'] for event in made), made
+    for key in ('k0', 'k1', 'k2'):
+        assert sum(event['value'] for event in made if event['labels'] == {'key': key}) == \
+            agent.metrics().get('values', key=key) == sum(range(int(key[1]), 900, 3))
+    assert agent.stop() == 0

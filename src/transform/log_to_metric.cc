@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/characters.h"
+#include "transform/aggregation.h"
 #include "transform/condition.h"
 #include "transform/log_metric.h"
 #include "transform/types.h"
@@ -22,10 +23,13 @@ constexpr std::size_t kLabelsMax = 32;
 constexpr std::size_t kBucketsMax = 128;
 constexpr std::uint64_t kSeriesMost = 100'000;
 
+constexpr const char* kEvents = "events";
+
 struct Measuring {
   std::vector<SharedExpression> labels;  // in the order of the metric's
   SharedExpression value;                // null: 1
   SharedExpression condition;            // null: all events
+  std::optional<Aggregating> events;     // none: it makes none
 };
 
 // Not through the middle of a character.
@@ -45,12 +49,15 @@ class LogToMetricStage final : public Stage {
     values_.resize(labels_.size());
     if (measuring.value) value_.emplace(measuring.value, context.host);
     if (measuring.condition) condition_.emplace(measuring.condition, context.host);
+    if (measuring.events) input_.emplace(*measuring.events, context.host);
     metric_.show_on(context.metrics);
   }
 
   void run(const Frame& in, std::span<Frame> out, StageReport& report) override {
     out[0].rows = in.rows;
-    if (in.again || in.rows.empty()) return;  // what is read again was counted
+    measured_.clear();
+    // What is read again was counted, but who reads it gets events of it.
+    if ((in.again && !input_) || in.rows.empty()) return;
     if (condition_) condition_->select(in, counted_, report);
     for (const auto& label : labels_) label->begin(in);
     if (value_) value_->begin(in);
@@ -62,15 +69,23 @@ class LogToMetricStage final : public Stage {
         if (counted_[next] != in.rows[i]) continue;
         ++next;
       }
-      const std::string_view fault = observe(i, faults);
+      const std::string_view fault = measure(i, !in.again, faults);
       if (!fault.empty()) report.error(fault, (*in.lines)[in.rows[i]]);
     }
     report.errors_of(faults);
     flush();
   }
 
+  void gather(const Frame& in, Gathering& into, StageReport& report) override {
+    StageReport said;  // by run()
+    input_->begin(in, said);
+    auto& groups = static_cast<Aggregation&>(into);
+    for (const std::uint32_t i : measured_) groups.add(*input_, i, in.line(in.rows[i]), report);
+  }
+
   std::size_t memory_bytes() const override {
-    std::size_t bytes = counted_.capacity() * sizeof(std::uint32_t) +
+    std::size_t bytes = (counted_.capacity() + measured_.capacity()) * sizeof(std::uint32_t) +
+                        (input_ ? input_->memory_bytes() : 0) +
                         known_.size() * (sizeof(Pending) + 64 + metric_.shape().bounds.size() * 8) +
                         (condition_ ? condition_->memory_bytes() : 0) + (value_ ? value_->memory_bytes() : 0);
     for (const auto& label : labels_) bytes += label->memory_bytes();
@@ -93,7 +108,7 @@ class LogToMetricStage final : public Stage {
   };
 
   // What is wrong, or nothing.
-  std::string_view observe(std::size_t index, FaultCounts& faults) {
+  std::string_view measure(std::size_t index, bool first_time, FaultCounts& faults) {
     double value = 1;
     if (value_) {
       const Value& computed = (*value_)[index];
@@ -107,6 +122,12 @@ class LogToMetricStage final : public Stage {
     }
     const MetricKind kind = metric_.shape().kind;
     if (kind == MetricKind::kCounter && value < 0) return "negative";
+    if (input_) measured_.push_back(static_cast<std::uint32_t>(index));
+    return first_time ? observe(index, value) : std::string_view();
+  }
+
+  std::string_view observe(std::size_t index, double value) {
+    const MetricKind kind = metric_.shape().kind;
     Pending* const pending = pending_of(index);
     if (pending == nullptr) return "too_many_series";
     if (!std::exchange(pending->touched, true)) touched_.push_back(pending);
@@ -162,8 +183,10 @@ class LogToMetricStage final : public Stage {
   std::vector<std::unique_ptr<ValueReader>> labels_;
   std::optional<ValueReader> value_;
   std::optional<Condition> condition_;
-  std::vector<std::uint32_t> counted_;  // rows
-  std::vector<std::string> values_;     // of the labels of one event
+  std::optional<AggregateInput> input_;
+  std::vector<std::uint32_t> counted_;   // rows
+  std::vector<std::uint32_t> measured_;  // of the frame's rows, by index: what has a value that counts
+  std::vector<std::string> values_;      // of the labels of one event
   std::string key_;
   std::unordered_map<XXH128_hash_t, Pending, KeyHash, KeyEqual> known_;
   std::vector<Pending*> touched_;  // by this batch
@@ -180,8 +203,31 @@ class LogToMetric final : public Transform {
     if (measuring_.condition) add_needs(*measuring_.condition, needs);
     return needs;
   }
+  std::vector<std::string> outputs() const override {
+    if (!measuring_.events) return {""};
+    return {"", kEvents};
+  }
+  FieldSchema schema(const FieldSchema& in, std::size_t output) const override {
+    if (output == 0) return in;
+    FieldSchema made;
+    made.open = false;
+    made.fields = {
+        {"timestamp", ExprType::kTimestamp}, {"source", ExprType::kString}, {"host", ExprType::kString}};
+    made.objects = {"labels", "buckets"};
+    const auto add = [&](const std::string& name) { made.fields[name] = ExprType::kDyn; };
+    for (const Aggregating::By& by : measuring_.events->by) add(by.name);
+    for (const Aggregating::Computed& field : measuring_.events->fields) add(field.name);
+    return made;
+  }
   // Of a gauge the last value counts.
-  bool in_order() const override { return metric_.shape().kind == MetricKind::kGauge; }
+  bool in_order() const override {
+    return metric_.shape().kind == MetricKind::kGauge || measuring_.events.has_value();
+  }
+  std::unique_ptr<Gathering> make_gathering() const override {
+    if (!measuring_.events) return nullptr;
+    return std::make_unique<Aggregation>(*measuring_.events);
+  }
+  std::size_t made_output() const override { return measuring_.events ? 1 : 0; }
   bool has_effect() const override { return true; }
   bool keeps_state() const override { return true; }
   std::vector<std::string> metric_names() const override {
@@ -218,6 +264,7 @@ struct LogToMetricConfig : TransformConfig {
   std::string condition;
   std::string help = "Of events.";
   std::uint64_t max_series = 1000;
+  std::optional<Duration> interval;
   bool operator==(const LogToMetricConfig&) const = default;
 
   TransformBuilt build(const FieldSchema& in) const {
@@ -239,10 +286,47 @@ struct LogToMetricConfig : TransformConfig {
               compile_optional("labels." + label, text, in, compile_value, measuring.labels.emplace_back()))
         return std::move(*error);
     }
+    if (interval) {
+      if (auto error = take_events(shape, measuring, in)) return std::move(*error);
+    }
     return std::make_unique<LogToMetric>(std::move(measuring), std::move(shape));
   }
 
  private:
+  // What the events have that it makes of each interval.
+  std::optional<TransformError> take_events(const LogMetric::Shape& shape, Measuring& measuring,
+                                            const FieldSchema& in) const {
+    constexpr std::size_t kTop = std::string::npos;
+    Aggregating events;
+    events.window_ns = interval->count();
+    events.groups_max = static_cast<std::size_t>(max_series);
+    SharedExpression own_name;
+    if (auto error = compile_optional("name", '"' + name + '"', in, compile_value, own_name)) return error;
+    events.by.push_back({"metric", kTop, std::move(own_name)});
+    for (std::size_t i = 0; i < shape.labels.size(); ++i)
+      events.by.push_back({"labels." + shape.labels[i], 6, measuring.labels[i]});
+    switch (kind) {
+      case MetricKind::kCounter:
+        events.fields.push_back({"value", kTop,
+                                 measuring.value ? AggregateFunction::kSum : AggregateFunction::kCount,
+                                 measuring.value});
+        break;
+      case MetricKind::kGauge:
+        events.fields.push_back({"value", kTop, AggregateFunction::kLast, measuring.value});
+        break;
+      case MetricKind::kHistogram:
+        events.fields.push_back({"count", kTop, AggregateFunction::kCount});
+        events.fields.push_back({"sum", kTop, AggregateFunction::kSum, measuring.value});
+        for (std::size_t i = 0; i < shape.bounds.size(); ++i) {
+          events.fields.push_back(
+              {"buckets." + buckets[i], 7, AggregateFunction::kAtMost, measuring.value, shape.bounds[i]});
+        }
+        break;
+    }
+    measuring.events = std::move(events);
+    return {};
+  }
+
   std::optional<TransformError> check_names() const {
     if (!is_name(name, ":"))
       return TransformError{"name", SIZE_MAX, fmt::format("\"{}\" is no name of a metric", name),
@@ -322,6 +406,19 @@ TransformType log_to_metric_transform() {
              "error `too_many_series`.")
       .at_least(1)
       .at_most(kSeriesMost);
+  metric
+      .field("interval", &LogToMetricConfig::interval,
+             "Makes events of it too, which come out of `NAME.events`: after each interval one for each "
+             "series that "
+             "something was counted in, with `timestamp`, the begin of the interval, `metric`, `labels` and "
+             "`value`, "
+             "what was added in the interval, of a gauge the last value; of a histogram `count`, `sum` and "
+             "`buckets`, "
+             "how many were not above each bound. Otherwise they are as those of `aggregate`.")
+      .absent_is("no events")
+      .at_least(10ms)
+      .at_most(std::chrono::hours(24 * 365))
+      .example_is("60s");
   return transform_type("log_to_metric", std::move(metric));
 }
 

@@ -57,6 +57,56 @@ TEST(LogToMetricTest, OfAGaugeTheLastValueCounts) {
   EXPECT_THAT(pipeline.metrics(), HasSubstr("# TYPE m gauge\nm -2.5\n"));
 }
 
+// Behind a parser of JSON; a sink takes the events that it makes.
+TestPipeline making(TestKeys keys) {
+  keys.emplace_back("name", std::string("m"));
+  keys.emplace_back("interval", Duration(std::chrono::seconds(10)));
+  return TestPipeline(
+      {{"p", test_transform("parse_json", "app")}, {"m", test_transform("log_to_metric", "p", keys)}},
+      "m.events");
+}
+
+TEST(LogToMetricTest, MakesEventsOfWhatAnIntervalHasAdded) {
+  const TestPlace first{.wall_ns = 1767323045678000000}, second{.wall_ns = 1767323052000000000};
+  TestPipeline counter = making({{"labels", Texts{{"code", "status"}}}, {"value", std::string("bytes")}});
+  const std::vector<std::string> lines{R"({"status":200,"bytes":1.5})", R"({"status":200,"bytes":2})",
+                                       R"({"status":404,"bytes":-1})", R"({"status":404,"bytes":"7"})", "{}"};
+  EXPECT_TRUE(counter.run(lines, first).empty());
+  EXPECT_EQ(counter.count("m").sent_events, lines.size()) << "they pass";
+  EXPECT_TRUE(counter.run({lines[0]}, second).empty());
+  const auto event = [](const char* at, const char* code, const char* value) {
+    return TestEvent{{"timestamp", std::string("2026-01-02T03:04:") + at + "Z"},
+                     {"metric", "m"},
+                     {"labels.code", code},
+                     {"value", value}};
+  };
+  EXPECT_THAT(counter.made(1767323050000000000),
+              testing::ElementsAre(event("00", "200", "3.5"), event("00", "404", "7")));
+  EXPECT_THAT(counter.made(), testing::ElementsAre(event("10", "200", "1.5")));
+  EXPECT_EQ(counter.count("m").created_events, 1U);
+  EXPECT_THAT(counter.metrics(), HasSubstr("m{code=\"200\"} 5\n"));
+  // Who reads again gets events of what he reads, and the metric stays as it is.
+  EXPECT_TRUE(counter.run(TestBatch(lines, second), true).empty());
+  EXPECT_THAT(counter.made(), testing::ElementsAre(event("10", "200", "3.5"), event("10", "404", "7")));
+  EXPECT_THAT(counter.metrics(), HasSubstr("m{code=\"200\"} 5\n"));
+
+  TestPipeline gauge = making({{"kind", std::string("gauge")}, {"value", std::string("bytes")}});
+  (void)gauge.run(lines, first);
+  EXPECT_THAT(gauge.made(), testing::ElementsAre(TestEvent{
+                                {"timestamp", "2026-01-02T03:04:00Z"}, {"metric", "m"}, {"value", "7"}}));
+
+  TestPipeline histogram = making({{"kind", std::string("histogram")},
+                                   {"value", std::string("bytes")},
+                                   {"buckets", std::vector<std::string>{"1", "2"}}});
+  (void)histogram.run(lines, first);
+  EXPECT_THAT(histogram.made(), testing::ElementsAre(TestEvent{{"timestamp", "2026-01-02T03:04:00Z"},
+                                                               {"metric", "m"},
+                                                               {"count", "4"},
+                                                               {"sum", "9.5"},
+                                                               {"buckets.1", "1"},
+                                                               {"buckets.2", "3"}}));
+}
+
 TEST(LogToMetricTest, DistributesValues) {
   TestPipeline pipeline = measuring({{"kind", std::string("histogram")},
                                      {"value", std::string("duration(took)")},
