@@ -27,7 +27,8 @@ void GatheringSet::add(std::size_t maker, Stage& stage, const Frame& in, const S
                        StageReport& report) {
   const Pipeline::Maker& of = pipeline_.makers()[maker];
   std::vector<Part>& parts = parts_[maker];
-  Sinks wanted = common(sinks, of.sinks);
+  const Sinks wanted = common(sinks, of.sinks);
+  if (wanted.empty()) return;
   Sinks fresh = wanted;
   // Sinks that parted may come together where nothing is kept for any of them.
   std::erase_if(parts, [&](const Part& part) { return part.gathered->empty() && part.sinks != wanted; });
