@@ -66,10 +66,9 @@ class EventRulesModel {
     std::string_view stream;
     bool goes_on = false;
   };
-  Content content_of(std::string_view line) const {
+  Content content_of(std::string_view line) {
     static const Regex cri = std::move(*Regex::compile("^[^ ]* std(out|err) [PF](?:$|[: ])"));
-    RegexScratch scratch;
-    if (config_.inside == MultilineInside::kNothing || cri.search(line, scratch) != Regex::Answer::kYes)
+    if (config_.inside == MultilineInside::kNothing || cri.search(line, scratch_) != Regex::Answer::kYes)
       return {line, {}};
     const std::size_t stream = line.find(' ') + 1;
     const std::size_t flag = line.find(' ', stream) + 1;
