@@ -1,5 +1,6 @@
 """The collectors that bench/peers/run compares, each with the configuration that its documentation would call right
-for the workload, and why. All keep checkpoints, all read the same file from its beginning, none parses lines.
+for the workload, and why. All keep checkpoints, all read the same file from its beginning; none parses lines but for the
+workload `parsed`.
 
 Each class writes its configuration into a directory and says how the process is started, and how many lines it has
 taken in all, by its own counters.
@@ -38,16 +39,18 @@ def prometheus(page, name, **labels):
 
 
 class Collector:
-    """`include` is one file, or a glob of many; without `tcp`, a port, lines are discarded."""
+    """`include` is one file, or a glob of many; without `tcp`, a port, lines are discarded. `parse`: lines are objects of
+    JSON, and those whose `level` is ERROR go on, as JSON made from their members."""
 
     name = ''
     program = ''
     tuning = ''  # what it was configured to do, for the page
     raw = True  # it sends lines as they were, so that bytes can be compared and stamps be read
     can_tcp = True
+    can_parse = False
 
-    def __init__(self, directory, include, tcp=None):
-        self.directory, self.include, self.tcp = directory, str(include), tcp
+    def __init__(self, directory, include, tcp=None, parse=False):
+        self.directory, self.include, self.tcp, self.parse = directory, str(include), tcp, parse
         self.environment, self.port = {}, measure.free_port()
         self.arguments = self.configure()
 
@@ -82,7 +85,8 @@ class Collector:
 @collector
 class Logflume(Collector):
     name = 'logflume'
-    tuning = 'defaults; `encoding: raw`; the API on, for the counters'
+    tuning = 'defaults; `encoding: raw`; the API on, for the counters; parsed: `parse_json`, `filter`, `encoding: json`'
+    can_parse = True
 
     @classmethod
     def find(cls):
@@ -93,15 +97,21 @@ class Logflume(Collector):
         return subprocess.run([cls.find(), '--version'], capture_output=True, text=True).stdout.split()[-1]
 
     def configure(self):
-        sink = f'type: tcp, address: "127.0.0.1:{self.tcp}", encoding: raw' if self.tcp else 'type: blackhole'
+        encoding = 'json' if self.parse else 'raw'
+        sink = f'type: tcp, address: "127.0.0.1:{self.tcp}", encoding: {encoding}' if self.tcp else 'type: blackhole'
+        transforms = """\
+transforms:
+  parsed: {type: parse_json, inputs: [app]}
+  bad: {type: filter, inputs: [parsed], condition: 'level == "ERROR"'}
+""" if self.parse else ''
         return [self.find(), 'run', '--config', self.write('logflume.yaml', f'''\
 data_dir: {self.directory}/data
 log: {{level: warn}}
 api: {{enabled: true, listen: "127.0.0.1:{self.port}"}}
 sources:
   app: {{type: file, include: ["{self.include}"]}}
-sinks:
-  out: {{inputs: [app], {sink}}}
+{transforms}sinks:
+  out: {{inputs: [{"bad" if self.parse else "app"}], {sink}}}
 ''')]
 
     def taken(self):
@@ -113,7 +123,8 @@ class Rsyslog(Collector):
     name = program = 'rsyslog'
     tuning = ('imfile with inotify, state written each 10,000 lines, `maxSubmitAtOnce` 4096, `addMetadata` off (three times as fast '
               'as with it); one queue, FixedArray of 500,000 and batches of 4096: the main one, or omfwd\'s with the main one '
-              'direct; a template of the bare line; discarded by `stop`')
+              'direct; a template of the bare line; discarded by `stop`; parsed: mmjsonparse without a cookie, and the object as it prints it')
+    can_parse = True
 
     @classmethod
     def find(cls):
@@ -141,13 +152,15 @@ class Rsyslog(Collector):
         if self.tcp:
             action = (f'action(type="omfwd" target="127.0.0.1" port="{self.tcp}" protocol="tcp" template="line" '
                       f'tcp_framing="traditional" action.resumeRetryCount="-1" action.resumeInterval="1" {queue})')
+        parse = f'action(type="mmjsonparse" cookie="" useRawMsg="on" container="$!j") if $!j!level == "ERROR" then {{ {action} }}'
         return [self.find(), '-n', '-f', self.write('rsyslog.conf', f'''\
 global(workDirectory="{self.directory}" maxMessageSize="64k" processInternalMessages="on")
 module(load="imfile" mode="inotify")
 module(load="impstats" interval="1" format="json" log.file="{self.directory}/stats" log.syslog="off" resetCounters="off")
 main_queue({'queue.type="Direct"' if self.tcp else queue})
-template(name="line" type="string" string="%msg%\\n")
-ruleset(name="out") {{ {action} }}
+template(name="line" type="string" string="{"%$!j%" if self.parse else "%msg%"}\\n")
+{'module(load="mmjsonparse")' if self.parse else ""}
+ruleset(name="out") {{ {parse if self.parse else action} }}
 # Never reached: it will not start without any action.
 action(type="omfile" file="/dev/null")
 input(type="imfile" file="{self.include}" tag="app" ruleset="out" persistStateInterval="10000" maxSubmitAtOnce="4096" addMetadata="off")
@@ -170,7 +183,9 @@ input(type="imfile" file="{self.include}" tag="app" ruleset="out" persistStateIn
 class SyslogNg(Collector):
     name = program = 'syslog-ng'
     tuning = ('one thread a destination; `no-parse`, flow control, `log-fetch-limit` 1000 and `log-iw-size` 100,000; `follow-freq` '
-              '0.1 s, since it polls files (wildcard-file with inotify for many); a template of the bare line')
+              '0.1 s, since it polls files (wildcard-file with inotify for many); a template of the bare line; parsed: json-parser, a filter '
+              'on a string, `$(format-json)` of the subkeys')
+    can_parse = True
 
     @classmethod
     def find(cls):
@@ -201,14 +216,16 @@ class SyslogNg(Collector):
                       'log-iw-size(2000000) flags(no-parse))')
         destination = 'file("/dev/null" template("${MSG}\\n"))'
         if self.tcp:
-            destination = (f'network("127.0.0.1" port({self.tcp}) transport("tcp") template("${{MSG}}\\n") log-fifo-size(200000) '
+            template = '$(format-json --subkeys j.)' if self.parse else '${MSG}'
+            destination = (f'network("127.0.0.1" port({self.tcp}) transport("tcp") template("{template}\\n") log-fifo-size(200000) '
                            'so-sndbuf(1048576) flush-lines(1000))')
+        steps = 'parser { json-parser(prefix("j.")); }; filter { "${j.level}" eq "ERROR" };' if self.parse else ''
         return [self.find(), '-F', '--no-caps', '-f', self.write('syslog-ng.conf', f'''\
 @version: 3.38
 options {{ threaded(yes); log-msg-size(65536); use-dns(no); keep-hostname(yes); stats-freq(0); stats-level(0); time-reopen(1); }};
 source s {{ {source}; }};
 destination d {{ {destination}; }};
-log {{ source(s); destination(d); flags(flow-control); }};
+log {{ source(s); {steps} destination(d); flags(flow-control); }};
 '''), '--persist-file', self.directory / 'persist', '--pidfile', self.directory / 'pid', '--control', self.directory / 'ctl', *options]
 
     def taken(self):
