@@ -131,7 +131,9 @@ Result<void> Template::add_name(std::string_view inside, std::size_t at,
 Error Template::unknown_field(std::size_t field, const std::map<std::string, std::string>& labels,
                               const std::vector<std::string>& others) const {
   std::vector<std::string> names = names_of_batches(labels);
-  names.insert(names.end(), others.begin(), others.end());
+  for (const std::string& other : others) {
+    if (std::ranges::find(names, other) == names.end()) names.push_back(other);
+  }
   return unknown(places_[field], fields_[field], names);
 }
 

@@ -117,6 +117,8 @@ TEST(TemplateTest, NamesThatCannotBeFieldsAreErrors) {
   const auto parsed = Template::parse("a/{{ lvel }}", {}, true, Template::Scope::kEvent);
   EXPECT_EQ(parsed->unknown_field(0, {}, {"level", "status"}).message,
             "unknown field \"lvel\" at character 3: did you mean \"level\"?");
+  EXPECT_EQ(parsed->unknown_field(0, {}, {"host", "status"}).message,
+            "unknown field \"lvel\" at character 3: expected one of source, host, file, file_name, status");
 }
 
 TEST(TemplateTest, InAPathNoValueAddsOrRemovesADirectory) {
