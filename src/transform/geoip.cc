@@ -6,15 +6,12 @@
 #include <optional>
 
 #include "transform/condition.h"
+#include "transform/file_lookup.h"
 #include "transform/geo_database.h"
 #include "transform/types.h"
-#include "transform/value_reader.h"
-#include "transform/watched_file.h"
 
 namespace logflume {
 namespace {
-
-constexpr std::uint64_t kBytesMost = std::uint64_t{1} << 30;  // offsets of texts have 31 bits
 
 // What is taken where the configuration does not say: the names of fields, and where MaxMind's databases have
 // their values.
@@ -36,7 +33,7 @@ constexpr std::pair<const char*, const char*> kUsualFields[] = {
 struct Geoip {
   SharedExpression address;
   std::vector<std::string> names;  // of the fields, by path
-  bool drops = false;              // an event whose address is not in the database
+  OnMissing missing = OnMissing::kKeep;
 };
 
 // What was found for addresses lately: logs have the same ones again and again.
@@ -72,109 +69,48 @@ class GeoCache {
   std::vector<Cell> cells_;     // of the entries
 };
 
-class GeoipStage final : public Stage {
+class GeoipStage final : public FileLookupStage<GeoipStage, GeoDatabase> {
  public:
   GeoipStage(const Geoip& geoip, WatchedFile<GeoDatabase>& file, const StageContext& context)
-      : geoip_(geoip),
-        file_(file),
-        address_(geoip.address, context.host),
-        name_(context.name),
-        log_(context.log),
-        found_(events(context, "found")),
-        missed_(events(context, "missed")),
-        cache_(geoip.names.size()),
-        places_(geoip.names.size()) {
+      : FileLookupStage(file, geoip.address, geoip.missing, context, "database",
+                        "logflume_geoip_events_total",
+                        "Events whose address was looked up, by whether the database knows it."),
+        geoip_(geoip),
+        cache_(geoip.names.size()) {
     for (const std::string& name : geoip.names) is_wanted_.push_back(context.wanted.has(name));
+    set_fields(geoip.names.size());
   }
 
-  void run(const Frame& in, std::span<Frame> out, StageReport& report) override {
-    Frame& frame = out[0];
-    take_database(in, report);
-    columns_.begin(database_ ? database_->text() : in.batch->text(), in.lines->size());
-    std::ranges::fill(places_, SIZE_MAX);
-    address_.begin(in);
-    std::uint64_t found = 0;
-    for (std::size_t i = 0; i < in.rows.size(); ++i) {
-      const std::uint32_t row = in.rows[i];
-      if (add(i, row, in, report)) {
-        ++found;
-      } else if (geoip_.drops) {
-        ++report.discarded;
-        continue;
-      }
-      frame.rows.push_back(row);
-    }
-    if (!in.again) {
-      found_.add(found);
-      missed_.add(in.rows.size() - found);
-    }
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const Column& column = columns_.at(i);
-      if (column.present() == 0) continue;
-      frame.put({{}, column.name(), &columns_, &column, in.find(column.name())});
-      if (column.name() == kMessageField && column.dense(in.lines->size())) frame.message_is_line = false;
-    }
-  }
+  static std::string told(const GeoDatabase& database) { return "is " + database.name(); }
 
-  // The database is there once, whoever uses it.
-  std::size_t memory_bytes() const override {
-    return columns_.memory_bytes() + address_.memory_bytes() + cache_.memory_bytes();
-  }
-
- private:
-  static Counter& events(const StageContext& context, const char* result) {
-    return context.metrics.counter("logflume_geoip_events_total",
-                                   "Events whose address was looked up, by whether the database knows it.",
-                                   {{"component", context.name}, {"result", result}});
-  }
-
-  void take_database(const Frame& in, StageReport& report) {
-    bool changed = false;
-    std::optional<Error> failed;
-    std::shared_ptr<const GeoDatabase> database = file_.get(steady_now(), changed, failed);
-    if (changed) log_.info(name_, "{} is {}", file_.path(), database->name());
-    if (failed) {
-      log_.warn(name_, "{}{}", failed->text(), database ? ": the database that was there stays" : "");
-      report.error("database", in.rows.empty() ? std::string_view() : in.line(in.rows[0]));
-    }
-    if (database == database_) return;
-    database_ = std::move(database);
-    cache_.clear();
-  }
+  void taken() { cache_.clear(); }
 
   bool add(std::size_t index, std::uint32_t row, const Frame& in, StageReport& report) {
     std::string_view text;
     // Servers write "-" for what they do not know.
-    if (!database_ || !address_.text(index, text) || text.empty() || text == "-") return false;
+    if (file() == nullptr || !key_.text(index, text) || text.empty() || text == "-") return false;
     const std::optional<IpAddress> address = parse_ip_address(text);
     if (!address) {
       report.error("not_an_address", in.line(row));
       return false;
     }
-    const GeoCache::Entry& entry = cache_.find(*database_, *address);
+    const GeoCache::Entry& entry = cache_.find(*file(), *address);
     if (entry.found == GeoDatabase::Found::kCorrupt) report.error("database", in.line(row));
     if (entry.found != GeoDatabase::Found::kYes) return false;
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (!is_wanted_[i]) continue;
-      std::size_t& place = places_[i];
-      if (place == SIZE_MAX) place = columns_.index_of(geoip_.names[i]);
-      columns_.at(place).add(row, entry.cells[i].kind, entry.cells[i].slot);
+    for (std::size_t i = 0; i < is_wanted_.size(); ++i) {
+      if (is_wanted_[i]) give(i, geoip_.names[i], row, entry.cells[i].kind, entry.cells[i].slot);
     }
     return true;
   }
 
+  std::size_t memory_bytes() const override {
+    return FileLookupStage::memory_bytes() + cache_.memory_bytes();
+  }
+
+ private:
   const Geoip& geoip_;
-  WatchedFile<GeoDatabase>& file_;
-  ValueReader address_;
-  const std::string name_;
-  Log& log_;
-  Counter& found_;
-  Counter& missed_;
-  std::shared_ptr<const GeoDatabase> database_;  // the columns view its text
-  GeoCache cache_;                               // of database_
-  std::vector<bool> is_wanted_;                  // by path
-  std::vector<std::size_t> places_;              // in columns_, by path
-  Columns columns_;
+  GeoCache cache_;               // of the database
+  std::vector<bool> is_wanted_;  // by path
 };
 
 class GeoipTransform final : public Transform {
@@ -206,8 +142,6 @@ class GeoipTransform final : public Transform {
   mutable WatchedFile<GeoDatabase> file_;
 };
 
-enum class OnMissing { kKeep, kDrop };
-
 struct GeoipConfig : TransformConfig {
   std::string file;
   std::string address;
@@ -230,7 +164,7 @@ struct GeoipConfig : TransformConfig {
     return paths;
   }
   TransformBuilt build(const FieldSchema& in) const {
-    Geoip geoip{nullptr, {}, missing == OnMissing::kDrop};
+    Geoip geoip{nullptr, {}, missing};
     for (const auto& [name, path] : chosen()) geoip.names.push_back(prefix + name);
     if (auto error = compile_optional("address", address, in, compile_value, geoip.address))
       return std::move(*error);
@@ -297,7 +231,7 @@ TransformType geoip_transform() {
       "or is discarded.");
   geoip.bytes("max_bytes", &GeoipConfig::max_bytes, "The largest database that is read.")
       .at_least(1)
-      .at_most(kBytesMost);
+      .at_most(kLookupBytesMost);
   geoip.check(check_database);
   return transform_type("geoip", std::move(geoip));
 }

@@ -1,121 +1,56 @@
 // Fields of a table's row.
-#include <optional>
+#include <fmt/format.h>
 
 #include "transform/condition.h"
+#include "transform/file_lookup.h"
 #include "transform/lookup_table.h"
 #include "transform/types.h"
-#include "transform/value_reader.h"
-#include "transform/watched_file.h"
 
 namespace logflume {
 namespace {
-
-constexpr std::uint64_t kBytesMost = std::uint64_t{1} << 30;  // offsets of texts have 31 bits
 
 struct Lookup {
   SharedExpression key;
   std::vector<std::string> columns;  // none: all
   std::string prefix;
-  bool drops = false;  // an event whose key the table does not have
+  OnMissing missing = OnMissing::kKeep;
 };
 
-class LookupStage final : public Stage {
+class LookupStage final : public FileLookupStage<LookupStage, LookupTable> {
  public:
   LookupStage(const Lookup& lookup, WatchedFile<LookupTable>& file, const StageContext& context)
-      : lookup_(lookup),
-        file_(file),
-        key_(lookup.key, context.host),
-        name_(context.name),
-        wanted_(context.wanted),
-        log_(context.log),
-        found_(events(context, "found")),
-        missed_(events(context, "missed")) {}
+      : FileLookupStage(file, lookup.key, lookup.missing, context, "table", "logflume_lookup_events_total",
+                        "Events that were looked up in a table, by whether their key was there."),
+        lookup_(lookup),
+        wanted_(context.wanted) {}
 
-  void run(const Frame& in, std::span<Frame> out, StageReport& report) override {
-    Frame& frame = out[0];
-    take_table(in, report);
-    columns_.begin(table_ ? table_->text() : in.batch->text(), in.lines->size());
-    std::ranges::fill(places_, SIZE_MAX);
-    key_.begin(in);
-    std::uint64_t found = 0;
-    for (std::size_t i = 0; i < in.rows.size(); ++i) {
-      const std::uint32_t row = in.rows[i];
-      if (add(i, row)) {
-        ++found;
-      } else if (lookup_.drops) {
-        ++report.discarded;
-        continue;
-      }
-      frame.rows.push_back(row);
-    }
-    if (!in.again) {
-      found_.add(found);
-      missed_.add(in.rows.size() - found);
-    }
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const Column& column = columns_.at(i);
-      if (column.present() == 0) continue;
-      frame.put({{}, column.name(), &columns_, &column, in.find(column.name())});
-      if (column.name() == kMessageField && column.dense(in.lines->size())) frame.message_is_line = false;
-    }
-  }
+  static std::string told(const LookupTable& table) { return fmt::format("has {} keys", table.keys()); }
 
-  // The table is there once, whoever uses it.
-  std::size_t memory_bytes() const override { return columns_.memory_bytes() + key_.memory_bytes(); }
-
- private:
-  static Counter& events(const StageContext& context, const char* result) {
-    return context.metrics.counter("logflume_lookup_events_total",
-                                   "Events that were looked up in a table, by whether their key was there.",
-                                   {{"component", context.name}, {"result", result}});
-  }
-
-  void take_table(const Frame& in, StageReport& report) {
-    bool changed = false;
-    std::optional<Error> failed;
-    std::shared_ptr<const LookupTable> table = file_.get(steady_now(), changed, failed);
-    if (changed) log_.info(name_, "{} has {} keys", file_.path(), table->keys());
-    if (failed) {
-      log_.warn(name_, "{}{}", failed->text(), table ? ": the table that was there stays" : "");
-      report.error("table", in.rows.empty() ? std::string_view() : (*in.lines)[in.rows[0]]);
-    }
-    if (table == table_) return;
-    table_ = std::move(table);
+  void taken() {
     names_.clear();
-    for (const std::string& column : table_->columns()) {
+    for (const std::string& column : file()->columns()) {
       const std::string name = lookup_.prefix + column;
       names_.push_back(wanted_.has(name) ? name : std::string());
     }
-    places_.resize(names_.size());
+    set_fields(names_.size());
   }
 
-  bool add(std::size_t index, std::uint32_t row) {
+  bool add(std::size_t index, std::uint32_t row, const Frame& /*in*/, StageReport& /*report*/) {
     std::string_view key;
-    if (!table_ || !key_.text(index, key)) return false;
-    const LookupTable::Row* const found = table_->find(key);
+    if (file() == nullptr || !key_.text(index, key)) return false;
+    const LookupTable::Row* const found = file()->find(key);
     if (found == nullptr) return false;
-    for (const LookupTable::Cell& cell : table_->cells(*found)) {
+    for (const LookupTable::Cell& cell : file()->cells(*found)) {
       const std::string& name = names_[cell.column];
-      if (name.empty()) continue;
-      std::size_t& place = places_[cell.column];
-      if (place == SIZE_MAX) place = columns_.index_of(name);
-      columns_.at(place).add(row, cell.kind, cell.slot);
+      if (!name.empty()) give(cell.column, name, row, cell.kind, cell.slot);
     }
     return true;
   }
 
+ private:
   const Lookup& lookup_;
-  WatchedFile<LookupTable>& file_;
-  ValueReader key_;
-  const std::string name_;
   const WantedFields wanted_;
-  Log& log_;
-  Counter& found_;
-  Counter& missed_;
-  std::shared_ptr<const LookupTable> table_;  // the columns view its text
-  std::vector<std::string> names_;            // of its columns' fields; empty: nobody wants it
-  std::vector<std::size_t> places_;           // in columns_, by the table's column
-  Columns columns_;
+  std::vector<std::string> names_;  // of its columns' fields; empty: nobody wants it
 };
 
 class LookupTransform final : public Transform {
@@ -153,8 +88,6 @@ class LookupTransform final : public Transform {
   mutable WatchedFile<LookupTable> file_;
 };
 
-enum class OnMissing { kKeep, kDrop };
-
 struct LookupConfig : TransformConfig {
   std::string table;
   LookupTableConfig::Format format = LookupTableConfig::Format::kByName;
@@ -171,7 +104,7 @@ struct LookupConfig : TransformConfig {
     return {format, delimiter[0], column, fields, static_cast<std::size_t>(max_bytes)};
   }
   TransformBuilt build(const FieldSchema& in) const {
-    Lookup lookup{nullptr, fields, prefix, missing == OnMissing::kDrop};
+    Lookup lookup{nullptr, fields, prefix, missing};
     if (auto error = compile_optional("key", key, in, compile_value, lookup.key)) return std::move(*error);
     return std::make_unique<LookupTransform>(std::move(lookup), table, table_config());
   }
@@ -220,7 +153,7 @@ TransformType lookup_transform() {
                 "discarded.");
   lookup.bytes("max_bytes", &LookupConfig::max_bytes, "The largest table that is read.")
       .at_least(1)
-      .at_most(kBytesMost);
+      .at_most(kLookupBytesMost);
   lookup.check([](const LookupConfig& config, Findings& findings) {
     if (!findings.check_paths() || config.table.empty() || config.delimiter.size() != 1) return;
     if (const auto table = LookupTable::read(config.table, config.table_config()); !table)
