@@ -138,7 +138,7 @@ void BatchEncoder::append(const Batch& batch, std::string& out) {
   // What most batches need, at once; quotes and the like beyond it grow the string as usual.
   const std::size_t expected = out.size() + expected_bytes(0);
   if (out.capacity() < expected) out.reserve(std::max(expected, 2 * out.capacity()));
-  for (std::size_t i = 0; i < events();) i += append_some(i, out);
+  for (std::size_t i = 0; i < events();) i += append_some(i, SIZE_MAX, out);
 }
 
 std::size_t BatchEncoder::expected_bytes(std::size_t first) const {
@@ -150,8 +150,9 @@ std::size_t BatchEncoder::event_bytes(std::size_t index) const {
   return (encoder_ ? encoder_->encoded_bytes(index) : events_[index].size()) + end_.size();
 }
 
-std::size_t BatchEncoder::append_some(std::size_t first, std::string& out) const {
+std::size_t BatchEncoder::append_some(std::size_t first, std::size_t run_bytes, std::string& out) const {
   const TextRun run = run_from(first);
+  if (run.text.size() >= run_bytes) return 0;
   if (run.events == 0) {
     append_event(first, out);
     return 1;

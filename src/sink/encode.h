@@ -68,8 +68,8 @@ class BatchEncoder {
   std::size_t event_bytes(std::size_t index) const;
   // What stands behind it included; returns the bytes appended. REQUIRES: begin(); index < events().
   std::size_t append_event(std::size_t index, std::string& out) const;
-  // The same of one event or a run of them; returns how many.
-  std::size_t append_some(std::size_t first, std::string& out) const;
+  // The same of one event or a run of them; returns how many: none where a run of `run_bytes` begins.
+  std::size_t append_some(std::size_t first, std::size_t run_bytes, std::string& out) const;
   // Events from `first` on that need no encoding: their bytes go out as they stand in the batch. Of none if
   // that one does. REQUIRES: begin(); first < events().
   TextRun run_from(std::size_t first) const { return verbatim_ ? events_.run_from(first) : TextRun{}; }

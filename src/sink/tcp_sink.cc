@@ -225,9 +225,9 @@ bool TcpSink::encode_piece(TimePoint now) {
   pending.encoded.reserve(wanted);
   const std::size_t first = next_event_;
   do {
-    const TextRun run = encoder_.run_from(next_event_);
-    if (run.text.size() >= kRunBytes) break;  // a piece of its own
-    next_event_ += encoder_.append_some(next_event_, pending.encoded);
+    const std::size_t some = encoder_.append_some(next_event_, kRunBytes, pending.encoded);
+    if (some == 0) break;  // a run that is a piece of its own
+    next_event_ += some;
   } while (next_event_ < encoder_.events() && pending.encoded.size() < kPieceBytes &&
            !encoder_.is_giant(next_event_));
   const std::size_t capacity = pending.encoded.capacity();
