@@ -52,6 +52,25 @@ def test_stack_traces_are_one_event_each_in_json_and_keep_their_newlines_in_raw(
     assert world.out('raw.log') == text
 
 
+def append_over_a_kill(world, text, chance):
+    """Most times just appends; else the agent is killed when it has read the text to a random byte, and the rest is written
+    before or behind that."""
+    if chance.randrange(3) > 0:
+        world.append('a.log', text)
+        return
+    cut = chance.randrange(len(text))
+    agent = world.start()
+    world.append('a.log', text[:cut])
+    until(lambda: any(world.log() in name for name in agent.open_files()), 'it is read')
+    time.sleep(0.05)
+    if chance.randrange(2) == 0:
+        world.append('a.log', text[cut:])
+        agent.kill()
+    else:
+        agent.kill()
+        world.append('a.log', text[cut:])
+
+
 @pytest.mark.parametrize('preset', PRESETS)
 def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(world, preset):
     """Method: the agent is killed when it has read a trace to a random byte, and the rest is written while none runs or
@@ -61,22 +80,8 @@ def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(worl
     world.write('a.log', b'')
     for round_ in range(3):
         for event in sample(preset):
-            text = (event + '\n').encode()
             expected.append(event)
-            if chance.randrange(3) > 0:
-                world.append('a.log', text)
-                continue
-            cut = chance.randrange(len(text))
-            agent = world.start()
-            world.append('a.log', text[:cut])
-            until(lambda: any(world.log() in name for name in agent.open_files()), 'it is read')
-            time.sleep(0.05)
-            if chance.randrange(2) == 0:
-                world.append('a.log', text[cut:])
-                agent.kill()
-            else:
-                agent.kill()
-                world.append('a.log', text[cut:])
+            append_over_a_kill(world, (event + '\n').encode(), chance)
     world.run_to_end()
     assert messages(world) == expected
 
@@ -121,18 +126,8 @@ def test_traces_in_a_containers_log_are_one_message_each_over_kill_9(world):
 
     world.write('a.log', b'')
     for event in sample('java'):
-        text = ''.join(map(wrapped, event.split('\n'))).encode()
         expected.append(event)
-        if chance.randrange(3) > 0:
-            world.append('a.log', text)
-            continue
-        cut = chance.randrange(len(text))
-        agent = world.start()
-        world.append('a.log', text[:cut])
-        until(lambda: any(world.log() in name for name in agent.open_files()), 'it is read')
-        time.sleep(0.05)
-        agent.kill()
-        world.append('a.log', text[cut:])
+        append_over_a_kill(world, ''.join(map(wrapped, event.split('\n'))).encode(), chance)
     world.run_to_end()
     events = [json.loads(line) for line in world.out_lines()]
     assert [event['message'] for event in events] == expected
