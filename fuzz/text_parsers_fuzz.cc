@@ -1,7 +1,8 @@
 // Goal: no line breaks a parser; whether a line is accepted, and what a field is, does not depend on which
 // fields are wanted; every text lies where it should. Method: the first byte chooses the parser, the rest are
-// lines; all fields at once beside each field alone. For two of the choices the first line is a format of
-// times, or an expression of grok and patterns of its own.
+// lines, or, where it is large, events of lines with an empty line between two; all fields at once beside
+// each field alone. For two of the choices the first line is a format of times, or an expression of grok and
+// patterns of its own. What is known of a line of Docker's without its parser is compared with that.
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "check.h"
 #include "parse/container_parsers.h"
 #include "parse/csv_parser.h"
+#include "parse/docker_line.h"
 #include "parse/grok_parser.h"
 #include "parse/json_parser.h"
 #include "parse/key_value_parser.h"
@@ -30,6 +32,8 @@ namespace {
 constexpr std::uint8_t kParsers = 15;
 constexpr std::uint8_t kTimes = 8;  // no parser
 constexpr std::uint8_t kGrok = 13;  // the expression is of the input
+constexpr std::uint8_t kDocker = 14;
+constexpr std::uint8_t kEvents = 128;  // and above: of several lines
 
 std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
   switch (which % kParsers) {
@@ -66,7 +70,7 @@ std::unique_ptr<Parser> parser(std::uint8_t which, WantedFields wanted) {
       return make_klog_parser({90, std::move(wanted)});
     case 11:
       return make_cri_parser(std::move(wanted));
-    case 14:
+    case kDocker:
       return make_docker_json_parser(std::move(wanted));
     case 12:
       return std::move(*make_grok_parser(
@@ -87,18 +91,18 @@ struct Line {
   std::map<std::string, std::string> fields;
 };
 
-// By line.
-std::vector<Line> parsed(Parser& parser, std::string_view lines) {
+// By line, or by what else ends each.
+std::vector<Line> parsed(Parser& parser, std::string_view lines, std::string_view separator = "\n") {
   Columns columns;
   FoundFields found;
   columns.begin(lines, lines.size() + 1);
   parser.begin(columns, 0);
   std::vector<Line> all;
   for (std::size_t begin = 0; begin <= lines.size();) {
-    const std::size_t end = std::min(lines.find('\n', begin), lines.size());
+    const std::size_t end = std::min(lines.find(separator, begin), lines.size());
     found.clear();
     const ParseFault fault = parser.parse(lines.substr(begin, end - begin), found);
-    begin = end + 1;
+    begin = end + separator.size();
     Line& line = all.emplace_back();
     if (fault != ParseFault::kNone) {
       line.fault = fault;
@@ -151,6 +155,48 @@ void check_grok(std::string_view text) {
   }
 }
 
+std::string unescaped(std::string_view text) {
+  std::string out(text.size() + kUnescapeSlack, '\0');
+  out.resize(static_cast<std::size_t>(unescape_json(text, out.data(), text.size()) - out.data()));
+  FUZZ_CHECK(out.size() <= text.size());
+  return out;
+}
+
+// One event: its lines are for docker_line() what they are for the parser, and its message is theirs.
+void check_docker(Parser& parser, std::string_view event) {
+  const std::vector<Line> lines = parsed(parser, event);
+  std::string message;
+  bool partial = true;
+  std::size_t begin = 0;
+  for (const Line& line : lines) {
+    const std::string_view text = event.substr(begin, event.find('\n', begin) - begin);
+    begin += text.size() + 1;
+    if (line.fault == ParseFault::kTime) return;  // docker_line() does not look at it
+    const auto found = docker_line(text);
+    const auto stream = line.fields.find("stream");
+    const bool known = stream != line.fields.end() &&
+                       (stream->second.ends_with("stdout") || stream->second.ends_with("stderr")) &&
+                       stream->second.size() == 7;
+    FUZZ_CHECK(found.has_value() == known);
+    if (!partial) message += '\n';
+    const auto cut = cut_docker_message(text);
+    partial = found ? found->partial : cut.has_value();
+    if (found) {
+      FUZZ_CHECK(found->is_stderr == stream->second.ends_with("stderr"));
+      FUZZ_CHECK(found->partial == line.fields.at("partial").ends_with('1'));
+      FUZZ_CHECK(unescaped(found->message) == line.fields.at("message").substr(1));
+      FUZZ_CHECK(found->has_escapes == (found->message.find('\\') != found->message.npos));
+      message += line.fields.at("message").substr(1);
+    } else {
+      message += cut ? unescaped(*cut) : text;
+    }
+  }
+  const Line whole = parsed(parser, event, "\n\n").front();
+  if (whole.fault != ParseFault::kNone || !docker_line(event.substr(0, event.find('\n')))) return;
+  FUZZ_CHECK(whole.fields.at("message").substr(1) == message);
+  FUZZ_CHECK(whole.fields.at("partial").ends_with(partial ? '1' : '0'));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -171,7 +217,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const auto whole = parser(which, {});
-  const std::vector<Line> all = parsed(*whole, lines);
+  const std::string_view separator = which < kEvents ? "\n" : "\n\n";
+  const std::vector<Line> all = parsed(*whole, lines, separator);
+  if (which % kParsers == kDocker) check_docker(*whole, lines.substr(0, lines.find("\n\n")));
   std::set<std::string> names;
   for (const Line& line : all) {
     for (const auto& [name, value] : line.fields) names.insert(name);
@@ -180,7 +228,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string& name : names) {
     if (name == kRestField || ++looked_at > 20) continue;
     const auto one = parser(which, {false, {name}});
-    const std::vector<Line> alone = parsed(*one, lines);
+    const std::vector<Line> alone = parsed(*one, lines, separator);
     FUZZ_CHECK(alone.size() == all.size());
     for (std::size_t row = 0; row < all.size(); ++row) {
       FUZZ_CHECK(alone[row].fault == all[row].fault);

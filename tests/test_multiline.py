@@ -108,30 +108,66 @@ def test_sinks_at_different_places_get_the_same_traces(world, receiver, preset):
     assert agent.stop() == 0
 
 
+TIME = '2026-01-02T03:04:05.678Z'
+CONTAINERS = {  # a part of a line, or the last of it, in the log of a container
+    'cri': ('parse_cri', lambda part, last: f'{TIME} stdout {"F" if last else "P"} {part}\n'),
+    'docker': ('parse_docker_json', lambda part, last: json.dumps(
+        {'log': part + '\n' * last, 'stream': 'stdout', 'time': TIME}, separators=(',', ':')) + '\n'),
+}
+
+
+def containers_config(world, container, **rules):
+    world.config(sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['lines']}},
+                 transforms={'lines': {'type': CONTAINERS[container][0], 'inputs': ['app']}},
+                 multiline={**rules, 'timeout': '1h'})
+
+
+def expect_whole(world, expected):
+    events = [json.loads(line) for line in world.out_lines()]
+    assert [event['message'] for event in events] == expected
+    assert {event['stream'] for event in events} == {'stdout'} and not any(event['partial'] for event in events)
+
+
 @pytest.mark.sanitizer
-def test_traces_in_a_containers_log_are_one_message_each_over_kill_9(world):
+@pytest.mark.parametrize('container', CONTAINERS)
+def test_traces_in_a_containers_log_are_one_message_each_over_kill_9(world, container):
     """Method: each line of the traces stands in lines of a container's log, some of them in parts; the agent is killed
     when it has read an event to a random byte."""
-    world.config(sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['lines']}},
-                 transforms={'lines': {'type': 'parse_cri', 'inputs': ['app']}},
-                 multiline={'preset': 'java', 'inside': 'cri', 'timeout': '1h'})
+    containers_config(world, container, preset='java', inside=container)
+    wrap = CONTAINERS[container][1]
     chance, expected = random.Random(5), []
-    prefix = '2026-01-02T03:04:05.678Z stdout'
 
     def wrapped(line):
         # What a line is shows in its first part, which runtimes make 8 KiB at least.
         cuts = sorted(chance.randrange(40, len(line)) for _ in range(chance.choice([0, 1, 3])) if len(line) > 40)
         parts = [line[a:b] for a, b in zip([0, *cuts], [*cuts, len(line)])]
-        return ''.join(f'{prefix} P {part}\n' for part in parts[:-1]) + f'{prefix} F {parts[-1]}\n'
+        return ''.join(wrap(part, at == len(parts) - 1) for at, part in enumerate(parts))
 
     world.write('a.log', b'')
     for event in sample('java'):
         expected.append(event)
         append_over_a_kill(world, ''.join(map(wrapped, event.split('\n'))).encode(), chance)
     world.run_to_end()
-    events = [json.loads(line) for line in world.out_lines()]
-    assert [event['message'] for event in events] == expected
-    assert {event['stream'] for event in events} == {'stdout'} and not any(event['partial'] for event in events)
+    expect_whole(world, expected)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize('container', CONTAINERS)
+def test_long_lines_of_a_container_come_whole_over_kill_9(world, container):
+    """Method: lines of up to 300 KB in parts of 16 KiB, full of what JSON escapes; the agent is killed when it has read one
+    to a random byte, or in the middle of all."""
+    containers_config(world, container, preset=container)
+    wrap, part_bytes = CONTAINERS[container][1], 16384
+    chance, expected = random.Random(7), []
+    world.write('a.log', b'')
+    for n in range(40):
+        size = chance.choice([10, 500, part_bytes, 40_000, 300_000])
+        line = f'{n} ' + ''.join(chance.choices('ab "\\\t\x01<\u00e9\U0001f600', k=chance.randrange(size)))
+        parts = [line[at:at + part_bytes] for at in range(0, len(line), part_bytes)]
+        expected.append(line)
+        append_over_a_kill(world, ''.join(wrap(part, at == len(parts) - 1) for at, part in enumerate(parts)).encode(), chance)
+    world.run_to_end()
+    expect_whole(world, expected)
 
 
 @pytest.mark.sanitizer

@@ -152,21 +152,25 @@ ObjectDescription describe_multiline() {
            {"rust", MultilinePreset::kRust},
            {"php", MultilinePreset::kPhp},
            {"node", MultilinePreset::kNode},
-           {"cri", MultilinePreset::kCri}},
+           {"cri", MultilinePreset::kCri},
+           {"docker", MultilinePreset::kDocker}},
           "Rules that are known, in place of patterns. Those of a language make one event of a stack trace, "
           "with the causes that it tells of, and of the line before it if that is a record of a log (it "
           "begins with a time, a level or a bracket); an indented line belongs to the line before it; any "
           "other line is an event. `cri` joins the parts of a long line of a container's log, flag `P`, up "
-          "to the last one, flag `F`, of the same stream.")
+          "to the last one, flag `F`, of the same stream; `docker` those of Docker's json-file driver, "
+          "whose `log` does not end with a newline, up to the one whose does.")
       .absent_is("patterns")
       .example_is("java");
   multiline.choice(
       "inside", &MultilineConfig::inside,
-      {{"none", MultilineInside::kNothing}, {"cri", MultilineInside::kCri}},
-      "`cri`: the lines are those of a container's log, and patterns and presets are asked for the "
-      "messages in them, as for a stack trace that an application in a container has written. Parts of "
-      "a long line stay together; a line of the other stream begins an event. `parse_cri` makes one "
-      "message of all.");
+      {{"none", MultilineInside::kNothing},
+       {"cri", MultilineInside::kCri},
+       {"docker", MultilineInside::kDocker}},
+      "`cri`, `docker`: the lines are those of a container's log, and patterns and presets are asked for "
+      "the messages in them, as for a stack trace that an application in a container has written. Parts of "
+      "a long line stay together; a line of the other stream begins an event. `parse_cri` or "
+      "`parse_docker_json` makes one message of all.");
   multiline
       .field(
           "max_lines", &MultilineConfig::max_lines,
@@ -282,6 +286,11 @@ ObjectDescription describe_file_source() {
     if (findings.given("multiline") && !config.multiline.enabled()) {
       findings.error("multiline", "multiline needs a pattern or a preset",
                      "start_pattern, continue_pattern, end_pattern or preset");
+    }
+    if (config.multiline.inside != MultilineInside::kNothing &&
+        config.multiline.inside != config.multiline.wrapper()) {
+      findings.misnamed("multiline.inside", "multiline.inside and this multiline.preset exclude each other",
+                        "the same of both, or one of them");
     }
     for (const char* pattern : {"start_pattern", "continue_pattern", "end_pattern"}) {
       const std::string key = fmt::format("multiline.{}", pattern);

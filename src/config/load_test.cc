@@ -228,6 +228,9 @@ TEST(LoadTest, EachMistakeInASourceIsPlacedAndNamed) {
       {"multiline: {preset: jva}", "5:25: multiline.preset: \"jva\" is not known [\"java\","},
       {"multiline: {preset: java, end_pattern: a}",
        "5:31: multiline.end_pattern and multiline.preset exclude each other [one of them]"},
+      {"multiline: {preset: docker, inside: cri}",
+       "5:33: multiline.inside and this multiline.preset exclude each other [the same of both, or one of "
+       "them]"},
       {"multiline: {preset: java, max_lines: 0}", "5:42: multiline.max_lines: 0 is too small [at least 1]"},
       {"multiline: {preset: java, max_bytes: many}", "5:42: multiline.max_bytes: \"many\" is not a size"},
       {"multiline: {start_pattern: \"(a\"}",

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/cri_line.h"
+#include "multiline/preset_parts.h"
+#include "parse/docker_line.h"
 
 namespace logflume {
 namespace {
@@ -36,14 +38,16 @@ Result<EventRules> EventRules::compile(const MultilineConfig& config) {
   rules.marker_ = LineMarker(config);
   if (config.max_lines) rules.max_lines_ = *config.max_lines;
   if (config.max_bytes) rules.max_bytes_ = *config.max_bytes;
-  rules.inside_cri_ = config.inside == MultilineInside::kCri;
+  rules.wrapper_ = config.wrapper();
+  if (rules.wrapper_ == MultilineInside::kDocker)
+    rules.scratch_.resize(LinePattern::kHeadBytesMax + kUnescapeSlack);
   rules.has_limits_ = config.max_lines || config.max_bytes;
   return rules;
 }
 
 PresetStep EventRules::first(Open& open, std::string_view line) {
   open = {1, {}};
-  if (preset_ != nullptr) return preset_->first(open.state, line.substr(0, kHeadBytesMax));
+  if (preset_ != nullptr) return preset_->first(open.state, line.substr(0, LinePattern::kHeadBytesMax));
   PresetStep step{true, end_ && end_->matches(line)};
   // What neither begins an event nor goes on with one is one by itself.
   if (start_ && (continue_ || end_) && !start_->matches(line) && !(continue_ && continue_->matches(line)))
@@ -52,17 +56,29 @@ PresetStep EventRules::first(Open& open, std::string_view line) {
 }
 
 PresetStep EventRules::next(Open& open, std::string_view line) {
-  if (preset_ != nullptr) return preset_->next(open.state, line.substr(0, kHeadBytesMax));
+  if (preset_ != nullptr) return preset_->next(open.state, line.substr(0, LinePattern::kHeadBytesMax));
   if (start_ && start_->matches(line)) return {false, false};
   if (continue_ && !continue_->matches(line)) return {false, false};
   return {true, end_ && end_->matches(line)};
 }
 
-EventRules::Content EventRules::content_of(std::string_view line) const {
-  if (!inside_cri_) return {line};
-  const auto cri = cri_line(line);
-  if (!cri) return {line};
-  return {cri->message, cri->is_stderr() ? std::uint8_t{2} : std::uint8_t{1}, cri->partial};
+EventRules::Content EventRules::content_of(std::string_view line) {
+  line = line.substr(0, kHeadBytesMax);
+  const auto stream = [](bool is_stderr) { return is_stderr ? std::uint8_t{2} : std::uint8_t{1}; };
+  if (wrapper_ == MultilineInside::kCri) {
+    if (const auto cri = cri_line(line)) return {cri->message, stream(cri->is_stderr()), cri->partial};
+  } else if (wrapper_ == MultilineInside::kDocker) {
+    if (const auto docker = docker_line(line))
+      return {unescaped(*docker), stream(docker->is_stderr), docker->partial};
+  }
+  return {line};
+}
+
+// So much of the message as is looked at.
+std::string_view EventRules::unescaped(const DockerLine& line) {
+  if (!line.has_escapes || preset_ == &kPartsRules) return line.message;
+  const char* const end = unescape_json(line.message, scratch_.data(), LinePattern::kHeadBytesMax);
+  return {scratch_.data(), static_cast<std::size_t>(end - scratch_.data())};
 }
 
 // A part of a line goes with the one before it: what the line is was told by its first part.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,8 @@
 
 namespace logflume {
 
+struct DockerLine;
+
 // Judges lines one after the other.
 //
 // Threads:   one.
@@ -23,8 +26,10 @@ namespace logflume {
 //            restart, for another sink) comes to the same events.
 class EventRules {
  public:
-  // A line is judged by so many of its first bytes, and by its length where `max_bytes` asks for it.
-  static constexpr std::size_t kHeadBytesMax = LinePattern::kHeadBytesMax;
+  // A line is judged by so many of its first bytes, and by its length where `max_bytes` asks for it. Patterns
+  // and presets look at less of it (LinePattern); but whether a line of Docker's goes on is told at its end,
+  // and of its 16 KiB each byte may stand in 6.
+  static constexpr std::size_t kHeadBytesMax = std::size_t{128} * 1024;
 
   // REQUIRES: config.enabled(). Errors: kInvalidArgument: what is wrong with which pattern.
   static Result<EventRules> compile(const MultilineConfig& config);
@@ -104,7 +109,8 @@ class EventRules {
     std::uint8_t stream = 0;
     bool goes_on = false;
   };
-  Content content_of(std::string_view line) const;
+  Content content_of(std::string_view line);
+  std::string_view unescaped(const DockerLine& line);
   PresetStep step(Open& open, const Content& content);
   PresetStep first(Open& open, std::string_view line);
   PresetStep next(Open& open, std::string_view line);
@@ -116,7 +122,8 @@ class EventRules {
   std::uint32_t max_lines_ = std::numeric_limits<std::uint32_t>::max();
   std::uint64_t max_bytes_ = std::numeric_limits<std::uint64_t>::max();
   bool has_limits_ = false;
-  bool inside_cri_ = false;
+  MultilineInside wrapper_ = MultilineInside::kNothing;
+  std::string scratch_;  // what a line of Docker's says
   LineMarker marker_;
   LineMarks marks_;
 };

@@ -2,6 +2,9 @@
 // EventRules, the file source and the fuzzers are compared with.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +13,7 @@
 
 #include "base/regex.h"
 #include "multiline/event_rules.h"
+#include "parse/json_members.h"
 
 namespace logflume {
 
@@ -22,6 +26,8 @@ class EventRulesModel {
         continue_(compile(config_.continue_pattern)),
         end_(compile(config_.end_pattern)) {
     if (config_.preset == MultilinePreset::kNone) return;
+    joins_parts_only_ = config_.preset == MultilinePreset::kCri || config_.preset == MultilinePreset::kDocker;
+    if (joins_parts_only_) return;
     MultilineConfig unlimited;
     unlimited.preset = config_.preset;  // it is told messages here, so nothing is inside anything
     preset_ = std::move(*EventRules::compile(unlimited));
@@ -62,19 +68,48 @@ class EventRulesModel {
 
  private:
   struct Content {
-    std::string_view text;
-    std::string_view stream;
+    std::string text;
+    std::string stream;
     bool goes_on = false;
   };
   Content content_of(std::string_view line) {
-    static const Regex cri = std::move(*Regex::compile("^[^ ]* std(out|err) [PF](?:$|[: ])"));
-    if (config_.inside == MultilineInside::kNothing || cri.search(line, scratch_) != Regex::Answer::kYes)
-      return {line, {}};
-    const std::size_t stream = line.find(' ') + 1;
-    const std::size_t flag = line.find(' ', stream) + 1;
-    const std::size_t end = line.find(' ', flag);
-    return {end == line.npos ? "" : line.substr(end + 1), line.substr(stream, flag - stream),
-            line[flag] == 'P'};
+    const std::string_view head = line.substr(0, EventRules::kHeadBytesMax);
+    std::optional<Content> found;
+    if (config_.wrapper() == MultilineInside::kCri) found = cri_content(head);
+    if (config_.wrapper() == MultilineInside::kDocker) found = docker_content(head);
+    return found.value_or(Content{std::string(head), {}});
+  }
+  std::optional<Content> cri_content(std::string_view line) {
+    const std::size_t time = line.find(' ');
+    if (time == line.npos) return {};
+    const std::string_view stream = line.substr(time + 1, 6);
+    const std::string_view flag = line.substr(std::min(time + 7, line.size()), 2);
+    if ((stream != "stdout" && stream != "stderr") || (flag != " P" && flag != " F")) return {};
+    const std::string_view rest = line.substr(time + 9);
+    if (!rest.empty() && rest[0] != ' ' && rest[0] != ':') return {};
+    const std::size_t tags = rest.find(' ');
+    return Content{std::string(tags == rest.npos ? "" : rest.substr(tags + 1)), std::string(stream),
+                   flag == " P"};
+  }
+  // As a parser of JSON reads it.
+  std::optional<Content> docker_content(std::string_view line) {
+    std::string padded(line);
+    padded.resize(line.size() + 64, '"');
+    Columns columns;
+    columns.begin(std::string_view(padded).substr(0, line.size()), 1);
+    json_->begin(columns);
+    FoundFields fields;
+    if (json_->parse(columns.events_text(), fields) != ParseFault::kNone) return {};
+    std::array<std::string_view, kDockerMembers.size()> texts;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const JsonMembers::Value& value = json_->taken(i);
+      if (value.kind != ValueKind::kString) return {};
+      texts[i] = columns.text(value.slot.text);
+    }
+    if (texts[1] != "stdout" && texts[1] != "stderr") return {};
+    const bool goes_on = !texts[0].ends_with('\n');
+    if (!goes_on) texts[0].remove_suffix(1);
+    return Content{std::string(texts[0]), std::string(texts[1]), goes_on};
   }
   static std::optional<Regex> compile(const std::string& pattern) {
     if (pattern.empty()) return {};
@@ -82,17 +117,19 @@ class EventRulesModel {
   }
   bool found(const std::optional<Regex>& pattern, std::string_view line) {
     return pattern &&
-           pattern->search(line.substr(0, EventRules::kHeadBytesMax), scratch_) == Regex::Answer::kYes;
+           pattern->search(line.substr(0, LinePattern::kHeadBytesMax), scratch_) == Regex::Answer::kYes;
   }
 
   // What the rules of a preset are is told by samples of traces: here they are taken as they are.
   bool continues(std::string_view line, EventRules::Open open) {
+    if (joins_parts_only_) return false;
     if (preset_) return !preset_->judge(open, line, 0).over_before;
     if (found(start_, line)) return false;
     return !continue_ || found(continue_, line);
   }
 
   bool closes(std::string_view line, bool is_first, EventRules::Open& open) {
+    if (joins_parts_only_) return true;
     if (preset_) {
       if (is_first) open = {};
       return preset_->judge(open, line, 0).over_behind;
@@ -108,6 +145,11 @@ class EventRulesModel {
   const std::optional<Regex> end_;
   RegexScratch scratch_;
   std::optional<EventRules> preset_;
+  bool joins_parts_only_ = false;  // a preset by which each line of a container is an event
+
+  static constexpr std::array<std::string_view, 3> kDockerMembers = {"log", "stream", "time"};
+  const WantedFields no_fields_{false, {}};
+  std::unique_ptr<JsonMembers> json_ = std::make_unique<JsonMembers>(no_fields_, 1, kDockerMembers);
 };
 
 }  // namespace logflume

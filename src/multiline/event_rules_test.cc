@@ -128,6 +128,45 @@ TEST(EventRulesTest, InsideAContainersLogMessagesAreAsked) {
       << "a line is told by its first part, and over with its last one";
 }
 
+std::string docker(std::string_view log, std::string_view stream = "stdout") {
+  return fmt::format("{{\"log\":\"{}\",\"stream\":\"{}\",\"time\":\"t\"}}\n", log, stream);
+}
+
+TEST(EventRulesTest, InsideALogOfDockersMessagesAreAskedAsTheContainerWroteThem) {
+  MultilineConfig config;
+  config.inside = MultilineInside::kDocker;
+  config.preset = MultilinePreset::kJava;
+  const std::string trace = docker(R"(2026-01-02 \"boom\"\n)") + docker(R"(java.lang.Error: x\r\n)") +
+                            docker(R"(\tat a.b(c)\n)") + docker(R"(\u0009at d.)") + docker(R"(e(f)\n)") +
+                            docker(R"(Caused by: x.Y\n)");
+  const std::string other = docker(R"(\tat other(stream)\n)", "stderr");
+  const std::string parts = docker("2026-01-02 a lo") + docker(R"(\tng)") + docker(R"( line\n)");
+  EXPECT_THAT(split(config, trace + other + parts + "none of them\n" + docker(R"(\tat a.b\n)")),
+              ElementsAre(trace, other, parts, "none of them\n", docker(R"(\tat a.b\n)")));
+  config = patterns("^#", "", ";$");
+  config.inside = MultilineInside::kDocker;
+  EXPECT_THAT(split(config, docker("#a;") + docker(R"(b\n)") + docker(R"(#c\n)") + docker(R"(d;\n)")),
+              ElementsAre(docker("#a;") + docker(R"(b\n)"), docker(R"(#c\n)") + docker(R"(d;\n)")));
+}
+
+// Goal: parts of 16 KiB are known whatever is escaped in them, and lines that are too long for that are
+// judged by the same first bytes however much of them is known.
+TEST(EventRulesTest, ALineOfDockersIsJudgedToItsEnd) {
+  MultilineConfig config;
+  config.preset = MultilinePreset::kDocker;
+  std::string escapes;
+  while (escapes.size() < std::size_t{6} * 16 * 1024) escapes += R"(\u0001)";
+  const std::string parts = docker(escapes) + docker(escapes) + docker(R"(\n)");
+  EXPECT_THAT(split(config, parts + docker(R"(x\n)")), ElementsAre(parts, docker(R"(x\n)")));
+  const std::string too_long = docker(std::string(EventRules::kHeadBytesMax, 'x'));
+  EXPECT_THAT(split(config, too_long + docker(R"(x\n)")), ElementsAre(too_long, docker(R"(x\n)")));
+  EventRules rules = rules_of(config);
+  for (const std::size_t known : {EventRules::kHeadBytesMax, too_long.size() - 1}) {
+    EventRules::Open open;
+    EXPECT_TRUE(rules.judge(open, std::string_view(too_long).substr(0, known), 0).over_behind) << known;
+  }
+}
+
 TEST(EventRulesTest, APatternThatIsWrongIsNamed) {
   const auto compiled = EventRules::compile(patterns("^#", "(", ""));
   ASSERT_FALSE(compiled.has_value());
@@ -153,15 +192,24 @@ TEST(EventRulesTest, AgreesWithTheModelFromEachEventOn) {
   for (int round = 0; round < 3000; ++round) {
     MultilineConfig config = patterns(starts[random() % starts.size()],
                                       continues[random() % continues.size()], ends[random() % ends.size()]);
-    if (!config.has_pattern()) config.preset = static_cast<MultilinePreset>(1 + random() % 9);
-    if (random() % 3 == 0) config.inside = MultilineInside::kCri;
+    if (!config.has_pattern()) config.preset = static_cast<MultilinePreset>(1 + random() % 10);
+    config.inside = static_cast<MultilineInside>(random() % 3);
+    const MultilineInside wrapper = config.wrapper();
     if (random() % 3 == 0) config.max_lines = 1 + random() % 4;
     if (random() % 3 == 0) config.max_bytes = 1 + random() % 20;
     std::string text;
     for (std::uint64_t lines = random() % 30; lines > 0; --lines) {
-      if (config.inside == MultilineInside::kCri && random() % 5 != 0)
-        text += fmt::format("t std{} {} ", random() % 4 == 0 ? "err" : "out", random() % 3 == 0 ? "P" : "F");
-      for (std::uint64_t n = random() % 4; n > 0; --n) text += pieces[random() % pieces.size()];
+      const char* const stream = random() % 4 == 0 ? "err" : "out";
+      const bool wrapped = random() % 5 != 0, goes_on = random() % 3 == 0;
+      if (wrapper == MultilineInside::kCri && wrapped)
+        text += fmt::format("t std{} {} ", stream, goes_on ? "P" : "F");
+      if (wrapper == MultilineInside::kDocker && wrapped) text += R"({"log":")";
+      for (std::uint64_t n = random() % 4; n > 0; --n) {
+        const std::string& piece = pieces[random() % pieces.size()];
+        text += wrapper == MultilineInside::kDocker && piece == "\t" && random() % 4 != 0 ? "\\t" : piece;
+      }
+      if (wrapper == MultilineInside::kDocker && wrapped)
+        text += fmt::format(R"({}","stream":"std{}","time":"t"}})", goes_on ? "" : "\\n", stream);
       if (lines > 1 || random() % 2 == 0) text += '\n';
     }
     EventRulesModel model(config);

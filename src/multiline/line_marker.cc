@@ -7,7 +7,7 @@
 namespace logflume {
 
 LineMarker::LineMarker(const MultilineConfig& config) {
-  if (config.inside != MultilineInside::kNothing) return;  // their first bytes say nothing
+  if (config.wrapper() != MultilineInside::kNothing) return;  // their first bytes say nothing
   if (config.preset != MultilinePreset::kNone) {
     const PresetRules& rules = preset_rules(config.preset);
     for (unsigned char c = '0'; rules.digit_begins && c <= '9'; ++c) by_byte_[c] = LineMark::kBegins;

@@ -10,10 +10,10 @@
 namespace logflume {
 
 // Rules that are known: the stack traces of a runtime, or the partial lines of a container's log.
-enum class MultilinePreset { kNone, kJava, kPython, kGo, kRuby, kDotnet, kRust, kPhp, kNode, kCri };
+enum class MultilinePreset { kNone, kJava, kPython, kGo, kRuby, kDotnet, kRust, kPhp, kNode, kCri, kDocker };
 
 // What the lines are the content of.
-enum class MultilineInside { kNothing, kCri };
+enum class MultilineInside { kNothing, kCri, kDocker };
 
 // Which lines are one event. Without a pattern and a preset each line is one.
 struct MultilineConfig {
@@ -33,6 +33,12 @@ struct MultilineConfig {
     return !start_pattern.empty() || !continue_pattern.empty() || !end_pattern.empty();
   }
   bool enabled() const { return has_pattern() || preset != MultilinePreset::kNone; }
+  // What the lines are the content of, whether a preset or `inside` says it.
+  MultilineInside wrapper() const {
+    return preset == MultilinePreset::kCri      ? MultilineInside::kCri
+           : preset == MultilinePreset::kDocker ? MultilineInside::kDocker
+                                                : inside;
+  }
   bool operator==(const MultilineConfig&) const = default;
 };
 

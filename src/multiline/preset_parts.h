@@ -19,7 +19,7 @@ extern const PresetRules kDotnetRules;
 extern const PresetRules kRustRules;
 extern const PresetRules kPhpRules;
 extern const PresetRules kNodeRules;
-extern const PresetRules kCriRules;
+extern const PresetRules kPartsRules;  // kCri, kDocker
 
 inline constexpr PresetStep kBegins{false, false};
 inline constexpr PresetStep kContinues{true, false};

@@ -28,7 +28,7 @@ struct PresetStep {
 //
 // A trace is an event of its own, unless the line before it is a record of a log, which begins with a time, a
 // level or a bracket: loggers write what was thrown behind the record that tells of it. Lines that begin with
-// a blank belong to the line before in any case (but for kCri).
+// a blank belong to the line before in any case (but for kCri and kDocker).
 //
 // Most lines of a log are told by less, which must not say anything else than `next` and `first` do. It holds
 // for events that end in one of the places that presets have in common.

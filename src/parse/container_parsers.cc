@@ -7,6 +7,7 @@
 
 #include "base/civil_time.h"
 #include "base/cri_line.h"
+#include "parse/docker_line.h"
 #include "parse/field_value.h"
 #include "parse/fixed_fields.h"
 #include "parse/json_members.h"
@@ -71,13 +72,34 @@ class KlogParser final : public Parser {
 
 constexpr std::array<std::string_view, 4> kContainerFields = {"timestamp", "stream", "partial", "message"};
 
+// The message of an event of several lines (the source's `multiline`): that of its first line, and what
+// `write(line, partial, out)` writes of each that follows, not more than the line has, and says of it. Parts
+// of a line follow each other, lines have a newline between them. `partial`: of the first line, then of the
+// last. False: it is too large.
+template <typename Write>
+bool join_lines(Columns& columns, std::string_view rest, bool& partial, TextRef& message, Write write) {
+  char* const begin = columns.begin_text(message.bytes + 1 + rest.size());
+  if (begin == nullptr) return false;
+  const std::string_view first = columns.text(message);
+  char* end = std::copy(first.begin(), first.end(), begin);
+  for (bool more = true; more;) {
+    const std::size_t newline = rest.find('\n');
+    more = newline != std::string_view::npos;
+    const std::string_view line = rest.substr(0, newline);
+    rest.remove_prefix(more ? newline + 1 : rest.size());
+    if (!partial) *end++ = '\n';
+    end = write(line, partial, end);
+  }
+  message = columns.finish_text(static_cast<std::size_t>(end - begin));
+  return true;
+}
+
 class CriParser final : public Parser {
  public:
   explicit CriParser(const WantedFields& wanted) : fields_(kContainerFields, wanted) {}
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override { fields_.begin(columns); }
 
-  // An event of several lines (the source's `multiline`) is one message.
   ParseFault parse(std::string_view event, FoundFields& found) override {
     const std::size_t newline = event.find('\n');
     const auto line = cri_line(event.substr(0, newline));
@@ -87,36 +109,20 @@ class CriParser final : public Parser {
     fields_.add(found, 0, ValueKind::kTimestamp, Slot::of(*ns));
     fields_.add(found, 1, line->stream);
     bool partial = line->partial;
-    if (newline == std::string_view::npos) {
-      fields_.add(found, 3, line->message);
-    } else {
-      TextRef message;
-      if (!join(*line, event.substr(newline + 1), partial, message)) return ParseFault::kTooLarge;
-      fields_.add(found, 3, ValueKind::kString, Slot::of(message));
-    }
+    TextRef message = fields_.columns().ref(line->message);
+    if (newline != std::string_view::npos &&
+        !join_lines(fields_.columns(), event.substr(newline + 1), partial, message, write))
+      return ParseFault::kTooLarge;
     fields_.add(found, 2, ValueKind::kBool, Slot::of(partial));
+    fields_.add(found, 3, ValueKind::kString, Slot::of(message));
     return ParseFault::kNone;
   }
 
  private:
-  // Parts of a line follow each other, lines have a newline between them. `partial`: of the last line.
-  bool join(const CriLine& first, std::string_view rest, bool& partial, TextRef& message) {
-    char* const begin = fields_.columns().begin_text(first.message.size() + 1 + rest.size());
-    if (begin == nullptr) return false;
-    char* end = std::copy(first.message.begin(), first.message.end(), begin);
-    for (bool more = true; more;) {
-      const std::size_t newline = rest.find('\n');
-      more = newline != std::string_view::npos;
-      const std::string_view text = rest.substr(0, newline);
-      rest.remove_prefix(more ? newline + 1 : rest.size());
-      const auto line = cri_line(text);
-      if (!partial) *end++ = '\n';
-      const std::string_view added = line ? line->message : text;
-      end = std::copy(added.begin(), added.end(), end);
-      partial = line && line->partial;
-    }
-    message = fields_.columns().finish_text(static_cast<std::size_t>(end - begin));
-    return true;
+  static char* write(std::string_view text, bool& partial, char* out) {
+    const auto line = cri_line(text);
+    partial = line && line->partial;
+    return std::ranges::copy(line ? line->message : text, out).out;
   }
 
   FixedFields<4> fields_;
@@ -134,8 +140,9 @@ class DockerJsonParser final : public Parser {
     members_.begin(columns);
   }
 
-  ParseFault parse(std::string_view line, FoundFields& found) override {
-    const ParseFault fault = members_.parse(line, found);
+  ParseFault parse(std::string_view event, FoundFields& found) override {
+    const std::size_t newline = event.find('\n');
+    const ParseFault fault = members_.parse(event.substr(0, newline), found);
     if (fault != ParseFault::kNone) return fault;
     const JsonMembers::Value &log = members_.taken(0), &stream = members_.taken(1), &time = members_.taken(2);
     if (log.kind != ValueKind::kString || stream.kind != ValueKind::kString ||
@@ -144,8 +151,11 @@ class DockerJsonParser final : public Parser {
     const auto ns = parse_rfc3339(fields_.columns().text(time.slot.text));
     if (!ns) return ParseFault::kTime;
     TextRef message = log.slot.text;
-    const bool partial = !fields_.columns().text(message).ends_with('\n');
+    bool partial = !fields_.columns().text(message).ends_with('\n');
     if (!partial) --message.bytes;
+    if (newline != std::string_view::npos &&
+        !join_lines(fields_.columns(), event.substr(newline + 1), partial, message, write))
+      return ParseFault::kTooLarge;
     fields_.add(found, 0, ValueKind::kTimestamp, Slot::of(*ns));
     fields_.add(found, 1, ValueKind::kString, stream.slot);
     fields_.add(found, 2, ValueKind::kBool, Slot::of(partial));
@@ -156,6 +166,14 @@ class DockerJsonParser final : public Parser {
  private:
   static constexpr std::array<std::string_view, 3> kTaken = {"log", "stream", "time"};
   static constexpr std::size_t kFieldsMax = 256;
+
+  static char* write(std::string_view text, bool& partial, char* out) {
+    const auto line = docker_line(text);
+    // What `max_line_bytes` has cut off may end within a line's log.
+    const auto message = line ? line->message : cut_docker_message(text);
+    partial = line ? line->partial : message.has_value();
+    return message ? unescape_json(*message, out, message->size()) : std::ranges::copy(text, out).out;
+  }
 
   const WantedFields wanted_;
   FixedFields<4> fields_;

@@ -23,7 +23,7 @@ std::unique_ptr<Parser> make_cri_parser(WantedFields wanted);
 
 // Docker's lines (json-file), {"log":"text\n","stream":"stdout","time":"2026-01-02T03:04:05.678Z"}: the same
 // fields; the message is without its newline, and partial when it has none. Other members ("attrs") are
-// fields too.
+// fields too. An event of several lines is as one of CRI's; these members are those of its first line.
 std::unique_ptr<Parser> make_docker_json_parser(WantedFields wanted);
 
 }  // namespace logflume

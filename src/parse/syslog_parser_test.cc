@@ -159,6 +159,27 @@ TEST(DockerJsonParser, OtherMembersAreFields) {
   EXPECT_EQ(parsed.columns().size(), 1u);
 }
 
+TEST(DockerJsonParser, AnEventOfSeveralLinesIsOneMessage) {
+  const auto parser = make_docker_json_parser({});
+  const auto line = [](const std::string& log, const std::string& time) {
+    return R"({"log":")" + log + R"(","stream":"stderr","attrs":{"n":)" + time.substr(3) +
+           R"(},"time":"2016-10-06T00:17:)" + time + R"(Z"})";
+  };
+  EXPECT_THAT(
+      parse_line(*parser, line(R"(\"Error\": x\n)", "09.1") + "\n" + line(R"(\tat a.)", "10.2") + "\n" +
+                              line("b(c)", "10.3") + "\n" + line(R"(\u00e9;\n)", "10.4") + "\n" +
+                              line(R"(\n)", "11.5") + "\nno such line\n" + line("more", "12.6")),
+      UnorderedElementsAre(Pair("timestamp", "2016-10-06T00:17:09.1Z"), Pair("stream", "\"stderr\""),
+                           Pair("partial", "true"), Pair("attrs", R"({"n":1})"),
+                           Pair("message", "\"\"Error\": x\n\tat a.b(c)\xc3\xa9;\n\nno such line\nmore\"")));
+  EXPECT_EQ(parse_line(*parser, line("plain", "09.1") + "\n" + line(R"( and plain\n)", "09.2")).at("message"),
+            "\"plain and plain\"");
+  EXPECT_THAT(parse_line(*parser, line("whole, ", "09.1") + "\n" + R"({"log":"cut \"o\u00)"),
+              AllOf(Contains(Pair("message", "\"whole, cut \"o\"")), Contains(Pair("partial", "true"))))
+      << "an event that max_line_bytes has cut off";
+  EXPECT_EQ(parse_line(*parser, "no such line\n" + line("x", "09.1")), kSyntax);
+}
+
 TEST(DockerJsonParser, LeavesOtherLines) {
   const auto parser = make_docker_json_parser({});
   for (const char* line :

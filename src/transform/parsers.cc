@@ -327,13 +327,17 @@ TransformType parse_klog_transform() {
 }
 
 TransformType parse_docker_json_transform() {
-  Describe<ParseDockerJsonConfig> parse("Lines of Docker's json-file driver.");
+  Describe<ParseDockerJsonConfig> parse(
+      "Lines of Docker's json-file driver. What the source's `multiline` has put together of them is one "
+      "message.");
   describe_parse(parse);
   return transform_type("parse_docker_json", std::move(parse));
 }
 
 TransformType parse_cri_transform() {
-  Describe<ParseCriConfig> parse("Lines of a container runtime (CRI).");
+  Describe<ParseCriConfig> parse(
+      "Lines of a container runtime (CRI). What the source's `multiline` has put together of them is one "
+      "message.");
   describe_parse(parse);
   return transform_type("parse_cri", std::move(parse));
 }
