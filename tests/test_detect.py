@@ -21,6 +21,9 @@ LOGS = {
               {'level': 'INFO', 'thread': 'worker-63', 'logger': 'com.example.Orders', 'message': 'order 17 placed'}),
     'docker': (['{"log":"up\\n","stream":"stderr","time":"2026-01-02T03:04:05.5Z"}'] * 3, 'Docker json-file',
                {'stream': 'stderr', 'partial': False, 'message': 'up', 'timestamp': '2026-01-02T03:04:05.500000000Z'}),
+    'docker_parts': (['{"log":"{\\"level\\":","stream":"stderr","time":"2026-01-02T03:04:05.5Z"}',
+                      '{"log":"\\"info\\"}\\n","stream":"stderr","time":"2026-01-02T03:04:06.5Z"}'], 'Docker json-file, with JSON',
+                     {'stream': 'stderr', 'partial': False, 'level': 'info', 'timestamp': '2026-01-02T03:04:05.500000000Z'}),
     'plain': (['nothing', 'that is', 'known here'], 'plain text', {'message': 'known here'}),
 }
 

@@ -18,6 +18,7 @@ std::string config_text(const DetectedFormat& format, const std::string& path) {
   if (format.strip_cr) text += "    strip_cr: true\n";
   if (!format.preset.empty()) {
     text += fmt::format("    multiline:\n      preset: {}\n", format.preset);
+    if (!format.inside.empty()) text += fmt::format("      inside: {}\n", format.inside);
   } else if (!format.start_pattern.empty()) {
     text += fmt::format("    multiline:\n      start_pattern: {}\n", yaml_pattern(format.start_pattern));
   }

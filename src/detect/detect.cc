@@ -72,10 +72,23 @@ void join_lines(Candidate& candidate, const LogSample& sample, std::int64_t now_
   }
 }
 
+// Traces in the lines of a container.
+void join_lines_inside(Candidate& candidate, const LogSample& sample, std::int64_t now_ns) {
+  std::vector<EventCut> cuts = cut_by_presets(sample, candidate.format.wraps);
+  const auto fewest =
+      std::ranges::min_element(cuts, {}, [](const EventCut& cut) { return cut.events.size(); });
+  if (fewest == cuts.end()) return;
+  candidate.cut = std::move(*fewest);
+  candidate.trial = trial_of(candidate.format, sample, candidate.cut, now_ns);
+}
+
 std::vector<Candidate> candidates_of(const LogSample& sample, const DetectOptions& options) {
   std::vector<Candidate> candidates;
   for (LogFormat& format : log_formats(sample, options.path)) {
-    Candidate candidate{std::move(format), cut_at_lines(sample), nullptr};
+    const MultilineInside wraps = format.wraps;
+    EventCut cut =
+        wraps == MultilineInside::kNothing ? cut_at_lines(sample) : cut_at_lines_inside(sample, wraps);
+    Candidate candidate{std::move(format), std::move(cut), nullptr};
     candidate.trial = trial_of(candidate.format, sample, candidate.cut, options.now_ns);
     candidates.push_back(std::move(candidate));
   }
@@ -92,7 +105,7 @@ std::vector<Candidate> candidates_of(const LogSample& sample, const DetectOption
   return candidates;
 }
 
-const Candidate* best_of(const std::vector<Candidate>& candidates) {
+Candidate* best_of(std::vector<Candidate>& candidates) {
   const auto sure =
       std::ranges::find_if(candidates, [](const Candidate& one) { return one.trial->share() >= kSure; });
   if (sure != candidates.end()) return &*sure;
@@ -178,11 +191,14 @@ DetectedFormat detect_format(std::string_view text, const DetectOptions& options
   detected.name = "plain text";
   detected.lines = sample.lines().size();
   detected.strip_cr = sample.strips_cr();
-  const std::vector<Candidate> candidates = candidates_of(sample, options);
-  const Candidate* const found = best_of(candidates);
+  std::vector<Candidate> candidates = candidates_of(sample, options);
+  Candidate* const found = best_of(candidates);
+  if (found != nullptr && found->format.wraps != MultilineInside::kNothing)
+    join_lines_inside(*found, sample, options.now_ns);
   EventCut cut = found != nullptr ? found->cut : cut_plain_text(sample);
   detected.events = cut.events.size();
   detected.preset = std::move(cut.preset);
+  detected.inside = std::move(cut.inside);
   detected.start_pattern = std::move(cut.start_pattern);
   if (found != nullptr) {
     detected.name = found->format.name;

@@ -34,6 +34,7 @@ struct DetectedFormat {
   // None for plain text; a second one for what stands in the message of the first.
   std::vector<DetectedTransform> transforms;
   std::string preset;         // of `multiline`; empty: none
+  std::string inside;         // the same, beside the preset
   std::string start_pattern;  // the same, where no preset knows these events
   bool strip_cr = false;      // every line ends in \r\n
   std::string config;         // for this file: a source, the transforms and a sink that prints

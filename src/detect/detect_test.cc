@@ -210,6 +210,45 @@ TEST(Detect, WhatContainersSay) {
   EXPECT_EQ(option(found, "timestamp_format", 1), "'%Y-%m-%d %H:%M:%S,%f'");
 }
 
+std::string docker_lines(std::string_view text) {
+  std::string lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    std::string log(text.substr(begin, end - begin));
+    for (std::size_t tab = log.find('\t'); tab != log.npos; tab = log.find('\t')) log.replace(tab, 1, "\\t");
+    lines += R"({"log":")" + log + R"(\n","stream":"stdout","time":"2026-01-02T03:04:05Z"})" + "\n";
+    begin = end + 1;
+  }
+  return lines;
+}
+
+TEST(Detect, LinesThatContainersWroteAreJoined) {
+  auto found = detect(docker_lines("2026-01-02 03:04:05,678 INFO  [main] com.example.A - up\n"));
+  EXPECT_THAT(found.config, HasSubstr("multiline:\n      preset: docker\n"));
+  found = detect(R"({"log":"{\"level\":\"info\",","stream":"stdout","time":"2026-01-02T03:04:05Z"})"
+                 "\n"
+                 R"({"log":"\"n\":1}\n","stream":"stdout","time":"2026-01-02T03:04:05Z"})"
+                 "\n");
+  EXPECT_EQ(found.name, "Docker json-file, with JSON");
+  EXPECT_EQ(found.lines, 2u);
+  EXPECT_EQ(found.events, 1u);
+  EXPECT_EQ(type(found, "n"), "int");
+  found = detect(lines({"2026-01-02T03:04:05Z stdout P part ", "2026-01-02T03:04:05Z stdout F of it"}));
+  EXPECT_THAT(found.config, HasSubstr("multiline:\n      preset: cri\n"));
+  EXPECT_EQ(found.events, 1u);
+}
+
+TEST(Detect, TracesInLinesOfContainers) {
+  const std::string record = "2026-01-02 03:04:05,678 ERROR [main] com.example.A - it failed\n";
+  const std::string text = record + "java.lang.Error: x\n\tat a.b(C.java:1)\n\t... 12 more\n" + record;
+  const auto found = detect(docker_lines(text));
+  EXPECT_EQ(found.name, "Docker json-file, with log4j, logback");
+  EXPECT_THAT(found.config, HasSubstr("multiline:\n      preset: java\n      inside: docker\n"));
+  EXPECT_EQ(found.events, 2u);
+  EXPECT_EQ(found.share, 1.0);
+  EXPECT_EQ(detect(docker_lines("up\nnext\n")).preset, "docker");
+}
+
 struct Sample {
   std::string name;
   std::vector<std::string> lines;

@@ -27,6 +27,10 @@ constexpr std::array<std::string_view, 6> kStarts = {
     R"(^\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b)",
     R"(^\[?\d\d:\d\d:\d\d)"};
 
+std::string_view name_of(MultilineInside inside) {
+  return inside == MultilineInside::kNothing ? "" : inside == MultilineInside::kCri ? "cri" : "docker";
+}
+
 // What an indented line, and nothing else, belongs to.
 constexpr std::string_view kIndentation = R"(^\S)";
 
@@ -54,9 +58,11 @@ EventCut cut_by(const LogSample& sample, const MultilineConfig& config) {
   return cut;
 }
 
-EventCut cut_by_start(const LogSample& sample, std::string_view pattern) {
+EventCut cut_by_start(const LogSample& sample, std::string_view pattern,
+                      MultilineInside inside = MultilineInside::kNothing) {
   MultilineConfig config;
   config.start_pattern = pattern;
+  config.inside = inside;
   EventCut cut = cut_by(sample, config);
   cut.start_pattern = pattern;
   return cut;
@@ -64,17 +70,27 @@ EventCut cut_by_start(const LogSample& sample, std::string_view pattern) {
 
 }  // namespace
 
-EventCut cut_at_lines(const LogSample& sample) { return {{}, {}, sample.lines()}; }
+EventCut cut_at_lines(const LogSample& sample) { return {{}, {}, {}, sample.lines()}; }
 
-std::vector<EventCut> cut_by_presets(const LogSample& sample) {
-  const std::size_t known = cut_by_start(sample, kIndentation).events.size();
+EventCut cut_at_lines_inside(const LogSample& sample, MultilineInside inside) {
+  MultilineConfig config;
+  config.preset = inside == MultilineInside::kCri ? MultilinePreset::kCri : MultilinePreset::kDocker;
+  EventCut cut = cut_by(sample, config);
+  cut.preset = name_of(inside);
+  return cut;
+}
+
+std::vector<EventCut> cut_by_presets(const LogSample& sample, MultilineInside inside) {
+  const std::size_t known = cut_by_start(sample, kIndentation, inside).events.size();
   std::vector<EventCut> cuts;
   for (const auto& [preset, name] : kPresets) {
     MultilineConfig config;
     config.preset = preset;
+    config.inside = inside;
     EventCut cut = cut_by(sample, config);
     if (cut.events.size() >= known) continue;
     cut.preset = name;
+    cut.inside = name_of(inside);
     cuts.push_back(std::move(cut));
   }
   return cuts;

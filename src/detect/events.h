@@ -13,14 +13,18 @@ namespace logflume {
 // A way to cut a sample into events, and these: without their last newline, empty ones left out.
 struct EventCut {
   std::string preset;         // of `multiline`
-  std::string start_pattern;  // in its place; both empty: each line is an event
+  std::string inside;         // the same; empty: of nothing
+  std::string start_pattern;  // in place of a preset; both empty: each line is an event
   std::vector<std::string_view> events;
 };
 
 EventCut cut_at_lines(const LogSample& sample);
+// At the lines that containers wrote: those of such a log may be parts of them.
+EventCut cut_at_lines_inside(const LogSample& sample, MultilineInside inside);
 // By each preset of a language that knows more of these lines than that indented ones belong to the line
 // before.
-std::vector<EventCut> cut_by_presets(const LogSample& sample);
+std::vector<EventCut> cut_by_presets(const LogSample& sample,
+                                     MultilineInside inside = MultilineInside::kNothing);
 // By what the lines of logs often begin with; last by the indentation alone.
 std::vector<EventCut> cut_by_starts(const LogSample& sample);
 

@@ -100,9 +100,10 @@ LogFormat plain_format(std::string name, std::string transform,
 void add_containers(std::vector<LogFormat>& formats) {
   formats.push_back(
       plain_format("Docker json-file", "parse_docker_json", [] { return make_docker_json_parser({}); }));
-  formats.back().holds_message = true;
+  formats.back().wraps = MultilineInside::kDocker;
   formats.push_back(plain_format("CRI", "parse_cri", [] { return make_cri_parser({}); }));
-  formats.back().holds_message = true;
+  formats.back().wraps = MultilineInside::kCri;
+  for (LogFormat& format : formats) format.holds_message = true;
   formats.push_back(plain_format("klog", "parse_klog", [] { return make_klog_parser({}); }));
 }
 

@@ -10,6 +10,7 @@
 
 #include "detect/sample.h"
 #include "detect/trial.h"
+#include "multiline/multiline_config.h"
 #include "parse/parser.h"
 
 namespace logflume {
@@ -21,9 +22,11 @@ struct LogFormat {
   std::vector<std::pair<std::string, std::string>> options;
   std::function<std::unique_ptr<Parser>()> make;
   IsOne is_one = nullptr;
-  bool takes_types = false;       // fields are strings unless the transform is told types
-  bool heads_events = false;      // lines that are not of it may belong to the event before them
-  bool holds_message = false;     // `message` may have a format of its own
+  bool takes_types = false;    // fields are strings unless the transform is told types
+  bool heads_events = false;   // lines that are not of it may belong to the event before them
+  bool holds_message = false;  // `message` may have a format of its own
+  // Its lines are parts of a container's, as the source's `multiline` knows them.
+  MultilineInside wraps = MultilineInside::kNothing;
   std::size_t lines_skipped = 0;  // a header
 };
 
