@@ -6,21 +6,24 @@
 //   limits sendfile FILE PORT          sendfile 256 KiB at a time to 127.0.0.1:PORT; nothing is looked at
 //   limits write-sync FILE TO BYTES    read, write to the end of TO, fdatasync after each BYTES
 //   limits tail-write FILE PORT        inotify, pread, write, until the connection breaks
-//   limits tail-many LIST PORT        the same with the files that LIST names, one a line: looks each
-//   millisecond limits receive PORT [LINES]        one connection: count newlines until its end, or until so
-//   many limits receive-stamped PORT LINES  the same for lines that begin with a stamp: latency of each line
+//   limits tail-many LIST PORT         the same with the files that LIST names, one a line: looks each
+//                                      millisecond
+//   limits receive PORT [LINES]        one connection: count newlines until its end, or until so many
+//   limits receive-all PORT LINES QUIET_MS   count newlines until nothing has come for so long, however many
+//                                      they are; seconds end with line LINES
+//   limits receive-stamped PORT LINES  as receive, for lines that begin with a stamp: latency of each line
 //   limits receive-marked PORT   as receive, and for each line \x01STAMP among them its stamp and its delay
 //   limits write FILE BYTES_A_SECOND SECONDS LINE_BYTES   an append each millisecond, lines stamped
 //   limits write-many LIST BYTES_A_SECOND SECONDS LINE_BYTES LINES   the same to the files that LIST names,
-//   one
-//                                      a line, by turns, LINES an append, as many appends a millisecond as it
-//                                      takes
+//                                      one a line, by turns, LINES an append, as many appends a
+//                                      millisecond as it takes
 //
 // Each prints one JSON object: bytes, lines, seconds (first byte to last), cpu_seconds and what else it saw.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -303,6 +306,37 @@ int receive(const char* port, std::optional<std::uint64_t> lines_expected) {
   return 0;
 }
 
+// For who may send more or fewer than there should be: whatever comes is counted.
+int receive_all(const char* port, std::uint64_t lines_timed, int quiet_ms) {
+  const int listener = listen_on(port);
+  const Block block;
+  Report report;
+  for (int peer = -1;;) {
+    pollfd ready{peer < 0 ? listener : peer, POLLIN, 0};
+    const int count = ::poll(&ready, 1, report.bytes == 0 ? -1 : quiet_ms);
+    if (count < 0) fail("poll");
+    if (count == 0) break;
+    if (peer < 0) {
+      peer = ::accept(listener, nullptr, nullptr);
+      if (peer < 0) fail("accept");
+      continue;
+    }
+    const ssize_t n = ::recv(peer, block.data, kBlockBytes, 0);
+    if (n <= 0) {
+      ::close(peer);
+      peer = -1;
+      continue;
+    }
+    const std::uint64_t now = now_ns();
+    if (report.bytes == 0) report.first_ns = now;
+    if (report.lines < lines_timed) report.last_ns = now;
+    report.bytes += static_cast<std::uint64_t>(n);
+    report.lines += logflume::count_newlines({block.data, static_cast<std::size_t>(n)});
+  }
+  report.print();
+  return 0;
+}
+
 int receive_stamped(const char* port, std::uint64_t lines_expected) {
   const int peer = ::accept(listen_on(port), nullptr, nullptr);
   if (peer < 0) fail("accept");
@@ -454,6 +488,8 @@ int main(int argc, char** argv) {
   if (what == "tail-many" && argc == 4) return tail_many(argv[2], argv[3]);
   if (what == "receive" && argc == 3) return receive(argv[2], std::nullopt);
   if (what == "receive" && argc == 4) return receive(argv[2], std::strtoull(argv[3], nullptr, 10));
+  if (what == "receive-all" && argc == 5)
+    return receive_all(argv[2], std::strtoull(argv[3], nullptr, 10), std::atoi(argv[4]));
   if (what == "receive-stamped" && argc == 4)
     return receive_stamped(argv[2], std::strtoull(argv[3], nullptr, 10));
   if (what == "receive-marked" && argc == 3) return receive_marked(argv[2]);

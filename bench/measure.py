@@ -118,10 +118,11 @@ class HttpReceiver:
 class Process:
     """Any process that runs until stop()."""
 
-    def __init__(self, command, output=subprocess.DEVNULL, environment=None):
+    def __init__(self, command, output=subprocess.DEVNULL, environment=None, errors=None):
+        """`errors`: where standard error goes, if not to `output`."""
         self.started_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self.process = ends_with_us(subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output,
-                                                     stderr=output, env={**os.environ, **(environment or {})}))
+                                                     stderr=errors or output, env={**os.environ, **(environment or {})}))
         self.pid = self.process.pid
 
     def age(self):
@@ -147,6 +148,10 @@ class Process:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Running(Process):
