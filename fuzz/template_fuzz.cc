@@ -48,13 +48,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto& [text, path, host, source, label] = parts;
 
-  const auto scope = Template::Scope::kEvent;
-  const Result<Template> hostile = Template::parse(text, {{"label", label}}, true, scope);
-  const Result<Template> harmless = Template::parse(text, {{"label", "x"}}, true, scope);
+  const Result<Template> hostile = Template::parse(text, {{"label", label}}, true);
+  const Result<Template> harmless = Template::parse(text, {{"label", "x"}}, true);
   FUZZ_CHECK(hostile.has_value() == harmless.has_value());  // values are not parsed
   if (!hostile) {
     FUZZ_CHECK(!hostile.error().message.empty());
-    (void)Template::parse(text, {}, false, Template::Scope::kBatch);
+    (void)Template::parse(text, {}, false);
     return 0;
   }
   // The same template with values that are one letter has the directories that its author meant.

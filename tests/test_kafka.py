@@ -122,7 +122,7 @@ PARSED = {'p': {'type': 'parse_json', 'inputs': ['app']}}
 
 @pytest.mark.asan
 @pytest.mark.parametrize('producers', [1, 3])
-def test_topics_and_keys_by_fields_of_events(world, broker, topic, producers):
+def test_topics_keys_and_headers_by_fields_of_events(world, broker, topic, producers):
     """Order within a key stays, an event without the field goes elsewhere, and all is acknowledged once."""
     for name in ('api', 'web', 'none', 'a_b'):
         broker.create_topic(f'{topic}-{name}', partitions=4)
@@ -131,13 +131,13 @@ def test_topics_and_keys_by_fields_of_events(world, broker, topic, producers):
     world.write('a.log', '\n'.join(sent) + '\n{"service":"api"}\n')
     world.config(transforms=PARSED, sinks={'bus': sink(
         broker, topic + '-{{ service ?? none }}', inputs=['p'], key='{{ user.id }}', parallel_producers=producers,
-        labels={'team': 'web'}, headers={'team': '{{ team }}'})})
+        labels={'team': 'web'}, headers={'team': '{{ team }}', 'user': '{{ user.id ?? none }}'})})
     world.run_to_end()
     for place, name in enumerate(('api', 'web', 'a_b', 'none')):
         partitions, by_key = collections.defaultdict(set), collections.defaultdict(list)
         for record in broker.read(f'{topic}-{name}', '%p\t%k\t%h\t%s\n').splitlines():
             partition, key, headers, line = record.decode().split('\t')
-            assert headers == 'team=web'
+            assert headers == f'team=web,user={key or "none"}'
             partitions[key].add(partition)
             by_key[key].append(line)
         assert by_key.pop('', None) == (['{"service":"api"}'] if name == 'api' else None)

@@ -86,17 +86,7 @@ class Binder::ObjectFindings : public Findings {
     binder_.failed_.insert(full(key));
   }
 
-  const YamlEntry* find(std::string_view key) const {
-    const YamlNode* map = &map_;
-    while (map != nullptr) {
-      if (const YamlEntry* whole = map->find_entry(key)) return whole;
-      const std::size_t dot = key.find('.');
-      if (dot == std::string_view::npos) return nullptr;
-      map = map->find(key.substr(0, dot));
-      key.remove_prefix(dot + 1);
-    }
-    return nullptr;
-  }
+  const YamlEntry* find(std::string_view key) const { return map_.find_below(key); }
 
   Position place(std::string_view key) const {
     const YamlEntry* entry = find(key);

@@ -264,8 +264,7 @@ ObjectDescription describe_file_sink() {
       .at_most(1'000'000);
   sink.check([](const FileSinkConfig& config, Findings& findings) {
     if (config.path.empty()) return;
-    const Result<Template> parsed =
-        Template::parse(config.path, config.labels, /*with_time=*/true, Template::Scope::kEvent);
+    const Result<Template> parsed = Template::parse(config.path, config.labels, /*with_time=*/true);
     if (!parsed) findings.error("path", "path: " + parsed.error().message);
     if (config.path.back() == '/') {
       findings.error("path", fmt::format("path: {} names a directory", excerpt(config.path)),
@@ -428,7 +427,8 @@ ObjectDescription describe_kafka_sink() {
       .at_most(64)
       .absent_is("one for each core, at most 4")
       .example_is("2");
-  sink.field("headers", &KafkaSinkConfig::headers, "Message headers; the values are templates.")
+  sink.field("headers", &KafkaSinkConfig::headers,
+             std::string("Headers of each message.") + kTemplateDoc + kFieldDoc + " (else an empty value).")
       .example_is("{origin: \"{{ host }}\"}");
   sink.object("sasl", &KafkaSinkConfig::sasl, std::move(sasl).done(), "Authentication with the brokers.");
   sink.object(

@@ -303,6 +303,17 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return entry == nullptr ? nullptr : &entry->value;
 }
 
+const YamlEntry* YamlNode::find_below(std::string_view path) const {
+  for (const YamlNode* map = this; map != nullptr;) {
+    if (const YamlEntry* whole = map->find_entry(path)) return whole;
+    const std::size_t dot = path.find('.');
+    if (dot == std::string_view::npos) return nullptr;
+    map = map->find(path.substr(0, dot));
+    path.remove_prefix(dot + 1);
+  }
+  return nullptr;
+}
+
 std::string_view describe_kind(YamlNode::Kind kind) {
   switch (kind) {
     case YamlNode::Kind::kNull:

@@ -64,6 +64,8 @@ struct YamlNode {
   const YamlEntry* find_entry(std::string_view key) const;
   // Its value.
   const YamlNode* find(std::string_view key) const;
+  // The same of a key in the maps of this map, "tls.ca_file"; dots may be in a key, too.
+  const YamlEntry* find_below(std::string_view path) const;
 };
 struct YamlEntry {
   YamlNode key;  // always a scalar

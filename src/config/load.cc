@@ -268,7 +268,7 @@ class Loader {
     for (const UnknownField& unknown : unknown_fields(config_)) {
       const auto entry = std::ranges::find_if(
           sinks_.entries, [&](const YamlEntry& one) { return one.key.text == unknown.sink; });
-      diagnostics_.error(entry->value.find(unknown.key)->at,
+      diagnostics_.error(entry->value.find_below(unknown.key)->value.at,
                          fmt::format("{}: {}", unknown.key, unknown.message));
     }
   }

@@ -28,14 +28,15 @@ const SinkConfig& common(const AnySinkConfig& config) {
 
 std::vector<SinkTemplate> event_templates(const AnySinkConfig& config) {
   std::vector<SinkTemplate> templates;
-  const auto add = [&](const char* key, const std::string& text, bool with_time) {
-    auto parsed = Template::parse(text, common(config).labels, with_time, Template::Scope::kEvent);
+  const auto add = [&](const std::string& key, const std::string& text, bool with_time) {
+    auto parsed = Template::parse(text, common(config).labels, with_time);
     if (parsed && !parsed->fields().empty()) templates.push_back({key, std::move(*parsed)});
   };
   if (const auto* const file = std::get_if<FileSinkConfig>(&config)) add("path", file->path, true);
   if (const auto* const kafka = std::get_if<KafkaSinkConfig>(&config)) {
     add("topic", kafka->topic, true);
     add("key", kafka->key, false);
+    for (const auto& [name, text] : kafka->headers) add("headers." + name, text, false);
   }
   return templates;
 }

@@ -181,7 +181,7 @@ class FileSink final : public Sink {
 // -- Start ------------------------------------------------------------------------------------------------
 
 Result<void> FileSink::open() {
-  auto parsed = Template::parse(config_.path, config_.labels, /*with_time=*/true, Template::Scope::kEvent);
+  auto parsed = Template::parse(config_.path, config_.labels, /*with_time=*/true);
   if (!parsed) return std::move(parsed).error();
   template_ = std::move(*parsed);
   if (!template_->fields().empty()) split_.emplace(template_->fields(), context_.host, context_.budget);

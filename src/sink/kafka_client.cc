@@ -47,8 +47,8 @@ std::uint32_t KafkaClient::produce(const KafkaWindow::Run& run, std::uint32_t en
                                    std::vector<KafkaReport>& refused) {
   if (producers_.size() == 1) return producers_.front()->produce(run, end, nullptr, refused);
   const KafkaShipment& shipment = run.chunk->shipment();
-  const bool shareable =
-      shipment.key.empty() && KafkaPartitionShare::spreads_messages_without_key(partitioner_);
+  const bool shareable = shipment.key.same_for_all() && shipment.key.of(0).empty() &&
+                         KafkaPartitionShare::spreads_messages_without_key(partitioner_);
   const Shares& shares = shares_of(shipment.topic);
   if (shareable && shares.size() > 1) {
     std::size_t chosen = 0;
@@ -66,7 +66,7 @@ std::uint32_t KafkaClient::produce(const KafkaWindow::Run& run, std::uint32_t en
   while (part.begin.index < end) {
     const std::size_t chosen = producer_of(part.begin.index);
     std::uint32_t part_end = part.begin.index + 1;
-    if (shipment.key_ends.empty()) {
+    if (shipment.key.same_for_all()) {
       part_end = end;  // one key for all
     } else {
       while (part_end < end && producer_of(part_end) == chosen) ++part_end;

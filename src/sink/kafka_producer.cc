@@ -281,13 +281,7 @@ std::uint32_t KafkaProducer::produce_batch(rd_kafka_topic_s* topic, const KafkaW
 // rd_kafka_produce_batch() has no headers.
 std::uint32_t KafkaProducer::produce_with_headers(rd_kafka_topic_s* topic, const KafkaWindow::Run& run,
                                                   std::uint32_t end, std::vector<KafkaReport>& refused) {
-  const KafkaShipment& shipment = run.chunk->shipment();
-  const std::unique_ptr<rd_kafka_headers_t, decltype(&rd_kafka_headers_destroy)> headers(
-      rd_kafka_headers_new(shipment.headers.size()), &rd_kafka_headers_destroy);
-  for (const auto& [name, value] : shipment.headers) {
-    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
-                        static_cast<ssize_t>(value.size()));
-  }
+  const auto& headers = run.chunk->shipment().headers;
   for (std::uint32_t i = run.begin.index; i < end; ++i) {
     const std::string_view payload = run.chunk->payload(i);
     const std::string_view key = run.chunk->key(i);
@@ -300,7 +294,13 @@ std::uint32_t KafkaProducer::produce_with_headers(rd_kafka_topic_s* topic, const
     fields[2].vtype = RD_KAFKA_VTYPE_OPAQUE;
     fields[2].u.ptr = to_opaque(run.begin.chunk, i);
     fields[3].vtype = RD_KAFKA_VTYPE_HEADERS;
-    fields[3].u.headers = rd_kafka_headers_copy(headers.get());
+    fields[3].u.headers = rd_kafka_headers_new(headers.size());
+    for (std::size_t number = 0; number < headers.size(); ++number) {
+      const std::string& name = headers[number].first;
+      const std::string_view value = run.chunk->header(number, i);
+      rd_kafka_header_add(fields[3].u.headers, name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                          static_cast<ssize_t>(value.size()));
+    }
     fields[4].vtype = RD_KAFKA_VTYPE_KEY;
     fields[4].u.mem.ptr = const_cast<char*>(key.data());
     fields[4].u.mem.size = key.size();

@@ -24,8 +24,8 @@ std::string as_topic_name(std::string name) {
 
 // The template, or an empty one and a fault more.
 Template parse_template(const std::string& key, const std::string& text, const KafkaSinkConfig& config,
-                        bool with_time, Template::Scope scope, std::vector<SettingFault>& faults) {
-  auto parsed = Template::parse(text, config.labels, with_time, scope);
+                        bool with_time, std::vector<SettingFault>& faults) {
+  auto parsed = Template::parse(text, config.labels, with_time);
   if (parsed) return *std::move(parsed);
   faults.push_back({key, key + ": " + parsed.error().message, {}, {}, false});
   return {};
@@ -35,10 +35,9 @@ Template parse_template(const std::string& key, const std::string& text, const K
 
 std::optional<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, std::string host,
                                                 std::vector<SettingFault>& faults) {
-  using Scope = Template::Scope;
   const std::size_t before = faults.size();
   KafkaRouting routing(std::move(host));
-  routing.topic_ = parse_template("topic", config.topic, config, true, Scope::kEvent, faults);
+  routing.topic_ = parse_template("topic", config.topic, config, true, faults);
   if (faults.size() == before && routing.topic_.is_constant()) {
     const std::string name = routing.render(routing.topic_, *BatchRef(new Batch));
     if (name != as_topic_name(name)) {
@@ -51,11 +50,11 @@ std::optional<KafkaRouting> KafkaRouting::parse(const KafkaSinkConfig& config, s
     }
   }
   if (!config.key.empty()) {
-    routing.key_.push_back(parse_template("key", config.key, config, false, Scope::kEvent, faults));
+    routing.key_.emplace(Part{parse_template("key", config.key, config, false, faults), std::nullopt});
   }
   for (const auto& [name, text] : config.headers) {
     routing.headers_.emplace_back(
-        name, parse_template("headers." + name, text, config, false, Scope::kBatch, faults));
+        name, Part{parse_template("headers." + name, text, config, false, faults), std::nullopt});
   }
   if (faults.size() > before) return std::nullopt;
   return routing;
@@ -107,18 +106,21 @@ std::shared_ptr<KafkaShipment> KafkaRouting::shipment_of(const BatchRef& batch, 
   shipment->events.build(*batch);
   shipment->unfinished = static_cast<std::uint32_t>(shipment->events.size());
   shipment->topic = std::move(topic);
-  if (!key_.empty() && key_.front().fields().empty()) {
-    shipment->key = render(key_.front(), *batch);
-  } else if (!key_.empty()) {
-    if (!keys_) keys_.emplace(key_.front().fields(), host_, budget);
-    keys_->visit(*batch, [&](const Template::Values& values) {
-      key_.front().render(*batch, host_, /*for_path=*/false, shipment->key, values);
-      shipment->key_ends.push_back(static_cast<std::uint32_t>(shipment->key.size()));
-    });
-    shipment->reserve(budget);
-  }
-  for (const auto& [name, value] : headers_) shipment->headers.emplace_back(name, render(value, *batch));
+  if (key_) shipment->key = texts_of(*key_, *batch, budget);
+  for (auto& [name, value] : headers_) shipment->headers.emplace_back(name, texts_of(value, *batch, budget));
+  shipment->reserve(budget);
   return shipment;
+}
+
+KafkaEventTexts KafkaRouting::texts_of(Part& part, const Batch& batch, MemoryBudget& budget) const {
+  if (part.text.fields().empty()) return KafkaEventTexts(render(part.text, batch));
+  if (!part.fields) part.fields.emplace(part.text.fields(), host_, budget);
+  KafkaEventTexts texts;
+  part.fields->visit(batch, [&](const Template::Values& values) {
+    part.text.render(batch, host_, /*for_path=*/false, texts.text(), values);
+    texts.end_event();
+  });
+  return texts;
 }
 
 }  // namespace logflume

@@ -35,17 +35,23 @@ class KafkaRouting {
                    std::deque<std::shared_ptr<KafkaShipment>>& shipments);
 
  private:
+  // What a template says of events.
+  struct Part {
+    Template text;
+    std::optional<EventSplit> fields;  // where fields of events are in it; made with the first batch
+  };
+
   explicit KafkaRouting(std::string host) : host_(std::move(host)) {}
   std::string render(const Template& part, const Batch& batch, const Template::Values& values = {}) const;
   std::shared_ptr<KafkaShipment> shipment_of(const BatchRef& batch, std::string topic, MemoryBudget& budget);
+  KafkaEventTexts texts_of(Part& part, const Batch& batch, MemoryBudget& budget) const;
   bool may_be_topic(const std::string& topic);
 
   Template topic_;
-  std::vector<Template> key_;  // none or one
-  std::vector<std::pair<std::string, Template>> headers_;
+  std::optional<Part> key_;
+  std::vector<std::pair<std::string, Part>> headers_;
   std::string host_;
   std::optional<EventSplit> by_topic_;      // where fields of events are in it
-  std::optional<EventSplit> keys_;          // ... in the key
   std::unordered_set<std::string> topics_;  // that fields have made
 };
 

@@ -306,7 +306,8 @@ void KafkaSink::limit_to_one_batch(KafkaWindow::Run& run) const {
   std::uint64_t bytes = 0;
   std::uint32_t end = run.begin.index;
   for (; end < run.end && end - run.begin.index < batching_.messages_max; ++end) {
-    bytes += run.chunk->payload(end).size() + run.chunk->key(end).size() + kMessageOverheadBytes;
+    bytes += run.chunk->payload(end).size() + run.chunk->key(end).size() + run.chunk->header_bytes(end) +
+             kMessageOverheadBytes;
     if (bytes > batching_.bytes_max && end > run.begin.index) break;
   }
   run.end = end;

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "sink/fields_for_test.h"
 #include "sink/kafka_check.h"
 #include "sink/kafka_client.h"
 #include "sink/kafka_test_cluster.h"
@@ -258,6 +259,25 @@ TEST_F(KafkaSinkTest, RendersTopicAndHeaders) {
   EXPECT_EQ(records[1].value, "y");
   EXPECT_EQ(records[1].key, "k");
   EXPECT_EQ(records[1].headers, (std::map<std::string, std::string>{{"source", "app"}, {"team", "web"}}));
+}
+
+TEST_F(KafkaSinkTest, HeadersAreOfFieldsOfTheEvent) {
+  cluster.create_topic("logs", 1);
+  KafkaSinkConfig templated = config();
+  templated.headers = {
+      {"by", "{{ source }}"}, {"level", "{{ level }}"}, {"level-or", "<{{ level ?? none }}>"}};
+  start(templated);
+  Delivery delivery = harness->make_delivery("INFO a\nERROR b\nnone\nINFO c\n");
+  delivery.batch = with_first_word(delivery.batch, "level", 2);
+  harness->send(std::move(delivery));
+  ASSERT_TRUE(all_acked());
+  const auto records = cluster.read("logs", 1);
+  ASSERT_EQ(values(records), (std::vector<std::string>{"INFO a", "ERROR b", "none", "INFO c"}));
+  using Headers = std::map<std::string, std::string>;
+  EXPECT_EQ(records[0].headers, (Headers{{"by", "app"}, {"level", "INFO"}, {"level-or", "<INFO>"}}));
+  EXPECT_EQ(records[1].headers, (Headers{{"by", "app"}, {"level", "ERROR"}, {"level-or", "<ERROR>"}}));
+  EXPECT_EQ(records[2].headers, (Headers{{"by", "app"}, {"level", ""}, {"level-or", "<none>"}}));
+  EXPECT_EQ(records[3].headers, (Headers{{"by", "app"}, {"level", "INFO"}, {"level-or", "<INFO>"}}));
 }
 
 TEST_F(KafkaSinkTest, AFullClientQueueOnlySlowsItDown) {

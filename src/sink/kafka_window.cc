@@ -29,6 +29,14 @@ std::string_view KafkaChunk::payload(std::uint32_t index) const {
   return std::string_view(text_).substr(begin, ends_[index] - begin);
 }
 
+std::size_t KafkaChunk::header_bytes(std::uint32_t index) const {
+  constexpr std::size_t kLengthsBytes = 10;  // of name and value
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : shipment_->headers)
+    bytes += name.size() + value.of(first_ + index).size() + kLengthsBytes;
+  return bytes;
+}
+
 FileRange KafkaChunk::file_range(std::uint32_t index) const {
   const auto [begin, end] = shipment_->events.place(first_ + index);
   const std::uint64_t text_begin = shipment_->delivery.batch->text_begin;

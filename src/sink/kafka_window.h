@@ -19,6 +19,29 @@
 
 namespace logflume {
 
+// A text that belongs to each event of a shipment: the same for all, or its own.
+class KafkaEventTexts {
+ public:
+  KafkaEventTexts() = default;
+  explicit KafkaEventTexts(std::string of_all) : text_(std::move(of_all)) {}
+
+  // Ends the next event's, which was appended to text().
+  std::string& text() { return text_; }
+  void end_event() { ends_.push_back(static_cast<std::uint32_t>(text_.size())); }
+
+  bool same_for_all() const { return ends_.empty(); }
+  std::string_view of(std::uint32_t index) const {
+    if (ends_.empty()) return text_;
+    const std::uint32_t begin = index == 0 ? 0 : ends_[index - 1];
+    return std::string_view(text_).substr(begin, ends_[index] - begin);
+  }
+  std::size_t memory_bytes() const { return text_.capacity() + ends_.capacity() * sizeof(std::uint32_t); }
+
+ private:
+  std::string text_;                 // of all events, or theirs one behind the other
+  std::vector<std::uint32_t> ends_;  // of each event's; empty: it is that of all
+};
+
 // One delivery, or those of its events that go to one topic, and where that is.
 struct KafkaShipment {
   // Where fields of events are in the topic.
@@ -34,16 +57,11 @@ struct KafkaShipment {
   KafkaShipment(const KafkaShipment&) = delete;
   KafkaShipment& operator=(const KafkaShipment&) = delete;
 
-  // Of one event; empty: none.
-  std::string_view key_of(std::uint32_t index) const {
-    if (key_ends.empty()) return key;
-    const std::uint32_t begin = index == 0 ? 0 : key_ends[index - 1];
-    return std::string_view(key).substr(begin, key_ends[index] - begin);
-  }
-  // What the keys of its events take.
+  // What keys and headers of its events take.
   void reserve(MemoryBudget& from) {
     budget = &from;
-    reserved_bytes = key.capacity() + key_ends.capacity() * sizeof(std::uint32_t);
+    reserved_bytes = key.memory_bytes();
+    for (const auto& [name, value] : headers) reserved_bytes += value.memory_bytes();
     budget->reserve(reserved_bytes);
   }
 
@@ -51,9 +69,8 @@ struct KafkaShipment {
   std::shared_ptr<Whole> whole;  // null: this is all of the delivery
   BatchEvents events;
   std::string topic;
-  std::string key;                      // of all events, or theirs one behind the other
-  std::vector<std::uint32_t> key_ends;  // of each event's in `key`; empty: it is that of all
-  std::vector<std::pair<std::string, std::string>> headers;
+  KafkaEventTexts key;  // empty: none
+  std::vector<std::pair<std::string, KafkaEventTexts>> headers;
   std::uint32_t unfinished = 0;  // events neither delivered nor discarded
   MemoryBudget* budget = nullptr;
   std::size_t reserved_bytes = 0;
@@ -72,7 +89,13 @@ class KafkaChunk {
   std::string_view event(std::uint32_t index) const { return shipment_->events[first_ + index]; }
   // The event as it goes out.
   std::string_view payload(std::uint32_t index) const;
-  std::string_view key(std::uint32_t index) const { return shipment_->key_of(first_ + index); }
+  std::string_view key(std::uint32_t index) const { return shipment_->key.of(first_ + index); }
+  // Of the shipment's header of that number.
+  std::string_view header(std::size_t number, std::uint32_t index) const {
+    return shipment_->headers[number].second.of(first_ + index);
+  }
+  // What the headers of one message take in a batch, at most.
+  std::size_t header_bytes(std::uint32_t index) const;
   bool is_done(std::uint32_t index) const { return (done_[index / 64] >> (index % 64) & 1) != 0; }
   bool finished() const { return unfinished_ == 0; }
   // Where the event stands in its file, its newline included.

@@ -100,7 +100,7 @@ void Template::add(Part::Kind kind, std::string_view text) {
 
 // What stands between "{{", which is at `at`, and "}}".
 Result<void> Template::add_name(std::string_view inside, std::size_t at,
-                                const std::map<std::string, std::string>& labels, Scope scope) {
+                                const std::map<std::string, std::string>& labels) {
   using Kind = Part::Kind;
   constexpr std::array<std::pair<std::string_view, Kind>, 4> kNames{{{"source", Kind::kSource},
                                                                      {"host", Kind::kHost},
@@ -116,7 +116,7 @@ Result<void> Template::add_name(std::string_view inside, std::size_t at,
     label != labels.end() ? add(Kind::kLabel, label->second) : add(known->second, {});
     return {};
   }
-  if (scope == Scope::kBatch || !is_field_name(name)) return unknown(at, name, names_of_batches(labels));
+  if (!is_field_name(name)) return unknown(at, name, names_of_batches(labels));
   add(Kind::kField,
       instead == std::string_view::npos ? std::string_view() : trim(inside.substr(instead + 2)));
   const auto field = std::ranges::find(fields_, name);
@@ -138,7 +138,7 @@ Error Template::unknown_field(std::size_t field, const std::map<std::string, std
 }
 
 Result<Template> Template::parse(std::string_view text, const std::map<std::string, std::string>& labels,
-                                 bool with_time, Scope scope) {
+                                 bool with_time) {
   using Kind = Part::Kind;
   Template result;
   for (std::size_t i = 0; i < text.size();) {
@@ -149,7 +149,7 @@ Result<Template> Template::parse(std::string_view text, const std::map<std::stri
     if (text[i] == '{') {
       const std::size_t close = text.find("}}", i + 2);
       if (close == text.npos) return parse_error(i, "\"{{\" without \"}}\"");
-      if (auto added = result.add_name(text.substr(i + 2, close - i - 2), i, labels, scope); !added)
+      if (auto added = result.add_name(text.substr(i + 2, close - i - 2), i, labels); !added)
         return std::move(added).error();
       i = close + 2;
       continue;

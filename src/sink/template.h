@@ -26,21 +26,18 @@ namespace logflume {
 // Threads: any; immutable.
 class Template {
  public:
-  // May fields of events be in it?
-  enum class Scope { kBatch, kEvent };
-
   // Errors: kInvalidArgument: a name that there cannot be (with the nearest one), unclosed "{{", unknown
   // specifier; each with its place in `text`, the first character being 1.
   static Result<Template> parse(std::string_view text, const std::map<std::string, std::string>& labels,
-                                bool with_time, Scope scope);
+                                bool with_time);
 
   // Always the same text, whatever the batch: no names (labels aside) and no specifiers.
   bool is_constant() const;
 
   // The fields of events in it, each once.
   const std::vector<std::string>& fields() const { return fields_; }
-  // What is wrong when no event can have the field: as for a name that parse() does not know. `others`: names
-  // of fields that there may be.
+  // What is wrong when no event can have the field: as for a name that there cannot be. `others`: names of
+  // fields that there may be.
   Error unknown_field(std::size_t field, const std::map<std::string, std::string>& labels,
                       const std::vector<std::string>& others) const;
 
@@ -65,7 +62,7 @@ class Template {
   };
   void add(Part::Kind kind, std::string_view text);
   Result<void> add_name(std::string_view inside, std::size_t at,
-                        const std::map<std::string, std::string>& labels, Scope scope);
+                        const std::map<std::string, std::string>& labels);
 
   std::vector<Part> parts_;
   std::vector<std::string> fields_;

@@ -15,7 +15,7 @@ using Labels = std::map<std::string, std::string>;
 std::string rendered(std::string_view text, bool for_path = false, const Labels& labels = {},
                      std::string path = "/var/log/app.log", std::string_view host = "web-1",
                      bool with_time = true, const Template::Values& values = {}) {
-  Result<Template> parsed = Template::parse(text, labels, with_time, Template::Scope::kEvent);
+  Result<Template> parsed = Template::parse(text, labels, with_time);
   if (!parsed) return "error: " + parsed.error().text();
   Batch batch;
   batch.origin = std::make_shared<Origin>(Origin{"app", std::move(path), 7});
@@ -25,9 +25,8 @@ std::string rendered(std::string_view text, bool for_path = false, const Labels&
   return out;
 }
 
-std::string error_of(std::string_view text, const Labels& labels = {},
-                     Template::Scope scope = Template::Scope::kBatch) {
-  Result<Template> parsed = Template::parse(text, labels, true, scope);
+std::string error_of(std::string_view text, const Labels& labels = {}) {
+  Result<Template> parsed = Template::parse(text, labels, true);
   if (parsed) return "no error";
   EXPECT_EQ(parsed.error().code, Errc::kInvalidArgument);
   return parsed.error().text();
@@ -62,19 +61,21 @@ TEST(TemplateTest, WithoutTimeAPercentSignIsJustThat) {
 }
 
 TEST(TemplateTest, ConstantMeansTheSameForEveryBatch) {
-  EXPECT_TRUE(Template::parse("logs", {}, true, Template::Scope::kEvent)->is_constant());
-  EXPECT_TRUE(Template::parse("logs-{{ env }}-100%%", {{"env", "prod"}}, true, Template::Scope::kEvent)
-                  ->is_constant());
-  EXPECT_TRUE(Template::parse("%Y", {}, false, Template::Scope::kEvent)->is_constant());
+  EXPECT_TRUE(Template::parse("logs", {}, true)->is_constant());
+  EXPECT_TRUE(Template::parse("logs-{{ env }}-100%%", {{"env", "prod"}}, true)->is_constant());
+  EXPECT_TRUE(Template::parse("%Y", {}, false)->is_constant());
   for (const char* text : {"%Y", "%s", "{{ host }}", "{{ source }}", "{{ file }}", "{{ file_name }}"}) {
-    EXPECT_FALSE(Template::parse(text, {}, true, Template::Scope::kEvent)->is_constant()) << text;
+    EXPECT_FALSE(Template::parse(text, {}, true)->is_constant()) << text;
   }
 }
 
 TEST(TemplateTest, ErrorsNameThePlaceAndTheNearestField) {
-  EXPECT_EQ(error_of("a/{{ hots }}"), "unknown field \"hots\" at character 3: did you mean \"host\"?");
-  EXPECT_THAT(error_of("{{ enw }}", {{"env", "x"}}), HasSubstr("did you mean \"env\"?"));
-  EXPECT_THAT(error_of("{{ weather }}", {{"env", "x"}}),
+  const auto without_fields = [](std::string_view text) {
+    return Template::parse(text, {{"env", "x"}}, true)->unknown_field(0, {{"env", "x"}}, {}).message;
+  };
+  EXPECT_EQ(without_fields("a/{{ hots }}"), "unknown field \"hots\" at character 3: did you mean \"host\"?");
+  EXPECT_THAT(without_fields("{{ enw }}"), HasSubstr("did you mean \"env\"?"));
+  EXPECT_THAT(without_fields("{{ weather }}"),
               HasSubstr("expected one of source, host, file, file_name, env"));
   EXPECT_THAT(error_of("{{ }}"), HasSubstr("unknown field \"\" at character 1"));
   EXPECT_EQ(error_of("a{{ host }"), "\"{{\" without \"}}\" at character 2");
@@ -97,24 +98,19 @@ TEST(TemplateTest, OtherNamesAreFieldsOfEvents) {
       << "values are not looked into";
   EXPECT_EQ(with("/out/{{ level }}/{{ a }}/{{ b ?? ../up }}.log", {"../../etc", "", std::nullopt}, true),
             "/out/.._.._etc/_/.._up.log");
-  const auto parsed = Template::parse("{{ a.b }}{{ host }}{{ c ?? d }}{{ a.b }}{{ @x-y/z }}", {}, true,
-                                      Template::Scope::kEvent);
+  const auto parsed = Template::parse("{{ a.b }}{{ host }}{{ c ?? d }}{{ a.b }}{{ @x-y/z }}", {}, true);
   EXPECT_EQ(parsed->fields(), (std::vector<std::string>{"a.b", "c", "@x-y/z"}));
-  EXPECT_FALSE(Template::parse("{{ a }}", {}, true, Template::Scope::kEvent)->is_constant());
+  EXPECT_FALSE(Template::parse("{{ a }}", {}, true)->is_constant());
 }
 
 TEST(TemplateTest, NamesThatCannotBeFieldsAreErrors) {
-  const auto error = [](std::string_view text) {
-    return error_of(text, {{"env", "x"}}, Template::Scope::kEvent);
-  };
+  const auto error = [](std::string_view text) { return error_of(text, {{"env", "x"}}); };
   for (const std::string_view name : {"", ".", "a.", ".a", "a..b", "a b", "a|b", "a?b", "{{"})
     EXPECT_THAT(error("x{{ " + std::string(name) + " }}"), HasSubstr("unknown field \"")) << name;
   EXPECT_EQ(error("x{{ host ?? y }}"),
             "\"host\" is always there, so nothing belongs behind \"??\" at character 2");
   EXPECT_THAT(error("{{ env ?? y }}"), HasSubstr("always there"));
-  EXPECT_EQ(error_of("a/{{ level }}"),
-            "unknown field \"level\" at character 3: expected one of source, host, file, file_name");
-  const auto parsed = Template::parse("a/{{ lvel }}", {}, true, Template::Scope::kEvent);
+  const auto parsed = Template::parse("a/{{ lvel }}", {}, true);
   EXPECT_EQ(parsed->unknown_field(0, {}, {"level", "status"}).message,
             "unknown field \"lvel\" at character 3: did you mean \"level\"?");
   EXPECT_EQ(parsed->unknown_field(0, {}, {"host", "status"}).message,
