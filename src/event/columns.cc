@@ -11,17 +11,30 @@ namespace logflume {
 
 void Column::add_unsteady(std::size_t row, ValueKind kind, Slot slot) {
   if (kind == ValueKind::kMissing) return;
+  if (row == used_ && bits_.empty() && !kinds_.empty() && used_ < capacity_) {  // dense, of several kinds
+    kinds_.push_back(kind);
+    slots_[used_++] = slot;
+    return;
+  }
   if (row != used_ || !bits_.empty()) mark(row);
   if (kind != uniform_ || !kinds_.empty()) note_kind(kind);
-  if (used_ == capacity_) {
-    const std::size_t capacity = std::max<std::size_t>(16, 2 * capacity_);
-    auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
-    std::copy_n(slots_.get(), used_, slots.get());
-    slots_ = std::move(slots);
-    capacity_ = capacity;
-  }
+  if (used_ == capacity_) grow();
   slots_[used_++] = slot;
   note_steadiness();
+}
+
+Slot* Column::steady_slots(std::size_t row) {
+  if (row != used_ || steady_ == kUnsteady) return nullptr;
+  if (used_ == capacity_) grow();
+  return slots_.get();
+}
+
+void Column::grow() {
+  const std::size_t capacity = std::max<std::size_t>(16, 2 * capacity_);
+  auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
+  std::copy_n(slots_.get(), used_, slots.get());
+  slots_ = std::move(slots);
+  capacity_ = capacity;
 }
 
 // The first gap makes a bitmap of what was dense.

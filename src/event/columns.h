@@ -103,6 +103,12 @@ class Column {
       add_unsteady(row, kind, slot);
     }
   }
+  // The slots, if all rows before `row` have a value, of one kind; else, and for the first row, null. One
+  // more of that kind may be written to index `row` before it is known whether it stays: add_steady() adds
+  // it. There is place for room() more, at least for one.
+  Slot* steady_slots(std::size_t row);
+  std::size_t room() const { return capacity_ - used_; }
+  void add_steady() { ++used_; }
   // The row that was added last gets another value. REQUIRES: there is one.
   void replace_last(ValueKind kind, Slot slot);
 
@@ -113,6 +119,7 @@ class Column {
  private:
   static constexpr auto kUnsteady = static_cast<ValueKind>(0xFF);
   void add_unsteady(std::size_t row, ValueKind kind, Slot slot);
+  void grow();
   void mark(std::size_t row);
   void note_kind(ValueKind kind);
   void note_steadiness() { steady_ = bits_.empty() && kinds_.empty() && used_ > 0 ? uniform_ : kUnsteady; }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/characters.h"
 #include "base/civil_time.h"
 #include "parse/field_value.h"
 
@@ -64,6 +66,12 @@ std::optional<std::int64_t> parse_local_time(std::string_view text) {
   if (time.day < 0 || time.year < 0 || time.hour < 0 || time.minute < 0 || time.second < 0)
     return std::nullopt;
   return from_civil_time(time, *offset);
+}
+
+// Whether a time may have it.
+bool is_of_time(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         std::string_view("/:+-. ").find(c) != std::string_view::npos;
 }
 
 // Seconds since 1970 with a fraction: "1767323045.678".
@@ -117,216 +125,399 @@ std::size_t unescape(std::string_view text, char* out) {
   return static_cast<std::size_t>(out - begin);
 }
 
-// The first `c`, or `end`. Values are short: a call of memchr costs more than most of them. REQUIRES: 15
-// bytes behind `end` may be read.
-const char* find_char(const char* at, const char* end, char c) {
+// The next eight bytes. REQUIRES: they may be read.
+std::uint64_t load_word(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
 #if defined(__SSE2__)
+// Which bytes are `c`, of so many vectors of 16.
+template <unsigned kVectors>
+[[gnu::always_inline]] inline std::uint64_t matches(const char* at, char c) {
   const __m128i wanted = _mm_set1_epi8(c);
-  for (; at < end; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const int found = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
-    if (found != 0) return std::min(at + __builtin_ctz(static_cast<unsigned>(found)), end);
+  std::uint64_t found = 0;
+#pragma GCC unroll 4
+  for (unsigned i = 0; i < kVectors; ++i) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
+    found |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted))) << (16 * i);
+  }
+  return found;
+}
+#endif
+
+// The first `c`, or some place at or behind `end`, by less than 16 bytes. Values are short: a call of memchr
+// costs more than most of them. REQUIRES: 64 bytes behind `end` may be read.
+[[gnu::always_inline]] inline const char* find_char(const char* at, const char* end, char c) {
+#if defined(__SSE2__)
+  // Most are found at once; of those that are not, few in the next sixteen bytes.
+  if (const std::uint64_t found = matches<1>(at, c); found != 0) return at + std::countr_zero(found);
+  for (at += 16; at < end; at += 64) {
+    if (const std::uint64_t found = matches<4>(at, c); found != 0)
+      return std::min(at + std::countr_zero(found), end);
   }
   return end;
 #else
+  if (at >= end) return at;
   const auto* const found = static_cast<const char*>(std::memchr(at, c, static_cast<std::size_t>(end - at)));
   return found == nullptr ? end : found;
 #endif
 }
 
+// The last `c`. REQUIRES: there is one.
+const char* find_last_char(const char* begin, const char* end, char c) {
+#if defined(__SSE2__)
+  if (end - begin >= 16) {
+    const auto found = static_cast<std::uint32_t>(matches<1>(end - 16, c));
+    if (found != 0) return end - 16 + (std::bit_width(found) - 1);
+  }
+#endif
+  while (*--end != c) {
+  }
+  return end;
+}
+
+// The number that a text begins with: up to 7 digits, without a zero in front of others. `count`: 0 where
+// there is something else, or more.
+struct Digits {
+  std::int64_t value = 0;
+  unsigned count = 0;
+};
+[[gnu::always_inline]] inline Digits leading_digits(std::uint64_t word) {
+  if constexpr (std::endian::native != std::endian::little) return {};
+  const std::uint64_t values = word ^ 0x3030303030303030;
+  // Of a byte above 9 the top bit is set, and perhaps of bytes behind it.
+  const std::uint64_t others = (values | (values + 0x7676767676767676)) & 0x8080808080808080;
+  if (others == 0) return {};
+  const auto count = static_cast<unsigned>(std::countr_zero(others)) / 8;
+  if (count == 0 || (count > 1 && (values & 0xFF) == 0)) return {};
+  // Zeros in front of them make eight: neighbours become a number of two digits, of four, of eight.
+  std::uint64_t digits = values << (64 - 8 * count);
+  digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF00FF00FF;
+  digits = (digits * 100 + (digits >> 16)) & 0x0000FFFF0000FFFF;
+  digits = (digits * 10000 + (digits >> 32)) & 0xFFFFFFFF;
+  return {static_cast<std::int64_t>(digits), count};
+}
+
 class LogFormatParser final : public Parser {
  public:
   LogFormatParser(Format format, const WantedFields& wanted) : begin_(std::move(format.begin)) {
-    bool has_request = false;
-    for (Variable& variable : format.variables) {
-      has_request = has_request || variable.meaning == Meaning::kRequest;
-      if (variable.meaning >= Meaning::kLocalTime) ++times_;
-      const bool is_wanted = wanted.has(variable.name);
-      steps_.push_back(Step(std::move(variable), is_wanted));
-    }
-    // Of a name that comes twice the last one counts.
     const auto takes = [&](std::string_view name, std::size_t from) {
-      return std::any_of(steps_.begin() + static_cast<std::ptrdiff_t>(from), steps_.end(),
-                         [&](const Step& step) { return step.variable.name == name; });
+      return std::any_of(format.variables.begin() + static_cast<std::ptrdiff_t>(from), format.variables.end(),
+                         [&](const Variable& variable) { return variable.name == name; });
     };
+    for (const Variable& variable : format.variables) steps_.push_back(Step(variable));
+    bool has_request = false, has_time = false;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
-      if (takes(steps_[i].variable.name, i + 1)) steps_[i].wanted = false;
+      has_request = has_request || steps_[i].meaning == Meaning::kRequest;
+      has_time = has_time || steps_[i].meaning >= Meaning::kLocalTime;
+      // Of a name that comes twice the last one counts.
+      const std::string& name = format.variables[i].name;
+      if (wanted.has(name) && !takes(name, i + 1)) outputs_.push_back({name, &steps_[i].field});
     }
-    for (std::size_t i = 0; i < kRequestParts.size(); ++i)
-      part_wanted_[i] = has_request && wanted.has(kRequestParts[i]) && !takes(kRequestParts[i], 0);
-    split_ = part_wanted_[0] || part_wanted_[1] || part_wanted_[2];
-    time_wanted_ = times_ > 0 && wanted.has("timestamp") && !takes("timestamp", 0);
+    const auto make = [&](std::string_view name, FixedRow::Field*& field) {
+      const bool is_wanted = wanted.has(name) && !takes(name, 0);
+      if (is_wanted) outputs_.push_back({std::string(name), &field});
+      return is_wanted;
+    };
+    for (std::size_t i = 0; has_request && i < kRequestParts.size(); ++i)
+      split_ = make(kRequestParts[i], parts_[i]) || split_;
+    if (has_time) make("timestamp", timestamp_);
   }
 
   void begin(Columns& columns, std::int64_t /*now_ns*/) override {
     columns_ = &columns;
-    for (Step& step : steps_) {
-      if (step.wanted) step.column = columns.index_of(step.variable.name);
-    }
-    for (std::size_t i = 0; i < kRequestParts.size(); ++i) {
-      if (part_wanted_[i]) part_columns_[i] = columns.index_of(kRequestParts[i]);
-    }
-    if (time_wanted_) timestamp_column_ = columns.index_of("timestamp");
+    plain_begin_ = plain_end_ = nullptr;
+    row_.begin(columns, outputs_.size());
+    for (std::size_t i = 0; i < outputs_.size(); ++i)
+      *outputs_[i].field = row_.add_field(columns.index_of(outputs_[i].name));
   }
 
   ParseFault parse(std::string_view line, FoundFields& found) override {
     if (!begin_.empty() && !line.starts_with(begin_)) return ParseFault::kSyntax;
-    escaped_ = std::memchr(line.data(), '\\', line.size()) != nullptr;
+    found.set(row_);
+    row_.clear();
+    line_ = line;
+    line_at_ = columns_->ref(line).at;
+    escaped_ = has_backslash(line);
+    time_kind_ = ValueKind::kMissing;
+    request_ = {};
     const char* at = line.data() + begin_.size();
     const char* const end = line.data() + line.size();
     for (const Step& step : steps_) {
-      const char* const value_end = find_end(at, end, step);
-      if (value_end == nullptr) return ParseFault::kSyntax;
-      const std::string_view text(at, static_cast<std::size_t>(value_end - at));
-      at = value_end + step.until_bytes;
-      const ParseFault fault = take(step, text, found);
-      if (fault != ParseFault::kNone) return fault;
+      const char* next = nullptr;
+      switch (step.usual) {
+        case Usual::kText:
+          next = take_usual_text(step, at, end);
+          break;
+        case Usual::kDigits:
+          next = take_usual_digits(step, at);
+          break;
+        case Usual::kLastTime:
+          next = take_last_time(step, at);
+          break;
+        case Usual::kNothing:
+          break;
+      }
+      if (next == nullptr) [[unlikely]] {
+        const char* const value_end = find_end(at, end, step);
+        if (value_end == nullptr) return ParseFault::kSyntax;
+        next = value_end + step.until_bytes;
+        const ParseFault fault = take(step, {at, static_cast<std::size_t>(value_end - at)});
+        if (fault != ParseFault::kNone) return fault;
+      }
+      if (next > end) return ParseFault::kSyntax;  // what is behind the line looked like it
+      at = next;
     }
-    return at == end ? ParseFault::kNone : ParseFault::kSyntax;
+    if (at != end) return ParseFault::kSyntax;
+    set(timestamp_, time_kind_, Slot::of(last_time_));
+    return split_ ? split_request() : ParseFault::kNone;
   }
 
  private:
   static constexpr std::array<std::string_view, 3> kRequestParts = {"method", "path", "protocol"};
+  // What a value mostly is, and is tried first.
+  enum class Usual : std::uint8_t { kNothing, kText, kDigits, kLastTime };
   struct Step {
-    Step(Variable of, bool is_wanted)
-        : wanted(is_wanted), until_bytes(of.until.size()), variable(std::move(of)) {
-      std::memcpy(&head, variable.until.data(), std::min(until_bytes, sizeof head));
+    explicit Step(const Variable& variable)
+        : meaning(variable.meaning),
+          list(variable.list),
+          until_bytes(variable.until.size()),
+          until(variable.until) {
+      std::memcpy(&head, until.data(), std::min(until_bytes, sizeof head));
       std::memset(&head_mask, 0xFF, std::min(until_bytes, sizeof head));
+      if (until.empty()) return;
+      first = until[0];
+      // What is tried finds the same end as a search does: no text behind the value begins within it.
+      if (list || first == '-' || until_bytes >= sizeof null_head) return;
+      const std::string null = '-' + until;
+      std::memcpy(&null_head, null.data(), null.size());
+      std::memset(&null_mask, 0xFF, null.size());
+      if (meaning == Meaning::kText || meaning == Meaning::kRequest) usual = Usual::kText;
+      if (meaning == Meaning::kInt && !is_digit(first)) usual = Usual::kDigits;
+      if (meaning >= Meaning::kLocalTime && !is_of_time(first)) usual = Usual::kLastTime;
     }
-    // Whether the text behind the variable stands there. REQUIRES: 8 bytes may be read.
+    // Whether the text behind the variable begins there. REQUIRES: 8 bytes may be read.
+    bool may_end_at(const char* at) const { return (load_word(at) & head_mask) == head; }
     bool ends_at(const char* at) const {
-      std::uint64_t found = 0;
-      std::memcpy(&found, at, sizeof found);
-      if ((found & head_mask) != head) return false;
-      return until_bytes <= sizeof head || std::string_view(at, until_bytes) == variable.until;
+      return may_end_at(at) && (until_bytes <= sizeof head || std::string_view(at, until_bytes) == until);
     }
 
-    bool wanted;
-    std::size_t column = 0;
+    Usual usual = Usual::kNothing;
+    Meaning meaning;
+    bool list;
+    char first = 0;
     std::size_t until_bytes;
     std::uint64_t head = 0;  // the first bytes of the text behind it
     std::uint64_t head_mask = 0;
-    Variable variable;
+    std::uint64_t null_head = 0;  // "-" and the text behind it
+    std::uint64_t null_mask = 0;
+    FixedRow::Field* field = nullptr;  // of the row; null when nobody wants it
+    std::string until;
   };
+
+  // Values as they mostly are. Where the text behind the value ends, which may be behind the line; null when
+  // it is something else.
+  [[gnu::always_inline]] const char* take_usual_text(const Step& step, const char* at, const char* end) {
+    if ((load_word(at) & step.null_mask) == step.null_head) {
+      set(step.field, ValueKind::kNull, Slot::null());
+      return at + 1 + step.until_bytes;
+    }
+    const char* const value_end = find_char(at, end, step.first);
+    if (escaped_ || !step.may_end_at(value_end)) return nullptr;
+    const std::string_view text(at, static_cast<std::size_t>(value_end - at));
+    if (step.meaning == Meaning::kRequest) request_ = text;
+    set(step.field, ValueKind::kString, Slot::of(ref(text)));
+    return value_end + step.until_bytes;
+  }
+  [[gnu::always_inline]] const char* take_usual_digits(const Step& step, const char* at) {
+    const Digits digits = leading_digits(load_word(at));
+    if (digits.count == 0 || !step.may_end_at(at + digits.count)) return nullptr;
+    set(step.field, ValueKind::kInt, Slot::of(digits.value));
+    return at + digits.count + step.until_bytes;
+  }
+  [[gnu::always_inline]] const char* take_last_time(const Step& step, const char* at) {
+    const std::size_t bytes = last_time_bytes_;
+    if (step.meaning != last_time_meaning_ || !is_last_time(at) || !step.may_end_at(at + bytes))
+      return nullptr;
+    time_kind_ = ValueKind::kTimestamp;
+    set(step.field, step.meaning == Meaning::kEpoch ? ValueKind::kNumber : ValueKind::kString,
+        Slot::of(ref({at, bytes})));
+    return at + bytes + step.until_bytes;
+  }
+
+  // Few texts have one: it is looked for up to the end of the text, not of the line, and what was found is
+  // remembered for the next lines.
+  bool has_backslash(std::string_view line) {
+    const char* const begin = line.data();
+    const char* const end = begin + line.size();
+    if (begin >= plain_begin_ && end <= plain_end_) [[likely]]
+      return false;
+    const std::string_view text = columns_->events_text();
+    const auto offset = static_cast<std::size_t>(begin - text.data());
+    plain_begin_ = begin;
+    plain_end_ = offset <= text.size() ? text.data() + text.size() : end;
+    const void* const found = std::memchr(begin, '\\', static_cast<std::size_t>(plain_end_ - begin));
+    if (found == nullptr) return false;
+    plain_end_ = static_cast<const char*>(found);
+    return plain_end_ < end;
+  }
 
   // Where the text behind the variable begins; null when it is not there.
   static const char* find_end(const char* at, const char* end, const Step& step) {
     if (step.until_bytes == 0) return end;
-    const char first = step.variable.until[0];
     for (const char* const begin = at;; ++at) {
-      at = find_char(at, end, first);
-      if (static_cast<std::size_t>(end - at) < step.until_bytes) return nullptr;
+      at = find_char(at, end, step.first);
+      if (end - at < static_cast<std::ptrdiff_t>(step.until_bytes)) return nullptr;
       if (!step.ends_at(at)) continue;
-      const bool goes_on = step.variable.list && first == ' ' && at + 1 < end && at > begin &&
+      const bool goes_on = step.list && step.first == ' ' && at + 1 < end && at > begin &&
                            (at[-1] == ',' || at[-1] == ':' || at[1] == ':');
       if (!goes_on) return at;
     }
   }
 
-  ParseFault take(const Step& step, std::string_view text, FoundFields& found) {
+  ParseFault take(const Step& step, std::string_view text) {
     if (text.size() == 1 && text[0] == '-') {
-      if (step.wanted) found.add_new(step.column, ValueKind::kNull, Slot::null());
+      set(step.field, ValueKind::kNull, Slot::null());
       return ParseFault::kNone;
     }
     ValueKind kind = ValueKind::kString;
     Slot slot = Slot::null();
     ParseFault fault = ParseFault::kNone;
-    switch (step.variable.meaning) {
+    switch (step.meaning) {
       case Meaning::kText:
-        return take_text(step, text, found);
+        return set_text(step.field, text);
       case Meaning::kInt:
         fault = field_value(*columns_, text, FieldType::kInt, kind, slot);
         break;
       case Meaning::kDouble:
         // Of several upstreams there are several: "0.1, 0.2".
-        if (!is_json_number(text)) return take_text(step, text, found);
+        if (!is_json_number(text)) return set_text(step.field, text);
         kind = ValueKind::kNumber;
-        slot = Slot::of(columns_->ref(text));
+        slot = Slot::of(ref(text));
         break;
       case Meaning::kRequest:
-        if (split_) fault = split_request(text, found);
-        return fault != ParseFault::kNone ? fault : take_text(step, text, found);
+        request_ = text;
+        return set_text(step.field, text);
       case Meaning::kLocalTime:
       case Meaning::kIsoTime:
       case Meaning::kEpoch:
-        fault = take_time(step.variable.meaning, text, found);
-        if (fault != ParseFault::kNone) return fault;
-        if (step.variable.meaning != Meaning::kEpoch) return take_text(step, text, found);
+        if (!take_time(step.meaning, text)) return ParseFault::kTime;
+        if (step.meaning != Meaning::kEpoch) return set_text(step.field, text);
         kind = ValueKind::kNumber;
-        slot = Slot::of(columns_->ref(text));
+        slot = Slot::of(ref(text));
         break;
     }
-    if (fault == ParseFault::kNone && step.wanted) found.add_new(step.column, kind, slot);
+    if (fault == ParseFault::kNone) set(step.field, kind, slot);
     return fault;
   }
 
-  ParseFault take_text(const Step& step, std::string_view text, FoundFields& found) {
-    return step.wanted ? add_text(step.column, text, found) : ParseFault::kNone;
+  // Of a view of the line.
+  TextRef ref(std::string_view text) const {
+    return {line_at_ + static_cast<std::uint32_t>(text.data() - line_.data()),
+            static_cast<std::uint32_t>(text.size())};
   }
-  ParseFault add_text(std::size_t column, std::string_view text, FoundFields& found) {
-    if (escaped_ && text.find('\\') != std::string_view::npos) return add_unescaped(column, text, found);
-    found.add_new(column, ValueKind::kString, Slot::of(columns_->ref(text)));
+  void set(FixedRow::Field* field, ValueKind kind, Slot slot) {
+    if (field != nullptr) row_.set(*field, kind, slot);
+  }
+  ParseFault set_text(FixedRow::Field* field, std::string_view text) {
+    if (escaped_ && field != nullptr && text.find('\\') != std::string_view::npos)
+      return set_unescaped(field, text);
+    set(field, ValueKind::kString, Slot::of(ref(text)));
     return ParseFault::kNone;
   }
-  ParseFault add_unescaped(std::size_t column, std::string_view text, FoundFields& found) {
+  ParseFault set_unescaped(FixedRow::Field* field, std::string_view text) {
     char* const room = columns_->begin_text(text.size());
     if (room == nullptr) return ParseFault::kTooLarge;
-    found.add_new(column, ValueKind::kString, Slot::of(columns_->finish_text(unescape(text, room))));
+    set(field, ValueKind::kString, Slot::of(columns_->finish_text(unescape(text, room))));
     return ParseFault::kNone;
   }
 
   // "GET /a?b HTTP/1.1"; anything else, and there is everything in requests, has no parts.
-  ParseFault split_request(std::string_view text, FoundFields& found) {
-    const char* const end = text.data() + text.size();
-    const char* const first = find_char(text.data(), end, ' ');
-    const char* last = end;
-    while (last > first && last[-1] != ' ') --last;
-    if (first == end || last <= first + 1 || first == text.data() || last == end) return ParseFault::kNone;
-    const auto part = [](const char* begin, const char* stop) {
-      return std::string_view(begin, static_cast<std::size_t>(stop - begin));
+  ParseFault split_request() {
+    static constexpr std::string_view kProtocol = "HTTP/";
+    const auto part = [](const char* from, const char* to) {
+      return std::string_view(from, static_cast<std::size_t>(to - from));
     };
-    const std::array<std::string_view, 3> parts = {part(text.data(), first), part(first + 1, last - 1),
-                                                   part(last, end)};
-    if (!parts[2].starts_with("HTTP/") || parts[0].size() > 32) return ParseFault::kNone;
+    const char* const begin = request_.data();
+    const char* const end = begin + request_.size();
+    const char* const first = request_.empty() ? end : find_char(begin, end, ' ');
+    const char* const last = first < end ? find_last_char(begin, end, ' ') : end;
+    if (last <= first || first == begin || first - begin > 32 ||
+        !part(last + 1, end).starts_with(kProtocol)) {
+      for (FixedRow::Field* const field : parts_) set(field, ValueKind::kMissing, Slot::null());
+      return ParseFault::kNone;
+    }
+    const std::array<std::string_view, 3> parts = {part(begin, first), part(first + 1, last),
+                                                   part(last + 1, end)};
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (!part_wanted_[i]) continue;
-      const ParseFault fault = add_text(part_columns_[i], parts[i], found);
-      if (fault != ParseFault::kNone) return fault;
+      if (escaped_) {
+        const ParseFault fault = set_text(parts_[i], parts[i]);
+        if (fault != ParseFault::kNone) return fault;
+      } else {
+        set(parts_[i], ValueKind::kString, Slot::of(ref(parts[i])));
+      }
     }
     return ParseFault::kNone;
   }
 
-  ParseFault take_time(Meaning meaning, std::string_view text, FoundFields& found) {
-    // Lines that follow each other often have the same second.
-    if (text != last_time_text_) {
-      std::optional<std::int64_t> ns;
-      if (meaning == Meaning::kLocalTime) ns = parse_local_time(text);
-      if (meaning == Meaning::kIsoTime) ns = parse_rfc3339(text);
-      if (meaning == Meaning::kEpoch) ns = parse_epoch(text);
-      if (!ns) return ParseFault::kTime;
-      last_time_text_ = text;
-      last_time_ = *ns;
-    }
-    if (!time_wanted_) return ParseFault::kNone;
-    if (times_ > 1) {
-      found.add(timestamp_column_, ValueKind::kTimestamp, Slot::of(last_time_));
-    } else {
-      found.add_new(timestamp_column_, ValueKind::kTimestamp, Slot::of(last_time_));
-    }
-    return ParseFault::kNone;
+  // False when it is none.
+  bool take_time(Meaning meaning, std::string_view text) {
+    std::optional<std::int64_t> ns;
+    if (meaning == Meaning::kLocalTime) ns = parse_local_time(text);
+    if (meaning == Meaning::kIsoTime) ns = parse_rfc3339(text);
+    if (meaning == Meaning::kEpoch) ns = parse_epoch(text);
+    if (!ns) return false;
+    last_time_ = *ns;
+    const bool fits = text.size() <= last_time_text_.size();
+    last_time_meaning_ = fits ? meaning : Meaning::kText;
+    last_time_bytes_ = fits ? text.size() : 0;
+    std::memcpy(last_time_text_.data(), text.data(), last_time_bytes_);
+    time_kind_ = ValueKind::kTimestamp;
+    return true;
+  }
+  // Whether the text of the last time stands there: lines that follow each other often have the same second.
+  // REQUIRES: there is one.
+  bool is_last_time(const char* at) const {
+#if defined(__SSE2__)
+    const auto equal = [&](std::size_t from) {
+      const auto load = [from](const char* text) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + from));
+      };
+      return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(load(at), load(last_time_text_.data()))));
+    };
+    return std::countr_one(std::uint64_t{equal(0) | equal(16) << 16}) >= static_cast<int>(last_time_bytes_);
+#else
+    return std::memcmp(at, last_time_text_.data(), last_time_bytes_) == 0;
+#endif
   }
 
   const std::string begin_;
   std::vector<Step> steps_;
-  std::array<bool, 3> part_wanted_{};
-  std::array<std::size_t, 3> part_columns_{};
-  bool split_ = false;  // one of these is wanted
-  bool time_wanted_ = false;
-  std::size_t times_ = 0;
-  std::size_t timestamp_column_ = 0;
+  // The fields that are wanted: whose they are.
+  struct Output {
+    std::string name;
+    FixedRow::Field** field;
+  };
+  std::vector<Output> outputs_;
+  std::array<FixedRow::Field*, 3> parts_{};
+  FixedRow::Field* timestamp_ = nullptr;
+  bool split_ = false;  // a part of the request is wanted
   Columns* columns_ = nullptr;
-  bool escaped_ = false;  // this line has a backslash
-  std::string last_time_text_;
+  FixedRow row_;
+  const char* plain_begin_ = nullptr;  // there is no backslash from here
+  const char* plain_end_ = nullptr;    // to here
+  // The line.
+  std::string_view line_;
+  std::uint32_t line_at_ = 0;
+  bool escaped_ = false;  // it has a backslash
+  ValueKind time_kind_ = ValueKind::kMissing;
+  std::string_view request_;
+  // The last time that was read.
+  std::array<char, 32> last_time_text_{};
+  std::size_t last_time_bytes_ = 0;
+  Meaning last_time_meaning_ = Meaning::kText;  // kText: there is none
   std::int64_t last_time_ = 0;
 };
 

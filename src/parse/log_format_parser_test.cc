@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <random>
+
 #include "parse/parse_test_fixture.h"
 
 namespace logflume {
@@ -75,6 +78,10 @@ TEST(LogFormatParser, RefusesOtherLines) {
               ElementsAre(Pair("fault", "not_a_time")));
   EXPECT_THAT(parse_line(*parser, R"(::1 - - [01/Jan/2026:00:00:00 +0000] "-" 2x0 1 "-" "-")"),
               ElementsAre(Pair("fault", "not_a_number")));
+  EXPECT_THAT(parse_line(*nginx("combined"), R"(::1 - - [] "-" 200 1 "-" "-")"),
+              ElementsAre(Pair("fault", "not_a_time")));
+  EXPECT_THAT(parse_line(*nginx("$time_iso8601|$msec|"), "2026-01-02T03:04:05Z|2026-01-02T03:04:05Z|"),
+              ElementsAre(Pair("fault", "not_a_time")));
 }
 
 TEST(LogFormatParser, CompilesAnyFormat) {
@@ -121,6 +128,58 @@ TEST(LogFormatParser, SaysWhatIsWrongWithAFormat) {
   EXPECT_THAT(error(make_apache_parser({"%h %Z", {}})), HasSubstr("\"%Z\" is no directive"));
   EXPECT_THAT(error(make_apache_parser({"%h %{a", {}})), HasSubstr("no }"));
   EXPECT_THAT(error(make_apache_parser({"%", {}})), HasSubstr("no directive"));
+}
+
+// Goal: what a line gives does not depend on the lines around it: neither on what columns make of them, nor
+// on what is remembered of one for the next. Method: lines of random parts, some of which are not accepted,
+// in one batch and each alone.
+TEST(LogFormatParser, ReadsEachLineAsIfItWereAlone) {
+  auto one_of = [random = std::mt19937(5)](std::initializer_list<const char*> texts) mutable {
+    // The first one is the usual one.
+    return std::string(random() % 4 != 0 ? *texts.begin() : texts.begin()[random() % texts.size()]);
+  };
+  for (const char* format :
+       {"combined", R"($time_local|"$request" $status)",
+        R"([$msec] $time_iso8601 $body_bytes_sent $upstream_status "$request" $remote_user)"}) {
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::string> lines;
+      for (int i = 0; i < 40; ++i) {
+        std::string line = format == std::string_view("combined")
+                               ? R"($remote_addr - $remote_user [$time_local] "$request" $status )"
+                                 R"($body_bytes_sent "$http_referer" "$http_user_agent")"
+                               : format;
+        const auto put = [&](std::string_view name, const std::string& text) {
+          const std::size_t at = line.find(name);
+          if (at != std::string::npos) line.replace(at, name.size(), text);
+        };
+        put("$remote_addr", one_of({"203.0.113.7", "::1", "2001:db8:1234:5678:9abc:def0:1234:5678", ""}));
+        put("$remote_user", one_of({"-", "ann", R"(a\x20b)", "--"}));
+        put("$time_local", one_of({"10/Oct/2025:13:55:36 -0700", "10/Oct/2025:13:55:37 -0700", "-",
+                                   "10/Foo/2025:13:55:36 -0700", "10/Oct/2025"}));
+        put("$time_iso8601",
+            one_of({"2025-10-10T13:55:36+02:00", "2025-10-10T13:55:37.123456789+02:00", "-"}));
+        put("$msec", one_of({"1767323045.678", "1767323046", "-", "x"}));
+        put("$request", one_of({"GET /a?b=1 HTTP/1.1", "-", "", R"(\x16\x03)", R"(GET /\x22 HTTP/1.0)",
+                                "GET /", "OPTIONS  * HTTP/2.0",
+                                "GET /a/path/that/is/longer/than/sixty-four/bytes/"
+                                "and/so/needs/another/block/of/them HTTP/1.1"}));
+        put("$status",
+            one_of({"200", "404", "0", "007", "-", "2x0", "", "+5", "-5", "12345678901234567890"}));
+        put("$body_bytes_sent", one_of({"2326", "1234567", "12345678", "0", "-"}));
+        put("$upstream_status", one_of({"502", "502, 200", "-", "502 : 200"}));
+        put("$http_referer", one_of({"https://x.example/", "-", "", R"(\x22)"}));
+        put("$http_user_agent", one_of({"Mozilla/5.0 (X11)", "-", "curl", "a\"b"}));
+        lines.push_back(line);
+      }
+      const auto parser = nginx(format);
+      const ParsedLines parsed(*parser, lines);
+      for (std::size_t row = 0; row < lines.size(); ++row) {
+        const ParsedLines alone(*nginx(format), {lines[row]});
+        ASSERT_EQ(parsed.fault(row), alone.fault(0)) << lines[row];
+        ASSERT_EQ(parsed.fields(row), alone.fields(0)) << lines[row];
+      }
+    }
+  }
 }
 
 TEST(LogFormatParser, MaterialisesWhatIsWanted) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "event/columns.h"
+#include "parse/fixed_row.h"
 
 namespace logflume {
 
@@ -58,16 +59,22 @@ class FoundFields {
   void add_new(std::size_t column, ValueKind kind, Slot slot) {
     fields_.push_back({static_cast<std::uint32_t>(column), kind, slot});
   }
-  void clear() { fields_.clear(); }
-  const std::vector<Field>& fields() const { return fields_; }
+  // They stand in `row`, all of them, until it is begun anew.
+  void set(FixedRow& row) { row_ = &row; }
+  void clear() {
+    fields_.clear();
+    row_ = nullptr;
+  }
   // To the columns. REQUIRES: `row` is above all rows that these columns have.
   void commit(Columns& columns, std::size_t row) const {
+    if (row_ != nullptr) return row_->commit(row);
     for (const Field& field : fields_) columns.at(field.column).add(row, field.kind, field.slot);
   }
 
  private:
   std::vector<Field> fields_;
   std::vector<std::uint32_t> places_;  // by column: where it may stand in fields_
+  FixedRow* row_ = nullptr;
 };
 
 // Threads: one. Lines are hostile.
