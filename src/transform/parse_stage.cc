@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/civil_time.h"
+#include "event/slab.h"
 #include "transform/field_reader.h"
 
 namespace logflume {
@@ -23,21 +24,25 @@ class ParseStage final : public Stage {
     Frame& parsed = out[0];
     Frame* const failed = out.size() > 1 ? &out[1] : nullptr;
     const std::size_t rows = in.lines->size();
-    fields_.begin(in.batch->text(), rows);
     kept_.begin(in.batch->text(), rows);
     times_.begin(in.batch->text(), rows);
     texts_.clear();
     const bool of_line =
         config_.field == kMessageField && in.message_is_line && in.find(kMessageField) == nullptr;
     const FrameField* const source = of_line ? nullptr : find_field(in, config_.field);
-    // Parsers want a text that lies in their columns.
-    if (source != nullptr)
-      copy_texts(in, [&](std::uint32_t row) {
+    // Parsers want texts that lie in what their columns have as the events' text, and stay there.
+    const bool of_other_line = of_line && in.line_column != nullptr;
+    if (of_line && !of_other_line) {
+      fields_.begin(in.batch->text(), rows);
+    } else {
+      gather_texts(in, [&](std::uint32_t row) -> std::optional<std::string_view> {
+        if (of_other_line) return in.line(row);
+        if (source == nullptr) return std::nullopt;
         const FieldValueRef value = source->find(row);
         return is_text(value.kind) ? std::optional(value.text()) : std::nullopt;
       });
-    const bool of_other_line = of_line && in.line_column != nullptr;
-    if (of_other_line) copy_texts(in, [&](std::uint32_t row) { return std::optional(in.line(row)); });
+      fields_.begin(std::string_view(gathered_).substr(0, gathered_.size() - Slab::kPadBytes), rows);
+    }
     parser_->begin(fields_, in.batch->wall_ns);
     const std::size_t time_column = time_ ? fields_.index_of(config_.timestamp_field) : std::size_t{0};
 
@@ -83,25 +88,24 @@ class ParseStage final : public Stage {
   }
 
   std::size_t memory_bytes() const override {
-    return fields_.memory_bytes() + kept_.memory_bytes() + times_.memory_bytes() +
+    return fields_.memory_bytes() + kept_.memory_bytes() + times_.memory_bytes() + gathered_.capacity() +
            texts_.capacity() * sizeof(TextRef);
   }
 
  private:
+  // To gathered_, and their places in it to texts_.
   template <typename TextOf>
-  void copy_texts(const Frame& in, const TextOf& text_of) {
-    std::size_t bytes = 0;
+  void gather_texts(const Frame& in, const TextOf& text_of) {
+    gathered_.clear();
     for (const std::uint32_t row : in.rows) {
-      if (const auto text = text_of(row)) bytes += text->size();
-    }
-    (void)fields_.reserve(bytes);
-    for (const std::uint32_t row : in.rows) {
-      const auto text = text_of(row);
+      const std::optional<std::string_view> text = text_of(row);
       if (!text) continue;
-      TextRef ref;
-      (void)fields_.copy(*text, ref);
-      texts_.push_back(ref);
+      const bool fits = gathered_.size() + text->size() <= TextRef::kOffsetMax;
+      texts_.push_back({static_cast<std::uint32_t>(gathered_.size()),
+                        fits ? static_cast<std::uint32_t>(text->size()) : 0});
+      if (fits) gathered_ += *text;
     }
+    gathered_.append(Slab::kPadBytes, ' ');
   }
 
   void keep(Column& original, const Frame& in, bool of_line, const FieldValueRef& value, std::uint32_t row) {
@@ -181,8 +185,9 @@ class ParseStage final : public Stage {
   const std::unique_ptr<Parser> parser_;
   const std::optional<TimeFormat> time_;
   Columns fields_;
-  Columns kept_;   // the field that was parsed, where it is kept
-  Columns times_;  // of timestamp_field
+  Columns kept_;          // the field that was parsed, where it is kept
+  Columns times_;         // of timestamp_field
+  std::string gathered_;  // the texts of the field that is parsed, where it is not the line
   std::vector<TextRef> texts_;
   FoundFields found_;
   FrameField kept_field_;
