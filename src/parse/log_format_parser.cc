@@ -166,7 +166,7 @@ template <unsigned kVectors>
 }
 
 // The last `c`. REQUIRES: there is one.
-const char* find_last_char(const char* begin, const char* end, char c) {
+const char* find_last_char([[maybe_unused]] const char* begin, const char* end, char c) {
 #if defined(__SSE2__)
   if (end - begin >= 16) {
     const auto found = static_cast<std::uint32_t>(matches<1>(end - 16, c));
