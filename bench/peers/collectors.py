@@ -343,8 +343,8 @@ service:
 class FluentBit(Collector):
     name, program = 'Fluent Bit', 'fluent-bit'
     tuning = ('tail with inotify, its database for offsets (`db.sync normal`), chunks of 1 MiB and 256 MiB of memory before it pauses, a '
-              'thread of its own; flush each 0.2 s; the raw line to TCP (`raw_message_key`); tasks: its parsers `json` and `nginx`, a multi-line parser of a start '
-              'and what continues it, a grep filter, `json_lines`')
+              'thread of its own; flush each 0.2 s; the raw line to TCP (`raw_message_key`); tasks: its parsers `json` and `nginx`, '
+              'a multi-line parser of a start and what continues it, a grep filter, `json_lines`')
     parsers = r"""
 [PARSER]
     Name        json
