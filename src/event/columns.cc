@@ -136,6 +136,7 @@ bool Columns::grow_arena(std::size_t bytes) {
 
 char* Columns::begin_text(std::size_t bytes) {
   if (!reserve(bytes)) return nullptr;
+  if (arena_ == nullptr && !grow_arena(bytes)) return nullptr;  // for an empty text, whose place is no null
   return arena_.get() + arena_used_;
 }
 

@@ -98,6 +98,14 @@ TEST(Columns, ViewTheEventsAndCopyWhatIsMade) {
   EXPECT_EQ(columns.text(empty), "");
 }
 
+TEST(Columns, AnEmptyTextMayBeTheFirstThatIsMade) {
+  Columns columns;
+  columns.begin("", 1);
+  TextRef ref;
+  ASSERT_TRUE(columns.copy("", ref));
+  EXPECT_EQ(columns.text(ref), "");
+}
+
 TEST(Columns, AreFoundByNameAndKeptFromBatchToBatchWhileTheyAreUsed) {
   Columns columns;
   columns.begin("", 1);
