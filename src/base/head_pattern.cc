@@ -1,10 +1,10 @@
-#include "multiline/head_pattern.h"
+#include "base/head_pattern.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "multiline/head_syntax.h"
+#include "base/head_syntax.h"
 
 namespace logflume {
 namespace {

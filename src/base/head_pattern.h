@@ -28,6 +28,10 @@ class HeadPattern {
   Answer look(std::string_view line) const;
   // The line that begins here and has a newline behind it. REQUIRES: kBytes bytes may be read.
   Answer look_ahead(const char* line) const;
+  // The same of a text that may have newlines in it.
+  Answer look_at_text(std::string_view text) const;
+  // ... behind the beginning of which kBytes bytes may be read.
+  Answer look_at_text_ahead(std::string_view text) const;
   // Nothing is known: look() is not worth its time.
   bool is_void() const { return lanes_ == 0 && sure_ == Answer::kAsk; }
   // kAsk is only answered for lines that begin with bytes beyond ASCII.
@@ -44,6 +48,7 @@ class HeadPattern {
     std::memcpy(halves, &bytes, sizeof halves);
     return (halves[0] | halves[1]) != 0;
   }
+  Answer judge(Bytes bytes) const;
   Answer look_slowly(Bytes fails, Bytes beyond) const;
 
   Bytes low_[kRangesMax] = {};
@@ -56,9 +61,7 @@ class HeadPattern {
   Answer sure_ = Answer::kAsk;  // when every lane agrees: kYes if nothing else is asked for
 };
 
-inline HeadPattern::Answer HeadPattern::look_ahead(const char* line) const {
-  Bytes bytes;
-  std::memcpy(&bytes, line, kBytes);
+inline HeadPattern::Answer HeadPattern::judge(Bytes bytes) const {
   Bytes members = reinterpret_cast<Bytes>(bytes - low_[0] <= width_[0]);
   for (std::size_t i = 1; i < ranges_; ++i) members |= reinterpret_cast<Bytes>(bytes - low_[i] <= width_[i]);
   const Bytes fails = ~members & used_;
@@ -68,6 +71,32 @@ inline HeadPattern::Answer HeadPattern::look_ahead(const char* line) const {
       return look_slowly(fails, beyond);
   }
   return any(fails) ? Answer::kNo : sure_;
+}
+
+inline HeadPattern::Answer HeadPattern::look_ahead(const char* line) const {
+  Bytes bytes;
+  std::memcpy(&bytes, line, kBytes);
+  return judge(bytes);
+}
+
+inline HeadPattern::Answer HeadPattern::look_at_text_ahead(std::string_view text) const {
+  constexpr Bytes kLanes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  constexpr unsigned char kNewline = '\n';
+  const auto size = static_cast<unsigned char>(text.size() < kBytes ? text.size() : kBytes);
+  Bytes bytes;
+  std::memcpy(&bytes, text.data(), kBytes);
+  const auto behind = reinterpret_cast<Bytes>(kLanes >= size);
+  const Bytes newlines = reinterpret_cast<Bytes>(bytes == kNewline) & ~behind;
+  const Answer answer = judge((bytes & ~behind) | (kNewline & behind));
+  // That a newline is a member of nothing holds for lines.
+  return answer == Answer::kNo && any(newlines & used_) ? Answer::kAsk : answer;
+}
+
+inline HeadPattern::Answer HeadPattern::look_at_text(std::string_view text) const {
+  if (text.size() >= kBytes) return look_at_text_ahead(text);
+  char padded[kBytes] = {};
+  if (!text.empty()) std::memcpy(padded, text.data(), text.size());
+  return look_at_text_ahead({padded, text.size()});
 }
 
 inline HeadPattern::Answer HeadPattern::look(std::string_view line) const {

@@ -1,4 +1,4 @@
-#include "multiline/head_syntax.h"
+#include "base/head_syntax.h"
 
 #include <algorithm>
 #include <array>

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "multiline/head_pattern.h"
+#include "base/head_pattern.h"
 #include "multiline/multiline_config.h"
 #include "multiline/presets.h"
 

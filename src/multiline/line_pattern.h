@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/head_pattern.h"
 #include "base/regex.h"
-#include "multiline/head_pattern.h"
 
 namespace logflume {
 

@@ -86,13 +86,15 @@ TEST(LinePatternTest, AgreesWithTheRegularExpression) {
     const HeadPattern head = HeadPattern::of(pattern);
     RegexScratch scratch;
     for (int i = 0; i < 40; ++i) {
-      std::string line;
-      for (std::uint64_t n = random() % 24; n > 0; --n) line += pieces[random() % pieces.size()];
-      const Answer answer = head.look(line);
+      const bool of_lines = random() % 4 == 0;
+      std::string text;
+      for (std::uint64_t n = random() % 24; n > 0; --n)
+        text += of_lines && random() % 6 == 0 ? "\n" : pieces[random() % pieces.size()];
+      const Answer answer = of_lines ? head.look_at_text(text) : head.look(text);
       if (answer == Answer::kAsk) continue;
       ++decided;
-      ASSERT_EQ(answer == Answer::kYes, regex->search(line, scratch) == Regex::Answer::kYes)
-          << pattern << " in \"" << line << '"';
+      ASSERT_EQ(answer == Answer::kYes, regex->search(text, scratch) == Regex::Answer::kYes)
+          << pattern << " in \"" << text << '"';
     }
   }
   EXPECT_GT(compiled, 10'000);
