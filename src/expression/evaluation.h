@@ -25,6 +25,15 @@ struct Rows {
   Rows part(std::uint32_t from, std::uint32_t length) const {
     return {index == nullptr ? nullptr : index + from, first + from, length};
   }
+  // Each place and its row; what there is to ask about the index is asked once.
+  template <typename Do>
+  void each(const Do& what) const {
+    if (index == nullptr) {
+      for (std::uint32_t i = 0; i < count; ++i) what(i, first + i);
+    } else {
+      for (std::uint32_t i = 0; i < count; ++i) what(i, index[i]);
+    }
+  }
 };
 
 // Where a field that an expression reads comes from.

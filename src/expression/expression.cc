@@ -39,6 +39,10 @@ constexpr std::pair<std::string_view, Macro> kMacros[] = {{"all", Macro::kAll},
                                                           {"filter", Macro::kFilter},
                                                           {"map", Macro::kMap}};
 
+constexpr std::pair<std::string_view, TextRelation> kRelations[] = {{"startsWith", TextRelation::kStartsWith},
+                                                                    {"endsWith", TextRelation::kEndsWith},
+                                                                    {"contains", TextRelation::kContains}};
+
 template <typename Pairs>
 auto find_name(const Pairs& pairs, std::string_view name) {
   const auto found = std::ranges::find_if(pairs, [&](const auto& pair) { return pair.first == name; });
@@ -145,6 +149,11 @@ class Checker {
     if (const auto macro = find_name(kMacros, tree.text)) return macro_call(tree, *macro);
     std::vector<ExprNodePtr> arguments = all(tree.children);
     const ExprType type = result_type(tree, *found, arguments);
+    if (const auto relation = find_name(kRelations, tree.text); relation && !all_constant_) {
+      if (const Value* const wanted = arguments[1]->constant();
+          wanted != nullptr && wanted->is(Value::Tag::kString))
+        return make_text_test(*relation, std::move(arguments[0]), std::string(wanted->text()));
+    }
     const bool pure = tree.text != "now";
     return folded(tree, make_call(type, found->body, std::move(arguments)), pure && all_constant_);
   }
@@ -223,7 +232,7 @@ class Checker {
       fail(pattern, "a pattern is a text in quotes", "it is compiled once, when the configuration is loaded");
     auto regex = Regex::compile(pattern.text);
     if (!regex) fail(pattern, fmt::format("the pattern is wrong: {}", regex.error().message));
-    return make_matches(std::move(arguments[0]), std::move(*regex));
+    return make_matches(std::move(arguments[0]), pattern.text, std::move(*regex));
   }
 
   ExprNodePtr macro_call(const ExprTree& tree, Macro macro) {
@@ -485,11 +494,11 @@ std::uint32_t Expression::select(Evaluation& evaluation, const Rows& rows, std::
     const Rows part = rows.part(done, std::min(rows.count - done, Evaluation::kRowsMax));
     root_->truth(evaluation, part, truths.data());
     Truth any = 0;
-    for (std::uint32_t i = 0; i < part.count; ++i) {
-      out[selected] = part[i];
+    part.each([&](std::uint32_t i, std::uint32_t row) {
+      out[selected] = row;
       selected += truths[i] == kTrue ? 1 : 0;
       any |= truths[i];
-    }
+    });
     if (any < kFaulty) continue;
     for (std::uint32_t i = 0; i < part.count; ++i) {
       if (truths[i] >= kFaulty) ++faults[truths[i] & ~kFaulty];

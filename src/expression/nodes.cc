@@ -1,9 +1,9 @@
-#include "expression/nodes.h"
-
 #include <algorithm>
 #include <cstring>
 #include <span>
 #include <utility>
+
+#include "expression/node_parts.h"
 
 namespace logflume {
 namespace {
@@ -46,13 +46,6 @@ Value value_in(const Columns& columns, ValueKind kind, Slot slot) {
 
 void fill(Value* out, std::uint32_t count, const Value& value) { std::fill_n(out, count, value); }
 
-// The elements of a list, or of an array of JSON, or the keys of an object.
-Value items_of(Evaluation& evaluation, const Value& list) {
-  if (list.is(Tag::kList) || list.is_fault()) return list;
-  if (!list.is(Tag::kJson)) return Value::of(ExprFault::kType);
-  return evaluation.json.items(list.text(), evaluation.texts);
-}
-
 class Constant final : public ExprNode {
  public:
   Constant(const Value& value, ExprType type) : ExprNode(type), value_(value) {}
@@ -86,14 +79,13 @@ class Field final : public ExprNode {
   void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
     const FieldView& field = evaluation.field(index_);
     if (field.column == nullptr) return fill(out, rows.count, without(field));
-    const Column& column = *field.column;
-    const Columns& columns = *field.columns;
-    if (rows.count > 0 && column.uniform() && column.dense(rows[rows.count - 1] + std::size_t{1})) {
-      const ValueKind kind = column.kind();
-      const Slot* const slots = column.slots();
-      for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_in(columns, kind, slots[rows[i]]);
+    if (const auto dense = DenseColumn::of(evaluation, *this, rows)) {
+      for (std::uint32_t i = 0; i < rows.count; ++i)
+        out[i] = value_in(*dense->columns, dense->kind, dense->slots[rows[i]]);
       return;
     }
+    const Column& column = *field.column;
+    const Columns& columns = *field.columns;
     for (std::uint32_t i = 0; i < rows.count; ++i) {
       const std::size_t at = column.find(rows[i]);
       out[i] = at == Column::kNone ? beneath(field, rows[i])
@@ -193,19 +185,6 @@ class Index final : public ExprNode {
   const ExprNodePtr index_;
 };
 
-// What is computed as an answer first, and as a value from that.
-class Condition : public ExprNode {
- public:
-  Condition() : ExprNode(ExprType::kBool) {}
-  void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
-    ScratchScope scope(evaluation);
-    Truth* const answers = scope.array<Truth>(rows.count);
-    truth(evaluation, rows, answers);
-    for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_of(answers[i]);
-  }
-  void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override = 0;
-};
-
 // The rows of some that an answer selects, and where they stand among them.
 class Subset {
  public:
@@ -295,167 +274,6 @@ class Conditional final : public ExprNode {
   const ExprNodePtr condition_;
   const ExprNodePtr yes_;
   const ExprNodePtr no_;
-};
-
-bool holds(Comparison comparison, Order order) {
-  switch (comparison) {
-    case Comparison::kEqual:
-      return order == Order::kEqual;
-    case Comparison::kNotEqual:
-      return order != Order::kEqual;
-    case Comparison::kLess:
-      return order == Order::kLess;
-    case Comparison::kLessEqual:
-      return order == Order::kLess || order == Order::kEqual;
-    case Comparison::kGreater:
-      return order == Order::kGreater;
-    case Comparison::kGreaterEqual:
-      return order == Order::kGreater || order == Order::kEqual;
-  }
-  return false;
-}
-
-Truth compared(Comparison comparison, const Value& left, const Value& right) {
-  if (comparison == Comparison::kEqual || comparison == Comparison::kNotEqual) {
-    const Truth same = truth_of(equal(left, right));
-    return same < kFaulty && comparison == Comparison::kNotEqual ? static_cast<Truth>(same ^ 1) : same;
-  }
-  if (left.is_fault() || right.is_fault()) return truth_of(left.is_fault() ? left : right);
-  const Order found = order(left, right);
-  if (found == Order::kNone) return truth_of(Value::of(ExprFault::kType));
-  return holds(comparison, found) ? kTrue : kFalse;
-}
-
-template <typename T>
-Truth compared_plain(Comparison comparison, const T& left, const T& right) {
-  switch (comparison) {
-    case Comparison::kEqual:
-      return left == right;
-    case Comparison::kNotEqual:
-      return left != right;
-    case Comparison::kLess:
-      return left < right;
-    case Comparison::kLessEqual:
-      return left <= right;
-    case Comparison::kGreater:
-      return left > right;
-    case Comparison::kGreaterEqual:
-      return left >= right;
-  }
-  return kFalse;
-}
-
-// The comparison that a loop makes is one that the compiler knows.
-template <typename Loop>
-void with_comparison(Comparison comparison, const Loop& loop) {
-  switch (comparison) {
-    case Comparison::kEqual:
-      return loop.template operator()<Comparison::kEqual>();
-    case Comparison::kNotEqual:
-      return loop.template operator()<Comparison::kNotEqual>();
-    case Comparison::kLess:
-      return loop.template operator()<Comparison::kLess>();
-    case Comparison::kLessEqual:
-      return loop.template operator()<Comparison::kLessEqual>();
-    case Comparison::kGreater:
-      return loop.template operator()<Comparison::kGreater>();
-    case Comparison::kGreaterEqual:
-      return loop.template operator()<Comparison::kGreaterEqual>();
-  }
-}
-
-class Compare final : public Condition {
- public:
-  Compare(Comparison comparison, ExprNodePtr left, ExprNodePtr right)
-      : comparison_(comparison), left_(std::move(left)), right_(std::move(right)) {}
-  void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {
-    if (field_with_constant(evaluation, rows, out)) return;
-    ScratchScope scope(evaluation);
-    Value* const left = scope.array<Value>(rows.count);
-    Value* const right = scope.array<Value>(rows.count);
-    left_->values(evaluation, rows, left);
-    right_->values(evaluation, rows, right);
-    for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = compared(comparison_, left[i], right[i]);
-  }
-
- private:
-  // The usual case, over the array of the column itself: a field that all events have, of one kind, and a
-  // constant of that kind.
-  bool field_with_constant(Evaluation& evaluation, const Rows& rows, Truth* out) const {
-    const Value* const constant = right_->constant();
-    if (constant == nullptr || left_->field() == SIZE_MAX || rows.count == 0) return false;
-    const FieldView& field = evaluation.field(left_->field());
-    const Column* const column = field.column;
-    if (column == nullptr || !column->uniform() || !column->dense(rows[rows.count - 1] + std::size_t{1}))
-      return false;
-    const Slot* const slots = column->slots();
-    if (column->kind() == ValueKind::kInt && constant->is(Tag::kInt)) {
-      with_comparison(comparison_, [&]<Comparison kComparison>() {
-        const std::int64_t wanted = constant->integer;
-        for (std::uint32_t i = 0; i < rows.count; ++i)
-          out[i] = compared_plain(kComparison, slots[rows[i]].integer, wanted);
-      });
-      return true;
-    }
-    if (column->kind() != ValueKind::kString || !constant->is(Tag::kString)) return false;
-    const Columns& columns = *field.columns;
-    const std::string_view wanted = constant->text();
-    if (comparison_ == Comparison::kEqual || comparison_ == Comparison::kNotEqual) {
-      const Truth same = comparison_ == Comparison::kEqual ? kTrue : kFalse;
-      for (std::uint32_t i = 0; i < rows.count; ++i) {
-        const TextRef ref = slots[rows[i]].text;
-        const bool is_same = ref.bytes == wanted.size() && columns.text(ref) == wanted;
-        out[i] = static_cast<Truth>(same ^ (is_same ? kFalse : kTrue));
-      }
-      return true;
-    }
-    with_comparison(comparison_, [&]<Comparison kComparison>() {
-      for (std::uint32_t i = 0; i < rows.count; ++i)
-        out[i] = compared_plain(kComparison, columns.text(slots[rows[i]].text), wanted);
-    });
-    return true;
-  }
-
-  const Comparison comparison_;
-  const ExprNodePtr left_;
-  const ExprNodePtr right_;
-};
-
-class In final : public ExprNode {
- public:
-  In(ExprNodePtr value, ExprNodePtr list)
-      : ExprNode(ExprType::kBool), value_(std::move(value)), list_(std::move(list)) {}
-  void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
-    value_->values(evaluation, rows, out);
-    ScratchScope scope(evaluation);
-    Value* const lists = scope.array<Value>(rows.count);
-    list_->values(evaluation, rows, lists);
-    for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = found(evaluation, out[i], lists[i]);
-  }
-
- private:
-  static Value found(Evaluation& evaluation, const Value& value, const Value& list) {
-    if (value.is_fault()) return value;
-    if (list.is_fault()) return list;
-    if (list.is(Tag::kJson) && list.text().starts_with('{')) {
-      if (!value.is(Tag::kString)) return Value::of(false);
-      const Value member = evaluation.json.select(list.text(), value.text(), evaluation.texts);
-      if (!member.is_fault()) return Value::of(true);
-      return member.fault == ExprFault::kNoField ? Value::of(false) : member;
-    }
-    const Value items = items_of(evaluation, list);
-    if (items.is_fault()) return items;
-    Value fault = Value::of(false);
-    for (const Value& item : std::span(items.items, items.size)) {
-      const Value same = equal(value, item);
-      if (same.is_true()) return same;
-      if (same.is_fault()) fault = same;
-    }
-    return fault;
-  }
-
-  const ExprNodePtr value_;
-  const ExprNodePtr list_;
 };
 
 class Calculate final : public ExprNode {
@@ -588,29 +406,6 @@ class Call final : public ExprNode {
   const std::vector<ExprNodePtr> arguments_;
 };
 
-class Matches final : public ExprNode {
- public:
-  Matches(ExprNodePtr text, Regex regex)
-      : ExprNode(ExprType::kBool), text_(std::move(text)), regex_(std::move(regex)) {}
-  void values(Evaluation& evaluation, const Rows& rows, Value* out) const override {
-    text_->values(evaluation, rows, out);
-    for (Value& value : std::span(out, rows.count)) {
-      if (value.is_fault()) continue;
-      if (!value.is(Tag::kString)) {
-        value = Value::of(ExprFault::kType);
-        continue;
-      }
-      const Regex::Answer answer = regex_.search(value.text(), evaluation.regex);
-      value = answer == Regex::Answer::kGaveUp ? Value::of(ExprFault::kMatchLimit)
-                                               : Value::of(answer == Regex::Answer::kYes);
-    }
-  }
-
- private:
-  const ExprNodePtr text_;
-  const Regex regex_;
-};
-
 class Coalesce final : public ExprNode {
  public:
   Coalesce(ExprType type, std::vector<ExprNodePtr> values) : ExprNode(type), values_(std::move(values)) {}
@@ -697,6 +492,29 @@ void ExprNode::truth(Evaluation& evaluation, const Rows& rows, Truth* out) const
   for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = truth_of(found[i]);
 }
 
+void Condition::values(Evaluation& evaluation, const Rows& rows, Value* out) const {
+  ScratchScope scope(evaluation);
+  Truth* const answers = scope.array<Truth>(rows.count);
+  truth(evaluation, rows, answers);
+  for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = value_of(answers[i]);
+}
+
+std::optional<DenseColumn> DenseColumn::of(const Evaluation& evaluation, const ExprNode& node,
+                                           const Rows& rows) {
+  if (node.field() == SIZE_MAX || rows.count == 0) return std::nullopt;
+  const FieldView& field = evaluation.field(node.field());
+  const Column* const column = field.column;
+  if (column == nullptr || !column->uniform() || !column->dense(rows[rows.count - 1] + std::size_t{1}))
+    return std::nullopt;
+  return DenseColumn{field.columns, column->slots(), column->kind()};
+}
+
+Value items_of(Evaluation& evaluation, const Value& list) {
+  if (list.is(Tag::kList) || list.is_fault()) return list;
+  if (!list.is(Tag::kJson)) return Value::of(ExprFault::kType);
+  return evaluation.json.items(list.text(), evaluation.texts);
+}
+
 ExprNodePtr make_constant(const Value& value, ExprType type) {
   return std::make_unique<Constant>(value, type);
 }
@@ -717,12 +535,6 @@ ExprNodePtr make_not(ExprNodePtr value) { return std::make_unique<Not>(std::move
 ExprNodePtr make_conditional(ExprType type, ExprNodePtr condition, ExprNodePtr yes, ExprNodePtr no) {
   return std::make_unique<Conditional>(type, std::move(condition), std::move(yes), std::move(no));
 }
-ExprNodePtr make_comparison(Comparison comparison, ExprNodePtr left, ExprNodePtr right) {
-  return std::make_unique<Compare>(comparison, std::move(left), std::move(right));
-}
-ExprNodePtr make_in(ExprNodePtr value, ExprNodePtr list) {
-  return std::make_unique<In>(std::move(value), std::move(list));
-}
 ExprNodePtr make_arithmetic(ExprType type, Arithmetic operation, ExprNodePtr left, ExprNodePtr right) {
   return std::make_unique<Calculate>(type, operation, std::move(left), std::move(right));
 }
@@ -732,9 +544,6 @@ ExprNodePtr make_negative(ExprType type, ExprNodePtr value) {
 ExprNodePtr make_list(std::vector<ExprNodePtr> items) { return std::make_unique<List>(std::move(items)); }
 ExprNodePtr make_call(ExprType type, ExprFunctionBody body, std::vector<ExprNodePtr> arguments) {
   return std::make_unique<Call>(type, body, std::move(arguments));
-}
-ExprNodePtr make_matches(ExprNodePtr text, Regex regex) {
-  return std::make_unique<Matches>(std::move(text), std::move(regex));
 }
 ExprNodePtr make_coalesce(ExprType type, std::vector<ExprNodePtr> values) {
   return std::make_unique<Coalesce>(type, std::move(values));

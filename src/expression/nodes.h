@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/regex.h"
@@ -37,6 +38,7 @@ using ExprNodePtr = std::unique_ptr<ExprNode>;
 using ExprFunctionBody = Value (*)(Evaluation& evaluation, const Value* arguments, std::size_t count);
 
 enum class Comparison { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
+enum class TextRelation { kEquals, kStartsWith, kEndsWith, kContains };
 enum class Macro { kAll, kExists, kExistsOne, kFilter, kMap };
 
 ExprNodePtr make_constant(const Value& value, ExprType type);
@@ -55,7 +57,9 @@ ExprNodePtr make_arithmetic(ExprType type, Arithmetic operation, ExprNodePtr lef
 ExprNodePtr make_negative(ExprType type, ExprNodePtr value);
 ExprNodePtr make_list(std::vector<ExprNodePtr> items);
 ExprNodePtr make_call(ExprType type, ExprFunctionBody body, std::vector<ExprNodePtr> arguments);
-ExprNodePtr make_matches(ExprNodePtr text, Regex regex);
+// A relation to a text that is known. REQUIRES: of make_matches, `regex` is of `pattern`.
+ExprNodePtr make_text_test(TextRelation relation, ExprNodePtr text, std::string wanted);
+ExprNodePtr make_matches(ExprNodePtr text, std::string_view pattern, Regex regex);
 // The first that is neither missing nor null.
 ExprNodePtr make_coalesce(ExprType type, std::vector<ExprNodePtr> values);
 // `local`: where `body` finds the element.
