@@ -81,7 +81,7 @@ void with_comparison(Comparison comparison, const Loop& loop) {
   }
 }
 
-class Compare final : public Condition {
+class Compare final : public ConditionNode {
  public:
   Compare(Comparison comparison, ExprNodePtr left, ExprNodePtr right)
       : comparison_(comparison), left_(std::move(left)), right_(std::move(right)) {
@@ -187,7 +187,7 @@ class In final : public ExprNode {
   const ExprNodePtr list_;
 };
 
-class InConstants final : public Condition {
+class InConstants final : public ConditionNode {
  public:
   // REQUIRES: `list` is a constant.
   InConstants(ExprNodePtr value, ExprNodePtr list)
@@ -212,7 +212,7 @@ class InConstants final : public Condition {
 
 // A question about a text; about anything else it is a fault.
 template <typename Question>
-class OfText final : public Condition {
+class OfText final : public ConditionNode {
  public:
   OfText(ExprNodePtr text, Question question) : text_(std::move(text)), question_(std::move(question)) {}
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {

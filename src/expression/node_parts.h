@@ -8,9 +8,9 @@
 namespace logflume {
 
 // What is computed as an answer first, and as a value from that.
-class Condition : public ExprNode {
+class ConditionNode : public ExprNode {
  public:
-  Condition() : ExprNode(ExprType::kBool) {}
+  ConditionNode() : ExprNode(ExprType::kBool) {}
   void values(Evaluation& evaluation, const Rows& rows, Value* out) const override;
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override = 0;
 };

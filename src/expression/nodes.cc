@@ -209,7 +209,7 @@ class Subset {
 
 // && and ||: the right side is asked only for rows that the left one does not decide. A fault of one side
 // counts only where the other does not decide.
-class Logic final : public Condition {
+class Logic final : public ConditionNode {
  public:
   Logic(bool conjunction, ExprNodePtr left, ExprNodePtr right)
       : decided_(conjunction ? kFalse : kTrue), left_(std::move(left)), right_(std::move(right)) {}
@@ -232,7 +232,7 @@ class Logic final : public Condition {
   const ExprNodePtr right_;
 };
 
-class Not final : public Condition {
+class Not final : public ConditionNode {
  public:
   explicit Not(ExprNodePtr value) : value_(std::move(value)) {}
   void truth(Evaluation& evaluation, const Rows& rows, Truth* out) const override {
@@ -492,7 +492,7 @@ void ExprNode::truth(Evaluation& evaluation, const Rows& rows, Truth* out) const
   for (std::uint32_t i = 0; i < rows.count; ++i) out[i] = truth_of(found[i]);
 }
 
-void Condition::values(Evaluation& evaluation, const Rows& rows, Value* out) const {
+void ConditionNode::values(Evaluation& evaluation, const Rows& rows, Value* out) const {
   ScratchScope scope(evaluation);
   Truth* const answers = scope.array<Truth>(rows.count);
   truth(evaluation, rows, answers);
