@@ -23,6 +23,23 @@ struct CursorAccount {
   std::uint64_t delivered_events = 0;
 };
 
+// What several deliveries of a cursor owe together: none of it is acknowledged before the last one of them
+// is. A delivery needs that whose events do not stand in the bytes that it owes itself.
+//
+// Threads: made by the source, then guarded by the ledger that the cursor belongs to.
+class OwedTogether : public RefCounted<OwedTogether> {
+ public:
+  explicit OwedTogether(std::size_t deliveries) : open_(deliveries) {}
+
+ private:
+  friend class SinkLedger;
+  std::size_t open_;  // deliveries that are not acknowledged
+  FileRange range_;   // of those that are
+  Seam seam_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t events_ = 0;
+};
+
 // Events of a delivery that a sink gives up.
 struct Discard {
   FileRange owed;  // of their delivery
@@ -81,7 +98,9 @@ class Cursor : public RefCounted<Cursor> {
   // low-watermark already is ignored.
   // With what was discarded taken off.
   CursorAccount settled_account() const;
-  bool mark(const Batch& batch) { return mark(batch.owed, batch.seam, batch.bytes, batch.events); }
+  bool mark(const Batch& batch) {
+    return mark(batch.owed, batch.seam, batch.acknowledged_bytes(), batch.events);
+  }
   bool mark(FileRange range, const Seam& seam, std::uint64_t bytes, std::uint64_t events);
   // Until the low-watermark has passed it: what is delivered again after a crash was not discarded.
   void discard(Discard discard) { add_discard(unusual().discards, std::move(discard)); }
@@ -118,6 +137,7 @@ using CursorRef = IntrusivePtr<Cursor>;
 struct Delivery {
   BatchRef batch;
   CursorRef cursor;
+  IntrusivePtr<OwedTogether> together = {};  // null: what the batch owes, it owes alone
 };
 
 }  // namespace logflume

@@ -41,7 +41,7 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
       Cursor& cursor = *delivery.cursor;
       assert(&cursor.ledger() == this);
       bytes += delivery.batch->charged_bytes();
-      if (cursor.mark(*delivery.batch) && !cursor.dirty_) {
+      if (mark(delivery) && !cursor.dirty_) {
         cursor.dirty_ = true;
         dirty_cursors_.push_back(delivery.cursor);
       }
@@ -60,6 +60,31 @@ void SinkLedger::acknowledge(std::span<const Delivery> done, std::span<const Sin
   // Before the counters: a source that sees nothing in flight may ask for a commit, which has to include it.
   if (first_change && on_dirty_) on_dirty_();
   if (!done.empty()) release(bytes, done.size());
+}
+
+// With the mutex. True when the low-watermark moved.
+bool SinkLedger::mark(const Delivery& delivery) {
+  const Batch& batch = *delivery.batch;
+  if (!delivery.together) return delivery.cursor->mark(batch);
+  OwedTogether& all = *delivery.together;
+  if (batch.owed.bytes() > 0) {
+    const bool first = all.range_.bytes() == 0;
+    if (first || batch.owed.end > all.range_.end) all.seam_ = batch.seam;
+    all.range_ = first ? batch.owed
+                       : FileRange{std::min(all.range_.begin, batch.owed.begin),
+                                   std::max(all.range_.end, batch.owed.end)};
+    all.bytes_ += batch.acknowledged_bytes();
+  }
+  all.events_ += batch.events;
+  assert(all.open_ > 0);
+  return --all.open_ == 0 && delivery.cursor->mark(all.range_, all.seam_, all.bytes_, all.events_);
+}
+
+bool SinkLedger::add_to(OwedTogether& together, std::size_t deliveries) {
+  const std::lock_guard lock(mutex_);
+  if (together.open_ == 0) return false;
+  together.open_ += deliveries;
+  return true;
 }
 
 // Why no wake-up is lost. A source that is out of room announces its park, sees in-flight >= max and sleeps.

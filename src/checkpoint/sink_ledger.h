@@ -85,6 +85,9 @@ class SinkLedger final : public AckTarget {
   void acknowledge(std::span<const Delivery> done, std::span<const SinkStateRecord> states,
                    std::vector<RangeRecord> ranges);
   void discard(Cursor& cursor, Discard discard) override;
+  // So many more deliveries of the same cursor are about to be handed to the sink. False, and nothing: all
+  // are acknowledged already. From the source.
+  bool add_to(OwedTogether& together, std::size_t deliveries);
 
   // The cursor's place is to be durable although nothing was acknowledged: a position that was chosen, not
   // reached.
@@ -95,6 +98,7 @@ class SinkLedger final : public AckTarget {
   void take(CheckpointChanges& changes);
 
  private:
+  static bool mark(const Delivery& delivery);
   void release(std::uint64_t bytes, std::uint64_t batches);
   void wake_sources();
   bool is_clean() const { return dirty_cursors_.empty() && dirty_ranges_.empty() && dirty_states_.empty(); }

@@ -111,6 +111,35 @@ TEST(SinkLedgerTest, WhatDoesNotMoveTheWatermarkIsNoChange) {
   EXPECT_EQ(changes.cursors[0].offset, 20u);
 }
 
+// Goal: what several deliveries owe together is acknowledged with the last one of them, in whatever order.
+TEST(SinkLedgerTest, WhatIsOwedTogetherIsAcknowledgedTogether) {
+  for (const bool forwards : {true, false}) {
+    SinkLedger ledger("bus", 1000, {});
+    const CursorRef cursor = cursor_of(ledger, 1);
+    const IntrusivePtr<OwedTogether> together(new OwedTogether(2));
+    std::vector<Delivery> parts{feed(cursor, 0), feed(cursor, 10)};
+    for (Delivery& part : parts) part.together = together;
+    const Delivery alone = feed(cursor, 5);
+    ledger.acknowledge(std::vector{alone});
+    EXPECT_TRUE(ledger.add_to(*together, 1));
+    parts.push_back(feed(cursor, 0));
+    parts.back().together = together;
+    if (!forwards) std::ranges::reverse(parts);
+    for (const Delivery& part : parts) {
+      EXPECT_EQ(cursor->acked_offset(), 0U);
+      ledger.acknowledge(std::vector{part});
+    }
+    EXPECT_EQ(cursor->acked_offset(), 15U);
+    EXPECT_FALSE(ledger.add_to(*together, 1)) << "all are acknowledged";
+    CheckpointChanges changes;
+    ledger.take(changes);
+    ASSERT_EQ(changes.cursors.size(), 1U);
+    EXPECT_EQ(changes.cursors[0].seam_bytes, seam_at(15).size());
+    EXPECT_EQ(changes.cursors[0].delivered_bytes, 15U);
+    EXPECT_EQ(ledger.inflight_batches(), 0U);
+  }
+}
+
 TEST(SinkLedgerTest, RangesAloneAreAChangeThatIsTakenOnce) {
   int dirty = 0;
   SinkLedger ledger("bus", 1000, [&] { ++dirty; });
