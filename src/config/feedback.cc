@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <set>
 
-#include "multiline/line_pattern.h"
 #include "source/glob.h"
 #include "transform/plan.h"
 
@@ -25,11 +24,6 @@ std::string check_glob(const std::string& text) {
   GlobSet set;
   const Result<void> added = set.add(text, "/");
   return added ? std::string() : added.error().message;
-}
-
-std::string check_pattern(const std::string& text) {
-  const Result<LinePattern> compiled = LinePattern::compile(text);
-  return compiled ? std::string() : compiled.error().message;
 }
 
 namespace {

@@ -10,7 +10,6 @@ namespace logflume {
 
 // What is wrong with a glob; empty when it is fine.
 std::string check_glob(const std::string& text);
-std::string check_pattern(const std::string& text);
 
 // The source among the sink's inputs whose globs match the file that the sink writes: each event would come
 // back as a new one, for ever. Templated paths are not looked at. `directory` is where relative paths begin.
