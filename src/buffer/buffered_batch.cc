@@ -66,7 +66,7 @@ void encode(const Batch& batch, std::string& head, std::vector<iovec>& pieces) {
   if (batch.view) {
     head.append(reinterpret_cast<const char*>(ends.data()), ends.size() * sizeof(std::uint32_t));
     head.append(lines);
-    put(head, std::uint64_t{batch.made ? 0 : batch.bytes});
+    put(head, std::uint64_t{batch.acknowledged_bytes()});
     append_view(batch, head);
     pieces.push_back({head.data(), head.size()});
     return;

@@ -1,6 +1,7 @@
 // A source's end of the way to one sink.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,8 +34,12 @@ struct Outlet {
   // for before, in one lane at least, and only this thread fills the lanes; other sources may have filled the
   // sink's buffer since. True when it went the live way.
   bool push(BatchRef batch, const CursorRef& cursor, bool newest) const {
-    const bool live = newest && Lanes::may_go_live(*cursor) && (has_room_for_live() || !lane_has_room());
-    lanes->push(Delivery{std::move(batch), cursor}, live);
+    return push(Delivery{std::move(batch), cursor}, newest);
+  }
+  bool push(Delivery delivery, bool newest) const {
+    const bool live =
+        newest && Lanes::may_go_live(*delivery.cursor) && (has_room_for_live() || !lane_has_room());
+    lanes->push(std::move(delivery), live);
     return live;
   }
 };
@@ -73,6 +78,20 @@ class Passage {
   virtual void finish(const std::string& /*sink*/, const std::vector<Outlet>& /*outlets*/) {}
   // What `before` keeps back, and this would too, is this one's. REQUIRES: `before` is drained.
   virtual void take_over(Passage& /*before*/) {}
+
+  // -- What is kept back of a file, to be joined with what follows. It is not acknowledged, and what finish()
+  // finds of it is given back: cursors stand before it again -----------------------------------------------
+  // What is kept back goes on when its file has been quiet for so long, the shortest time; nothing: nothing
+  // is ever kept back.
+  virtual std::optional<Duration> holds_for() const { return std::nullopt; }
+  // All of a file was read, and nothing was added to it for so long: what has waited long enough goes on, to
+  // these members. After what quiet to ask again; nothing: nothing is kept back of it.
+  virtual std::optional<Duration> quiet(const std::vector<Member>& /*members*/, Duration /*quiet*/,
+                                        const std::vector<Outlet>& /*outlets*/) {
+    return std::nullopt;
+  }
+  // Nothing follows in any file: all of what is kept back goes on. False: not all could, for lack of room.
+  virtual bool close_all(const std::vector<Outlet>& /*outlets*/) { return true; }
 };
 
 }  // namespace logflume

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "sink/json_fields.h"
 #include "transform/gathering_set.h"
+#include "transform/open_event.h"
 #include "transform/plan.h"
 
 namespace logflume {
@@ -65,11 +66,25 @@ void DryRun::run(const std::vector<std::string>& lines) {
   GatheringSet gatherings(*pipeline_);
   GatheringSet::Sinks looks;
   for (const auto& [name, inputs] : pipeline_->plan().sinks()) looks.push_back(name);
-  run_->run_in_order(&gatherings, looks);
+  OpenEvents open;
+  open.by_join.resize(pipeline_->joins().size());
+  PipelineRun::Surroundings around{&gatherings, &looks, &open};
+  around.closed = [&](std::size_t join, OpenEvent event) {
+    const auto run = pipeline_->take_run();
+    run->note_times(nullptr);
+    run->join(join, std::move(event), around);
+    made_.push_back(run);
+  };
+  run_->run_in_order(around);
+  // Nothing follows.
+  for (std::size_t join = 0; join < open.by_join.size(); ++join) {
+    const std::unique_ptr<OpenEvent> over = std::move(open.by_join[join]);
+    if (over) around.closed(join, std::move(*over));
+  }
   gatherings.close(Gathering::kAll, [&](std::size_t maker, GatheringSet::Part& part) {
     made_.push_back(pipeline_->take_run());
     made_.back()->note_times(nullptr);
-    made_.back()->make(maker, *part.gathered, part.again, gatherings, part.sinks);
+    made_.back()->make(maker, *part.gathered, part.again, around);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,9 +107,13 @@ class Batch : public RefCounted<Batch> {
   FileRange owed;                    // acknowledged when every event was delivered or counted as discarded
   FileRange in_file;                 // the same of the file; `owed` may be a place in a disk buffer
   std::uint64_t id = 0;              // for the audit's journal; 0: it has none
+  // Bytes of text that are acknowledged with it, where these are not its own: a transform that joins events
+  // keeps the last ones back, or adds those that it has kept.
+  std::optional<std::size_t> owed_bytes;
   // Where text() begins in the file: behind owed.begin where bytes were skipped.
   std::uint64_t text_begin = 0;
   Seam seam;                 // the bytes before owed.end
+  Seam seam_before;          // those before in_file.begin; of what was just read only
   std::int64_t wall_ns = 0;  // when it was read: the events' timestamp
   TimePoint read_at{};       // the same moment, for latency
 
@@ -117,6 +122,8 @@ class Batch : public RefCounted<Batch> {
   std::size_t event_bytes() const;
   // What a sink's buffer is charged for it: some thousands of small batches cost more than their text.
   std::size_t charged_bytes() const { return bytes + overhead_bytes; }
+  // What the bytes of text that it owes are counted as.
+  std::size_t acknowledged_bytes() const { return owed_bytes.value_or(bytes); }
   // Where events [first, last) stand in the file, their newlines included; of made ones nowhere, an empty
   // range. Looks for newlines.
   FileRange range_of(std::uint32_t first, std::uint32_t last) const;

@@ -157,6 +157,7 @@ bool Feeder::take(Piece&& piece) {
   batch->owed = batch->in_file = piece.owed;
   batch->text_begin = piece.text_begin;
   batch->seam = piece.seam;
+  if (context_.passage) batch->seam_before = content.cursors[group_->members.front()]->fed_seam;
   batch->wall_ns = wall_ns_;
   batch->read_at = now_;
   if (journal_ && journal_->on()) {
@@ -269,6 +270,22 @@ void Feeder::finish() {
 void Feeder::finish(const std::string& sink) {
   drain();
   if (context_.passage) context_.passage->finish(sink, context_.outlets);
+}
+
+bool Feeder::close_all() {
+  drain();
+  return !context_.passage || context_.passage->close_all(context_.outlets);
+}
+
+std::optional<Duration> Feeder::quiet(const LogContent& content, Duration quiet) {
+  if (!context_.passage) return std::nullopt;
+  std::vector<Passage::Member> members;
+  const std::uint64_t end = content.fed_max();
+  for (std::size_t i = 0; i < content.cursors.size(); ++i) {
+    if (!states_[i].paused && content.cursors[i]->fed_offset == end)
+      members.push_back({i, content.cursors[i]});
+  }
+  return context_.passage->quiet(members, quiet, context_.outlets);
 }
 
 bool Feeder::all_acknowledged() const {

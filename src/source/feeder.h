@@ -66,6 +66,15 @@ class Feeder final : public PieceSink {
   void finish();
   // The same for a sink that is about to go.
   void finish(const std::string& sink);
+  // Nothing follows in any file: what transforms keep back to join it with that goes on. False: there is no
+  // room for all of it.
+  bool close_all();
+  // After what time without new bytes transforms want to hear of a file that it is quiet; nothing: never.
+  std::optional<Duration> holds_for() const {
+    return context_.passage ? context_.passage->holds_for() : std::nullopt;
+  }
+  // All of it was read, and it has been quiet for so long. After what quiet to tell again; nothing: never.
+  std::optional<Duration> quiet(const LogContent& content, Duration quiet);
   // hand_on() has something to do then.
   TimePoint hand_on_at(TimePoint now) const {
     return context_.passage ? context_.passage->deadline(now) : kNever;

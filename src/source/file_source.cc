@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include <deque>
+#include <map>
 #include <unordered_set>
 
 #include "base/allocator.h"
@@ -36,6 +37,7 @@ constexpr std::int64_t kManyFiles = 4;
 constexpr Duration kManyWindow = 10ms;
 constexpr int kManyFactor = 4;  // of `coalesce`
 constexpr Duration kMemoryRetry = 2ms;
+constexpr Duration kForGood = std::chrono::hours(24);  // that nothing is added to a file
 constexpr Duration kErrorRetry = 1s;
 constexpr Duration kLagRefresh = 1s;
 constexpr Duration kLagRefreshSoon = 100ms;  // as long as an archive is verified
@@ -117,6 +119,10 @@ class FileSource final : public Source, private DiscoveryListener {
   bool still_ignored(TailedFile& file) const;
   void look_after_held(TimePoint now);
   void look_after_open_events(TimePoint now);
+  void watch_open_event(TailedFile& file, TimePoint due);
+  void tell_quiet(TailedFile& file, TimePoint now);
+  void look_after_left_contents(TimePoint now);
+  void close_nameless();
   bool open_event_is_over(const TailedFile& file, const Feeder::Group& group, TimePoint now) const;
   void refresh_lag(TimePoint now);
   bool reserve_for_files();
@@ -144,12 +150,15 @@ class FileSource final : public Source, private DiscoveryListener {
   std::size_t told_bytes_ = 0;  // reserved for files, when files_changed() was last called
   std::size_t waiting_files_ = 0;
   std::unordered_set<FileToken> failing_;
-  // Files with a multi-line event that may go on, by the time when it is over: all wait equally long.
-  struct OpenEvent {
+  // Files with a multi-line event that may go on, by the time when it is over.
+  std::multimap<TimePoint, FileToken> open_events_;
+  // Contents that have left their file, and of which transforms may keep something back that a copy goes on
+  // with.
+  struct LeftContent {
     TimePoint due;
-    FileToken token;
+    std::weak_ptr<LogContent> content;
   };
-  std::deque<OpenEvent> open_events_;
+  std::deque<LeftContent> left_contents_;
   TimePoint now_{};
   TimePoint deadline_ = kNever;
   bool is_idle_ = false;
@@ -298,8 +307,11 @@ void FileSource::disconnect(const std::string& sink) {
 }
 
 void FileSource::set_passage(std::unique_ptr<Passage> passage) {
+  const bool kept_back = feeder_.holds_for().has_value();
   feeder_.set_passage(std::move(passage));
   ready_->wake_waiting();
+  // What is kept back no more is read again, and what still is waits for its file to be quiet.
+  if (kept_back) catalog_->for_each([this](TailedFile& file) { ready_->enqueue(file); });
 }
 
 void FileSource::set_limits(std::size_t max_open_files, std::size_t max_held_files) {
@@ -380,6 +392,7 @@ std::size_t FileSource::do_work(TimePoint now) {
   now_ = now;
   if (stopped_) return 0;
   if (stop_requested_.load(std::memory_order_acquire)) {
+    close_nameless();
     feeder_.finish();
     feeder_.wake_sinks();
     reader_->release();
@@ -398,7 +411,8 @@ std::size_t FileSource::do_work(TimePoint now) {
   catalog_->names_settled();
   if (now >= orphans_->next_check()) orphans_->look_after(now);
   if (!catalog_->held().empty()) look_after_held(now);
-  if (!open_events_.empty() && now >= open_events_.front().due) look_after_open_events(now);
+  if (!open_events_.empty() && now >= open_events_.begin()->first) look_after_open_events(now);
+  if (!left_contents_.empty() && now >= left_contents_.front().due) look_after_left_contents(now);
   if (now >= losses_.next_due()) losses_.settle(now, false);
   if (feeder_.take_room_returned(now) || now >= ready_->retry_at()) ready_->wake_waiting();
   if (ahead_) wake_read_ahead();
@@ -535,6 +549,7 @@ FileSource::Turn FileSource::serve(TailedFile& file, TimePoint now, std::size_t&
   file.deficit += kQuantumBytes;
   while (file.deficit > 0) {
     if (file.finished_archive()) {
+      tell_quiet(file, now);
       gate_->leave(file);
       file.behind = false;
       if (file.place == TailedFile::Place::kNamed) handles_->close(file);
@@ -635,10 +650,8 @@ FileSource::Turn FileSource::read_once(TailedFile& file, const Feeder::Group& gr
       file.behind = false;
       file.retry_at = {};
       if (report.partial_bytes == 0) file.flush_partial = false;
-      if (report.open_event && !file.open_event) {
-        file.open_event = true;
-        open_events_.push_back({file.last_growth + config_.multiline.timeout, file.token});
-      }
+      if (report.open_event) watch_open_event(file, file.last_growth + config_.multiline.timeout);
+      if (group.limit == UINT64_MAX) tell_quiet(file, now);
       if (!failing_.empty()) recovered(file);
       if (!file.archive) return Turn::kDone;
       gate_->leave(file);
@@ -673,6 +686,7 @@ void FileSource::truncated(TailedFile& file) {
   context_.log.info(context_.name,
                     "{} was truncated or rewritten after byte {}: reading it from the beginning", file.path(),
                     file.content->fed_max());
+  if (feeder_.holds_for()) left_contents_.push_back({steady_now() + Losses::kGrace, file.content});
   catalog_->truncated(file);
   if (file.archive) file.size_known = file.archive->size_bytes();
 }
@@ -749,14 +763,46 @@ void FileSource::look_after_held(TimePoint now) {
   });
 }
 
+void FileSource::watch_open_event(TailedFile& file, TimePoint due) {
+  if (std::exchange(file.open_event, true)) return;
+  open_events_.emplace(due, file.token);
+}
+
 void FileSource::look_after_open_events(TimePoint now) {
-  while (!open_events_.empty() && now >= open_events_.front().due) {
-    TailedFile* file = catalog_->get(open_events_.front().token);
-    open_events_.pop_front();
+  while (!open_events_.empty() && now >= open_events_.begin()->first) {
+    TailedFile* file = catalog_->get(open_events_.begin()->second);
+    open_events_.erase(open_events_.begin());
     if (file == nullptr) continue;
     file->open_event = false;  // still there if it has grown meanwhile: the read will tell
     ready_->enqueue(*file);
   }
+}
+
+// All of the file was read: what transforms keep back of it goes on when it has been quiet for long enough.
+void FileSource::tell_quiet(TailedFile& file, TimePoint now) {
+  if (!feeder_.holds_for()) return;
+  if (const auto next = feeder_.quiet(*file.content, now - file.last_growth))
+    watch_open_event(file, file.last_growth + *next);
+}
+
+void FileSource::look_after_left_contents(TimePoint now) {
+  while (!left_contents_.empty() && now >= left_contents_.front().due) {
+    const LeftContent left = std::move(left_contents_.front());
+    left_contents_.pop_front();
+    const auto content = left.content.lock();
+    if (content && feeder_.quiet(*content, kForGood) && now != TimePoint::max())
+      left_contents_.push_back({now + kMemoryRetry, left.content});
+  }
+}
+
+// The next start will not find what is in no file that has a name.
+void FileSource::close_nameless() {
+  if (!feeder_.holds_for()) return;
+  look_after_left_contents(TimePoint::max());
+  catalog_->for_each([this](TailedFile& file) {
+    if (file.place == TailedFile::Place::kDeleted && file.content)
+      (void)feeder_.quiet(*file.content, kForGood);
+  });
 }
 
 // Nothing was added to what follows the last whole event for long enough.
@@ -825,18 +871,25 @@ void FileSource::tell_who_waits(std::size_t waiting) {
 // When to run next without being woken, and whether everything is fed.
 void FileSource::plan(TimePoint now) {
   const bool reading = !ready_->empty();
-  const bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty() &&
-                       feeder_.nothing_on_its_way();
+  bool all_fed = !reading && !events_pending_ && ready_->nobody_waits() && catalog_->held().empty() &&
+                 feeder_.nothing_on_its_way();
   if (all_fed && std::exchange(starting_, false))
     trim_at_ = now + kTrimAfter;  // what the last run left is gone
+  TimePoint retry_at = kNever;
   if (all_fed && context_.until_eof) {
     losses_.settle(now, true);
-    feeder_.finish();
+    if (feeder_.close_all()) {
+      feeder_.finish();
+    } else {
+      all_fed = false;
+      retry_at = now + kMemoryRetry;
+    }
   }
   TimePoint at = std::min({discovery_.next_rescan(), ready_->retry_at(), trim_at_, losses_.next_due(),
-                           orphans_->next_check(), feeder_.hand_on_at(now)});
+                           orphans_->next_check(), feeder_.hand_on_at(now), retry_at});
   if (events_pending_) at = std::min(at, next_poll_);
-  if (!open_events_.empty()) at = std::min(at, open_events_.front().due);
+  if (!open_events_.empty()) at = std::min(at, open_events_.begin()->first);
+  if (!left_contents_.empty()) at = std::min(at, left_contents_.front().due);
   for (const FileToken token : catalog_->held()) {
     if (const TailedFile* file = catalog_->get(token)) at = std::min(at, file->held_until);
   }

@@ -62,7 +62,7 @@ TEST(AggregateTest, TheLineOfAMadeEventIsItsJson) {
   std::string text;
   pipeline.gatherings().close(Gathering::kAll, [&](std::size_t maker, GatheringSet::Part& part) {
     const auto run = pipeline.pipeline().take_run();
-    run->make(maker, *part.gathered, part.again, pipeline.gatherings(), part.sinks);
+    run->make(maker, *part.gathered, part.again, {&pipeline.gatherings(), &part.sinks});
     text = run->batch()->text();
     EXPECT_TRUE(run->batch()->made);
     EXPECT_EQ(run->batch()->events, 2U);

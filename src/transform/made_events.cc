@@ -64,7 +64,7 @@ void MadeEvents::end_event() {
   ++events_;
 }
 
-void MadeEvents::finish(const std::string& source, std::int64_t now_ns, EventIndex& lines) {
+void MadeEvents::finish(const std::string& source, std::int64_t now_ns, bool again, EventIndex& lines) {
   const std::size_t bytes = text_.size();
   text_.append(Slab::kPadBytes, '\0');
   auto* const batch = new Batch;
@@ -73,6 +73,7 @@ void MadeEvents::finish(const std::string& source, std::int64_t now_ns, EventInd
   batch->bytes = bytes;
   batch->events = static_cast<std::uint32_t>(events_);
   batch->made = true;
+  batch->owed_bytes = 0;
   batch->origin = std::make_shared<const Origin>(Origin{source, {}, Origin::kNoFile});
   batch->wall_ns = now_ns;
   batch->read_at = steady_now();
@@ -82,6 +83,7 @@ void MadeEvents::finish(const std::string& source, std::int64_t now_ns, EventInd
   frame_.clear();
   frame_.batch = batch;
   frame_.lines = &lines;
+  frame_.again = again;
   frame_.message_is_line = false;
   frame_.hidden = 1U << static_cast<unsigned>(BaseField::kFile);
   for (std::uint32_t row = 0; row < events_; ++row) frame_.rows.push_back(row);

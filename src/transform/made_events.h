@@ -35,8 +35,9 @@ class MadeEvents {
   // is not there.
   void put(std::size_t field, const Value& value);
   void end_event();
-  // They come from `source`, now. `lines`: of their batch, from now on; it stays as long as what is made.
-  void finish(const std::string& source, std::int64_t now_ns, EventIndex& lines);
+  // They come from `source`, now; `again`: some sink was given what they were made of before. `lines`: of
+  // their batch, from now on; it stays as long as what is made.
+  void finish(const std::string& source, std::int64_t now_ns, bool again, EventIndex& lines);
 
   std::size_t size() const { return events_; }
   // REQUIRES: finish(). It owes nothing, and lives as long as this.

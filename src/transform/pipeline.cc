@@ -8,6 +8,7 @@
 
 #include "transform/gathering_set.h"
 #include "transform/made_events.h"
+#include "transform/open_event.h"
 
 namespace logflume {
 
@@ -36,7 +37,7 @@ Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source
       inputs.insert(inputs.end(), frames.begin(), frames.end());
     }
     for (const std::size_t input : inputs) {
-      Step step{i, input, {}, {}, kNoMaker};
+      Step step{i, input, {}, {}};
       for (std::size_t output = 0; output < nodes[i].outputs.size(); ++output) {
         step.outputs.push_back(frames_++);
         step.read.push_back(nodes[i].transform->has_effect() || plan_->is_read({i, output, {}}));
@@ -45,6 +46,7 @@ Pipeline::Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source
     }
   }
   find_makers();
+  find_joins();
   // What stages do when they are made is done before the first event.
   if (!steps_.empty()) unused_.push_back(std::make_unique<PipelineRun>(*this));
 }
@@ -61,18 +63,32 @@ void Pipeline::find_makers() {
     }
     if (!plan_->is_read({node, transform.made_output(), {}}) || !transform.make_gathering()) continue;
     steps_[i].maker = makers_.size();
-    Maker maker{node, i, {}};
-    std::set<std::size_t> reached{steps_[i].outputs[transform.made_output()]};
-    for (std::size_t next = i + 1; next < steps_.size(); ++next) {
-      if (reached.contains(steps_[next].input))
-        reached.insert(steps_[next].outputs.begin(), steps_[next].outputs.end());
-    }
-    for (const auto& [sink, ports] : plan_->sinks()) {
-      if (std::ranges::any_of(frames_of(sink), [&](std::size_t frame) { return reached.contains(frame); }))
-        maker.sinks.push_back(sink);
-    }
-    makers_.push_back(std::move(maker));
+    makers_.push_back({node, i, sinks_behind(i, transform.made_output())});
   }
+}
+
+void Pipeline::find_joins() {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const auto timeout = plan_->nodes()[steps_[i].node].transform->joins_for();
+    if (!timeout) continue;
+    steps_[i].join = joins_.size();
+    joins_.push_back({i, *timeout, sinks_behind(i, 0)});
+  }
+}
+
+// In the order of their names, as the plan has them.
+std::vector<std::string> Pipeline::sinks_behind(std::size_t step, std::size_t output) const {
+  std::set<std::size_t> reached{steps_[step].outputs[output]};
+  for (std::size_t next = step + 1; next < steps_.size(); ++next) {
+    if (reached.contains(steps_[next].input))
+      reached.insert(steps_[next].outputs.begin(), steps_[next].outputs.end());
+  }
+  std::vector<std::string> sinks;
+  for (const auto& [sink, ports] : plan_->sinks()) {
+    if (std::ranges::any_of(frames_of(sink), [&](std::size_t frame) { return reached.contains(frame); }))
+      sinks.push_back(sink);
+  }
+  return sinks;
 }
 
 std::vector<std::size_t> Pipeline::frames_of(const TransformPlan::Port& port) const {
@@ -141,52 +157,67 @@ void PipelineRun::run(BatchRef batch, bool again) {
   views_used_ = 0;
   const auto& steps = pipeline_.steps();
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (!pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, nullptr, {});
+    if (!pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, {});
   }
 }
 
-void PipelineRun::run_in_order(GatheringSet* gatherings, const Sinks& sinks) {
+void PipelineRun::run_in_order(const Surroundings& around) {
   const auto& steps = pipeline_.steps();
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, gatherings, sinks);
+    if (pipeline_.plan().nodes()[steps[i].node].in_order) run_step(i, around);
   }
 }
 
-void PipelineRun::make(std::size_t maker, Gathering& gathered, bool again, GatheringSet& gatherings,
-                       const Sinks& sinks) {
-  const auto& steps = pipeline_.steps();
+void PipelineRun::make(std::size_t maker, Gathering& gathered, bool again, const Surroundings& around) {
   const Pipeline::Maker& from = pipeline_.makers()[maker];
   const std::size_t output = pipeline_.plan().nodes()[from.node].transform->made_output();
   if (!made_) made_ = std::make_unique<MadeEvents>();
   gathered.make(*made_);
-  made_->finish(pipeline_.source(), wall_now_ns(), lines_);
-  batch_ = made_->batch();
-  for (Frame& frame : frames_) {
-    frame.clear();
-    frame.batch = batch_.get();
-    frame.lines = &lines_;
-    frame.again = again;
+  made_->finish(pipeline_.source(), wall_now_ns(), again, lines_);
+  begin_from(from.step, output, made_->batch(), made_->frame());
+  run_behind(from.step, output, around);
+}
+
+void PipelineRun::join(std::size_t join, OpenEvent event, const Surroundings& around) {
+  const std::size_t step = pipeline_.joins()[join].step;
+  if (!joined_) joined_ = std::make_unique<JoinedEvent>();
+  joined_->build(std::move(event), lines_);
+  begin_from(step, 0, joined_->batch(), joined_->frame());
+  run_behind(step, 0, around);
+}
+
+// What comes out there is `frame`, and nothing else has come to any step.
+void PipelineRun::begin_from(std::size_t step, std::size_t output, const BatchRef& batch,
+                             const Frame& frame) {
+  batch_ = batch;
+  for (Frame& empty : frames_) {
+    empty.clear();
+    empty.batch = batch_.get();
+    empty.lines = &lines_;
+    empty.again = frame.again;
   }
-  for (std::size_t i = 0; i < steps.size(); ++i) {
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
     counts_[i] = {};
     reports_[i].clear();
   }
   views_used_ = 0;
+  frames_[pipeline_.steps()[step].outputs[output]] = frame;
+  counts_[step].created_events = counts_[step].sent_events = frame.rows.size();
+  counts_[step].sent_bytes = frame.bytes;
+}
+
+void PipelineRun::run_behind(std::size_t step, std::size_t output, const Surroundings& around) {
+  const auto& steps = pipeline_.steps();
   std::vector<bool> reached(frames_.size(), false);
-  const std::size_t first = steps[from.step].outputs[output];
-  reached[first] = true;
-  frames_[first] = made_->frame();
-  frames_[first].again = again;
-  counts_[from.step].created_events = counts_[from.step].sent_events = frames_[first].rows.size();
-  counts_[from.step].sent_bytes = frames_[first].bytes;
-  for (std::size_t i = from.step + 1; i < steps.size(); ++i) {
+  reached[steps[step].outputs[output]] = true;
+  for (std::size_t i = step + 1; i < steps.size(); ++i) {
     if (!reached[steps[i].input]) continue;
-    run_step(i, &gatherings, sinks);
+    run_step(i, around);
     for (const std::size_t frame : steps[i].outputs) reached[frame] = true;
   }
 }
 
-void PipelineRun::run_step(std::size_t index, GatheringSet* gatherings, const Sinks& sinks) {
+void PipelineRun::run_step(std::size_t index, const Surroundings& around) {
   const Pipeline::Step& step = pipeline_.steps()[index];
   const Frame& in = frames_[step.input];
   Count& count = counts_[index];
@@ -207,9 +238,11 @@ void PipelineRun::run_step(std::size_t index, GatheringSet* gatherings, const Si
     out.line_column = in.line_column;
   }
   const TimePoint begin = times_ == nullptr ? TimePoint{} : steady_now();
+  Joint* const joint = step.join == Pipeline::kNone ? nullptr : stages_[index]->joint();
+  if (joint != nullptr) joint->open = std::move(around.open->by_join[step.join]);
   stages_[index]->run(in, outputs_, reports_[index]);
-  if (gatherings != nullptr && step.maker != Pipeline::kNoMaker && !in.rows.empty())
-    gatherings->add(step.maker, *stages_[index], in, sinks, reports_[index]);
+  if (around.gatherings != nullptr && step.maker != Pipeline::kNone && !in.rows.empty())
+    around.gatherings->add(step.maker, *stages_[index], in, *around.sinks, reports_[index]);
   if (times_ != nullptr) times_->at(index) = steady_now() - begin;
   for (std::size_t output = 0; output < outputs_.size(); ++output) {
     Frame& out = outputs_[output];
@@ -230,6 +263,9 @@ void PipelineRun::run_step(std::size_t index, GatheringSet* gatherings, const Si
   const std::uint64_t accounted = count.sent_events + count.discarded_events;
   assert(accounted >= count.received_events);
   count.created_events = accounted - count.received_events;
+  if (joint == nullptr) return;
+  around.open->by_join[step.join] = std::move(joint->open);
+  if (joint->closed) around.closed(step.join, std::move(*std::exchange(joint->closed, nullptr)));
 }
 
 const EventView& PipelineRun::view(const std::vector<std::size_t>& frames) {
@@ -250,12 +286,13 @@ std::size_t PipelineRun::memory_bytes() const {
   for (const Frame& frame : frames_)
     bytes += frame.rows.capacity() * sizeof(std::uint32_t) + frame.fields.capacity() * sizeof(FrameField);
   for (const auto& stage : stages_) bytes += stage->memory_bytes();
-  return bytes + (made_ ? made_->memory_bytes() : 0);
+  return bytes + (made_ ? made_->memory_bytes() : 0) + (joined_ ? joined_->memory_bytes() : 0);
 }
 
 void PipelineRun::clear() {
   batch_ = nullptr;
   if (made_) made_->clear();
+  if (joined_) joined_->clear();
 }
 
 }  // namespace logflume

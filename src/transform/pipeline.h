@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,8 +17,11 @@
 namespace logflume {
 
 class GatheringSet;
+class JoinedEvent;
 class MadeEvents;
 class PipelineRun;
+struct OpenEvent;
+struct OpenEvents;
 
 // Threads:   immutable, but for the runs that it keeps for reuse; any.
 // Lifecycle: outlives the source's interest in it; runs keep it alive.
@@ -29,14 +33,21 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
     std::size_t input;
     std::vector<std::size_t> outputs;
     std::vector<bool> read;  // by output: somebody takes what comes out there, or it has done its work
-    std::size_t maker = kNoMaker;
+    std::size_t maker = kNone;
+    std::size_t join = kNone;
   };
-  static constexpr std::size_t kNoMaker = SIZE_MAX;
+  static constexpr std::size_t kNone = SIZE_MAX;
   // A transform that makes events of those that come to all its steps.
   struct Maker {
     std::size_t node;
     std::size_t step;                // the first one: the made events come out there
     std::vector<std::string> sinks;  // that get something of them, in the order of their names
+  };
+  // A step that joins lines to events.
+  struct Join {
+    std::size_t step;
+    Duration timeout;                // an event that no line follows for so long is over
+    std::vector<std::string> sinks;  // that get something of these events, in the order of their names
   };
 
   Pipeline(std::shared_ptr<const TransformPlan> plan, std::string source, StageServices services);
@@ -45,6 +56,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   const TransformPlan& plan() const { return *plan_; }
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<Maker>& makers() const { return makers_; }  // each behind those that lead to it
+  const std::vector<Join>& joins() const { return joins_; }
   const std::string& source() const { return source_; }
   std::size_t frames() const { return frames_; }
   // The frames that a sink gets. Just 0: nothing on the way to it.
@@ -57,6 +69,8 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
  private:
   std::vector<std::size_t> frames_of(const TransformPlan::Port& port) const;
   void find_makers();
+  void find_joins();
+  std::vector<std::string> sinks_behind(std::size_t step, std::size_t output) const;
 
   static constexpr std::size_t kRunsKept = 64;
   const std::shared_ptr<const TransformPlan> plan_;
@@ -64,6 +78,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   const StageServices services_;
   std::vector<Step> steps_;
   std::vector<Maker> makers_;
+  std::vector<Join> joins_;
   std::size_t frames_ = 1;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<PipelineRun>> unused_;  // guarded by mutex_
@@ -86,18 +101,27 @@ class PipelineRun {
 
   // Names of sinks, in their order.
   using Sinks = std::vector<std::string>;
+  // What steps that go by the order have to do with beside the batch.
+  struct Surroundings {
+    GatheringSet* gatherings = nullptr;  // what the batch is to be gathered in; null where nothing gathers
+    const Sinks* sinks = nullptr;        // for those of them
+    OpenEvents* open = nullptr;          // of its file, for all of `sinks`; null where nothing is joined
+    // What is to become of an event that was open and is over: before any step behind the one that joined it.
+    std::function<void(std::size_t join, OpenEvent event)> closed = {};
+  };
 
   explicit PipelineRun(const Pipeline& pipeline);
   ~PipelineRun();
 
   // The steps that may be done at any time. `again`: some sink was given these events before.
   void run(BatchRef batch, bool again);
-  // The rest. REQUIRES: of the batches of a source, in their order. What the batch is to be gathered in, for
-  // those of `sinks`; null where no transform makes events.
-  void run_in_order(GatheringSet* gatherings, const Sinks& sinks);
-  void run_in_order() { run_in_order(nullptr, {}); }
+  // The rest. REQUIRES: of the batches of a source, in their order.
+  void run_in_order(const Surroundings& around);
+  void run_in_order() { run_in_order({}); }
   // Instead of both: what `gathered` makes of what it has closed, and the steps behind its maker.
-  void make(std::size_t maker, Gathering& gathered, bool again, GatheringSet& gatherings, const Sinks& sinks);
+  void make(std::size_t maker, Gathering& gathered, bool again, const Surroundings& around);
+  // The same with an event that is over.
+  void join(std::size_t join, OpenEvent event, const Surroundings& around);
   const BatchRef& batch() const { return batch_; }
   const Frame& frame(std::size_t index) const { return frames_[index]; }
   const Count& count(std::size_t step) const { return counts_[step]; }
@@ -112,11 +136,14 @@ class PipelineRun {
   void clear();
 
  private:
-  void run_step(std::size_t index, GatheringSet* gatherings, const Sinks& sinks);
+  void begin_from(std::size_t step, std::size_t output, const BatchRef& batch, const Frame& frame);
+  void run_behind(std::size_t step, std::size_t output, const Surroundings& around);
+  void run_step(std::size_t index, const Surroundings& around);
 
   const Pipeline& pipeline_;
   BatchRef batch_;
   std::unique_ptr<MadeEvents> made_;
+  std::unique_ptr<JoinedEvent> joined_;
   EventIndex lines_;
   std::vector<Frame> frames_;
   std::vector<Frame> outputs_;                  // of a step, while it runs

@@ -37,6 +37,7 @@ const std::vector<TransformType>& transform_types() {
         lookup_transform(),
         geoip_transform(),
         aggregate_transform(),
+        multiline_transform(),
         // clang-format on
     };
     for (std::size_t i = 0; i < all.size(); ++i) {

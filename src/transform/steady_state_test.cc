@@ -66,7 +66,7 @@ TEST(SteadyStateTest, NoEventAllocates) {
       const auto run = [&] {
         const auto taken = pipeline.pipeline().take_run();
         taken->run(batch.ref(), false);
-        taken->run_in_order(&pipeline.gatherings(), {"out"});
+        taken->run_in_order({&pipeline.gatherings(), &TestPipeline::kSinks});
       };
       for (int warm = 0; warm < 3; ++warm) run();
       const CountedAllocations counted;

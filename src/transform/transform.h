@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "event/frame.h"
 #include "expression/expression.h"
 #include "parse/parser.h"
@@ -24,6 +26,7 @@
 namespace logflume {
 
 class Gathering;
+struct OpenEvent;
 
 // What a stage did with one frame, for the books: received + created = sent + discarded, where `created` are
 // events that went more than one way, or were made of others.
@@ -62,6 +65,12 @@ struct StageContext : StageServices {
   WantedFields wanted;  // of its outputs
 };
 
+// What a stage that joins lines to events has to do with the batches before and behind.
+struct Joint {
+  std::unique_ptr<OpenEvent> open;    // before run() what is open, null: nothing; and so behind it
+  std::unique_ptr<OpenEvent> closed;  // what was open before run(), and is over
+};
+
 // Threads:   one at a time.
 // Ownership: the output's columns are the stage's, until the next run().
 class Stage {
@@ -73,6 +82,8 @@ class Stage {
   // Of a transform that makes events of events: those of `in` go into `into`, too.
   // REQUIRES: `in` is what run() was just called with.
   virtual void gather(const Frame& /*in*/, Gathering& /*into*/, StageReport& /*report*/) {}
+  // Of a transform that joins lines; else null.
+  virtual Joint* joint() { return nullptr; }
   // Of what it keeps between batches.
   virtual std::size_t memory_bytes() const { return 0; }
 };
@@ -104,6 +115,9 @@ class Transform {
   // keeps_state().
   virtual std::unique_ptr<Gathering> make_gathering() const;
   virtual std::size_t made_output() const { return 0; }
+  // Where it joins lines to events: after what time without another line an event is over
+  // (transform/open_event.h). Its stages have a joint(). REQUIRES: in_order().
+  virtual std::optional<Duration> joins_for() const { return std::nullopt; }
 };
 
 // What is wrong with a value of a transform's configuration.

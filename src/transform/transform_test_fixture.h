@@ -13,6 +13,7 @@
 #include "event/newlines.h"
 #include "expression/functions.h"
 #include "transform/gathering_set.h"
+#include "transform/open_event.h"
 #include "transform/pipeline.h"
 #include "transform/plan.h"
 
@@ -77,6 +78,8 @@ using TestEvent = std::map<std::string, std::string>;
 // The transforms between a source "app" and a sink that takes what comes out of `last`.
 class TestPipeline {
  public:
+  static inline const PipelineRun::Sinks kSinks{"out"};
+
   TestPipeline(const TransformPlan::Transforms& transforms, const std::string& last) {
     auto plan = TransformPlan::compile(transforms, {{"out", {{last}, {}}}});
     if (const auto* const errors = std::get_if<std::vector<PlanError>>(&plan)) {
@@ -94,8 +97,11 @@ class TestPipeline {
   std::vector<TestEvent> run(const TestBatch& batch, bool again = false) {
     run_ = pipeline_->take_run();
     run_->run(batch.ref(), again);
-    run_->run_in_order(gatherings_.get(), {"out"});
-    return events_of(*run_);
+    std::vector<TestEvent> events;
+    const PipelineRun::Surroundings around = surroundings(events);
+    run_->run_in_order(around);
+    for (TestEvent& event : events_of(*run_)) events.push_back(std::move(event));
+    return events;
   }
   std::vector<TestEvent> run(const std::vector<std::string>& lines, const TestPlace& place = {}) {
     kept_.push_back(std::make_unique<TestBatch>(lines, place));
@@ -106,10 +112,29 @@ class TestPipeline {
     std::vector<TestEvent> events;
     gatherings_->close(now_ns, [&](std::size_t maker, GatheringSet::Part& part) {
       run_ = pipeline_->take_run();
-      run_->make(maker, *part.gathered, part.again, *gatherings_, part.sinks);
+      run_->make(maker, *part.gathered, part.again, surroundings(events));
       for (TestEvent& event : events_of(*run_)) events.push_back(std::move(event));
     });
     return events;
+  }
+  // What has been joined so far, when nothing follows.
+  std::vector<TestEvent> joined() {
+    std::vector<TestEvent> events;
+    const PipelineRun::Surroundings around = surroundings(events);
+    for (std::size_t join = 0; join < open_.by_join.size(); ++join) {
+      const std::unique_ptr<OpenEvent> over = std::move(open_.by_join[join]);
+      if (over) around.closed(join, std::move(*over));
+    }
+    return events;
+  }
+  // Events that were over go to `events`.
+  PipelineRun::Surroundings surroundings(std::vector<TestEvent>& events) {
+    open_.by_join.resize(pipeline_->joins().size());
+    return {gatherings_.get(), &kSinks, &open_, [&](std::size_t join, OpenEvent event) {
+              const auto run = pipeline_->take_run();
+              run->join(join, std::move(event), surroundings(events));
+              for (TestEvent& over : events_of(*run)) events.push_back(std::move(over));
+            }};
   }
   GatheringSet& gatherings() { return *gatherings_; }
   const Pipeline& pipeline() const { return *pipeline_; }
@@ -174,6 +199,7 @@ class TestPipeline {
   std::unique_ptr<Log> log_ = std::make_unique<Log>(LogLevel::kOff);
   std::shared_ptr<const Pipeline> pipeline_;
   std::unique_ptr<GatheringSet> gatherings_;
+  OpenEvents open_;
   std::vector<std::unique_ptr<TestBatch>> kept_;
   std::shared_ptr<PipelineRun> run_;
 };

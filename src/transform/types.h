@@ -34,5 +34,6 @@ TransformType log_to_metric_transform();
 TransformType lookup_transform();
 TransformType geoip_transform();
 TransformType aggregate_transform();
+TransformType multiline_transform();
 
 }  // namespace logflume

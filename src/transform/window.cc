@@ -60,11 +60,23 @@ bool TransformWindow::Place::run() {
 
 namespace {
 
-// With each piece each maker may put one more delivery in a lane, and once more at the end.
-std::size_t places_max(const WorkerPool& workers, std::size_t makers) {
-  const std::size_t lane = std::max<std::size_t>(Lanes::kOnTheirWay / (1 + makers), 2) - (makers > 0 ? 1 : 0);
+// With each piece each maker may put one more delivery in a lane, and each step that joins lines, and once
+// more at the end.
+std::size_t places_max(const WorkerPool& workers, const Pipeline& pipeline) {
+  const std::size_t more = pipeline.makers().size() + pipeline.joins().size();
+  const std::size_t lane = std::max<std::size_t>(Lanes::kOnTheirWay / (1 + more), 2) - (more > 0 ? 1 : 0);
   return std::min(2 * workers.threads_max() + 2, lane);
 }
+
+std::optional<Duration> shortest_timeout(const Pipeline& pipeline) {
+  std::optional<Duration> shortest;
+  for (const Pipeline::Join& join : pipeline.joins())
+    shortest = std::min(shortest.value_or(join.timeout), join.timeout);
+  return shortest;
+}
+
+// Whose file was given up must not wait for ever.
+constexpr Duration kOrphanCheck = 5s;
 
 }  // namespace
 
@@ -75,8 +87,10 @@ TransformWindow::TransformWindow(std::shared_ptr<const Pipeline> pipeline, Metri
       workers_(workers),
       budget_(budget),
       source_(source),
-      places_max_(places_max(workers, pipeline_->makers().size())),
+      places_max_(places_max(workers, *pipeline_)),
+      holds_for_(shortest_timeout(*pipeline_)),
       gatherings_(*pipeline_),
+      held_(*pipeline_, budget),
       gathered_bytes_(budget) {}
 
 TransformWindow::~TransformWindow() {
@@ -111,7 +125,13 @@ std::size_t TransformWindow::hand_on(const std::vector<Outlet>& outlets) {
   // With nothing to read the source's thread may as well do what no worker has begun.
   if (!has_room() && !places_.front()->done()) (void)places_.front()->run();
   for (; !places_.empty() && places_.front()->done(); ++count) hand_on_front(outlets);
-  return count + (pipeline_->makers().empty() ? 0 : make_due(outlets));
+  count += pipeline_->makers().empty() ? 0 : make_due(outlets);
+  if (held_.empty() || steady_now() < look_for_orphans_) return count;
+  for (const std::vector<Member>& members : held_.members(outlets, /*orphans=*/true)) {
+    if (close(members, Duration::max(), outlets)) ++count;
+  }
+  look_for_orphans_ = held_.empty() ? kNever : steady_now() + kOrphanCheck;
+  return count;
 }
 
 void TransformWindow::drain(const std::vector<Outlet>& outlets) {
@@ -126,34 +146,212 @@ void TransformWindow::drain(const std::vector<Outlet>& outlets) {
 void TransformWindow::hand_on_front(const std::vector<Outlet>& outlets) {
   const IntrusivePtr<Place> place = std::move(places_.front());
   places_.pop_front();
-  if (pipeline_->makers().empty()) {
-    place->work->run_in_order();
+  if (!pipeline_->makers().empty()) note_ways(*place, outlets);
+  if (pipeline_->joins().empty()) {
+    HeldEvents::Group all{std::move(place->members), {}};
+    std::vector<Part> parts = run_in_order(place->work, all, outlets);
+    parts.push_back({place->work, place->batch, /*whole=*/true});
+    if (!place->again) books_.add(*place->work);
+    deliver(parts, std::move(all), nullptr, place->newest, outlets);
   } else {
-    note_ways(*place, outlets);
-    GatheringSet::Sinks sinks;
-    for (const Member& member : place->members) sinks.push_back(outlets[member.outlet].sink);
-    std::ranges::sort(sinks);
-    place->work->run_in_order(&gatherings_, sinks);
-  }
-  if (!place->again) books_.add(*place->work);
-  // Sinks that get the same share it.
-  std::vector<std::pair<std::vector<std::size_t>, BatchRef>> made;
-  for (Member& member : place->members) {
-    const Outlet& outlet = outlets[member.outlet];
-    std::vector<std::size_t> frames = pipeline_->frames_of(outlet.sink);
-    auto known = std::ranges::find(made, frames, &std::pair<std::vector<std::size_t>, BatchRef>::first);
-    if (known == made.end()) {
-      BatchRef batch = frames == kAsItIs
-                           ? place->batch
-                           : BatchRef(as_seen(*place->batch, place->work, frames, !made.empty()));
-      known = made.insert(made.end(), {std::move(frames), std::move(batch)});
+    const Batch& batch = *place->batch;
+    const HeldEvents::Given given{batch.owed, batch.seam_before, batch.seam,
+                                  batch.owed.bytes() - batch.bytes};
+    std::shared_ptr<PipelineRun> work = place->work;
+    for (HeldEvents::Group& group : held_.take(place->members)) {
+      if (!work) {
+        // Of what others were given before: these lines mean something else to those.
+        work = pipeline_->take_run();
+        work->run(place->batch, /*again=*/true);
+      }
+      const bool counts = !place->again && work == place->work;
+      std::vector<Part> parts = run_in_order(work, group, outlets);
+      if (counts) books_.add(*work);
+      parts.push_back({std::move(work), place->batch, /*whole=*/true});
+      work = nullptr;
+      deliver(parts, std::move(group), &given, place->newest, outlets);
     }
-    const BatchRef& batch = known->second;
-    outlet.ledger->charge_more(batch->charged_bytes() - place->batch->charged_bytes());
-    outlet.push(batch, member.cursor, place->newest);
-    outlet.sink_thread->wake();
+    if (held_.too_much()) (void)close(place->members, Duration::max(), outlets);
+    if (!held_.empty() && look_for_orphans_ == kNever) look_for_orphans_ = steady_now() + kOrphanCheck;
   }
   if (!pipeline_->makers().empty()) make_due(outlets);
+}
+
+// The steps that go by the order, and what these have joined.
+std::vector<TransformWindow::Part> TransformWindow::run_in_order(const std::shared_ptr<PipelineRun>& work,
+                                                                 HeldEvents::Group& group,
+                                                                 const std::vector<Outlet>& outlets) {
+  std::vector<Part> parts;
+  if (pipeline_->makers().empty() && pipeline_->joins().empty()) {
+    work->run_in_order();
+    return parts;
+  }
+  GatheringSet::Sinks sinks;
+  for (const Member& member : group.members) sinks.push_back(outlets[member.outlet].sink);
+  std::ranges::sort(sinks);
+  PipelineRun::Surroundings around{&gatherings_, &sinks, &group.open};
+  around.closed = [&](std::size_t join, OpenEvent event) {
+    this->join(join, std::move(event), around, parts);
+  };
+  work->run_in_order(around);
+  return parts;
+}
+
+// Events that it completes for the next step of the kind stand before it.
+void TransformWindow::join(std::size_t join, OpenEvent event, const PipelineRun::Surroundings& around,
+                           std::vector<Part>& parts) {
+  const std::shared_ptr<PipelineRun> work = pipeline_->take_run();
+  const bool again = event.again;
+  work->join(join, std::move(event), around);
+  if (!again) books_.add(*work);
+  parts.push_back({work, work->batch()});
+}
+
+void TransformWindow::deliver(std::vector<Part>& parts, HeldEvents::Group group,
+                              const HeldEvents::Given* given, bool newest,
+                              const std::vector<Outlet>& outlets) {
+  std::vector<Shown> shown;
+  const bool closes = !parts.back().whole;
+  for (const Member& member : group.members) {
+    if (pipeline_->joins().empty()) {
+      const Batch& batch = *parts.back().batch;
+      deliver(parts, shown, member, {batch.owed, batch.seam, batch.owed.bytes() - batch.bytes}, newest,
+              outlets);
+    } else if (!closes || held_.holds(*member.cursor)) {
+      deliver(parts, shown, member, held_.settle(member, outlets[member.outlet].sink, group.open, given),
+              newest, outlets);
+    }
+  }
+  if (!pipeline_->joins().empty()) held_.keep(std::move(group));
+}
+
+// Each part owes up to where it ends, the last one the rest.
+void TransformWindow::deliver(std::vector<Part>& parts, std::vector<Shown>& shown, const Member& member,
+                              const HeldEvents::Owed& owed, bool newest, const std::vector<Outlet>& outlets) {
+  const Outlet& outlet = outlets[member.outlet];
+  const std::vector<std::size_t> frames = pipeline_->frames_of(outlet.sink);
+  std::vector<std::size_t> pieces;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].whole || parts[i].work->view(frames).size() > 0) pieces.push_back(i);
+  }
+  std::vector<Delivery> deliveries;
+  std::uint64_t begin = owed.range.begin;
+  std::uint64_t skipped = owed.skipped_bytes;
+  bool alone = owed.together == nullptr;
+  for (const std::size_t piece : pieces) {
+    Part& part = parts[piece];
+    const bool last = piece == pieces.back();
+    const std::uint64_t end =
+        last ? owed.range.end : std::clamp(part.batch->in_file.end, begin, owed.range.end);
+    const FileRange range{begin, end};
+    const std::size_t owed_bytes = range.bytes() - std::min(skipped, range.bytes());
+    skipped -= range.bytes() - owed_bytes;
+    begin = end;
+    auto known = std::ranges::find_if(shown, [&](const Shown& one) {
+      return one.part == piece && one.frames == frames && one.owed.begin == range.begin &&
+             one.owed.end == range.end && one.owed_bytes == owed_bytes;
+    });
+    if (known == shown.end()) {
+      shown.push_back(
+          {piece, frames, range, owed_bytes,
+           show(part, frames, range, end == owed.range.end ? owed.seam : part.batch->seam, owed_bytes)});
+      known = shown.end() - 1;
+    }
+    const BatchRef& batch = known->batch;
+    if (part.whole) {
+      outlet.ledger->charge_more(batch->charged_bytes() - part.batch->charged_bytes());
+    } else {
+      outlet.ledger->charge(batch->charged_bytes());
+    }
+    alone = alone && (range.bytes() > 0 || batch->events == 0);
+    deliveries.push_back({batch, member.cursor});
+  }
+  if (deliveries.empty()) {  // steps behind have left nothing of it
+    auto* const nothing = new Batch;
+    const BatchRef batch(nothing);
+    nothing->owed = nothing->in_file = owed.range;
+    nothing->seam = owed.seam;
+    nothing->owed_bytes = owed.range.bytes() - owed.skipped_bytes;
+    outlet.ledger->charge(0);
+    deliveries.push_back({batch, member.cursor});
+  }
+  if (!alone) {
+    IntrusivePtr<OwedTogether> together = owed.together;
+    if (!together || !outlet.ledger->add_to(*together, deliveries.size()))
+      together = IntrusivePtr<OwedTogether>(new OwedTogether(deliveries.size()));
+    for (Delivery& delivery : deliveries) delivery.together = together;
+    if (owed.range.bytes() == 0) held_.owes_with(*member.cursor, std::move(together));
+  }
+  for (Delivery& delivery : deliveries) {
+    // A sink would have nothing to do with it.
+    if (!pipeline_->joins().empty() && delivery.batch->events == 0) {
+      outlet.ledger->acknowledge({&delivery, 1});
+    } else {
+      outlet.push(std::move(delivery), newest);
+      outlet.sink_thread->wake();
+    }
+  }
+}
+
+// -- What is kept back of files ---------------------------------------------------------------------------
+
+std::optional<Duration> TransformWindow::quiet(const std::vector<Member>& members, Duration quiet,
+                                               const std::vector<Outlet>& outlets) {
+  if (!holds_for_ || quiet < *holds_for_) return holds_for_;
+  drain(outlets);
+  std::vector<Member> held;
+  for (const Member& member : members) {
+    if (held_.holds(*member.cursor)) held.push_back(member);
+  }
+  if (held.empty()) return std::nullopt;
+  constexpr Duration kRoomRetry = 10ms;
+  if (!close(held, quiet, outlets)) return quiet + kRoomRetry;
+  std::optional<Duration> next;
+  for (const Member& member : held) {
+    if (!held_.holds(*member.cursor)) continue;
+    for (const Pipeline::Join& join : pipeline_->joins()) {
+      if (join.timeout > quiet) next = std::min(next.value_or(join.timeout), join.timeout);
+    }
+  }
+  return next;
+}
+
+bool TransformWindow::close_all(const std::vector<Outlet>& outlets) {
+  drain(outlets);
+  for (const std::vector<Member>& members : held_.members(outlets, /*orphans=*/false)) {
+    if (!close(members, Duration::max(), outlets)) return false;
+  }
+  return true;
+}
+
+// What is open of their file for these, and waits no longer than `quiet`, goes on. False: there is no room.
+bool TransformWindow::close(const std::vector<Member>& members, Duration quiet,
+                            const std::vector<Outlet>& outlets) {
+  for (const Member& member : members) {
+    if (!outlets[member.outlet].lane_has_room()) return false;
+  }
+  for (HeldEvents::Group& group : held_.take(members)) {
+    std::vector<Part> parts;
+    GatheringSet::Sinks sinks;
+    for (const Member& member : group.members) sinks.push_back(outlets[member.outlet].sink);
+    std::ranges::sort(sinks);
+    PipelineRun::Surroundings around{&gatherings_, &sinks, &group.open};
+    around.closed = [&](std::size_t join, OpenEvent event) {
+      this->join(join, std::move(event), around, parts);
+    };
+    // In the order of the steps: what one has closed may come to the next.
+    for (std::size_t i = 0; i < group.open.by_join.size(); ++i) {
+      if (!group.open.by_join[i] || pipeline_->joins()[i].timeout > quiet) continue;
+      const std::unique_ptr<OpenEvent> over = std::move(group.open.by_join[i]);
+      join(i, std::move(*over), around, parts);
+    }
+    if (parts.empty()) {
+      held_.keep(std::move(group));
+    } else {
+      deliver(parts, std::move(group), nullptr, /*newest=*/true, outlets);
+    }
+  }
+  return true;
 }
 
 // -- What is gathered -------------------------------------------------------------------------------------
@@ -165,10 +363,11 @@ void TransformWindow::note_ways(const Place& place, const std::vector<Outlet>& o
 
 TimePoint TransformWindow::deadline(TimePoint now) const {
   if (!places_.empty()) return kNever;  // it goes on when they do
+  const TimePoint look_at = held_.empty() ? kNever : look_for_orphans_;
   const std::int64_t due_ns = gatherings_.due_ns();
-  if (due_ns == Gathering::kAll) return kNever;
+  if (due_ns == Gathering::kAll) return look_at;
   // The clock that wakes is not the one that it is due by.
-  return now + Duration(std::max<std::int64_t>(0, due_ns - wall_now_ns())) + 1ms;
+  return std::min(look_at, now + Duration(std::max<std::int64_t>(0, due_ns - wall_now_ns())) + 1ms);
 }
 
 std::size_t TransformWindow::make_due(const std::vector<Outlet>& outlets) {
@@ -195,11 +394,13 @@ void TransformWindow::note_memory() {
 }
 
 void TransformWindow::finish(const std::vector<Outlet>& outlets) {
+  held_.give_back();
   gatherings_.close(Gathering::kAll, [&](std::size_t maker, auto& part) { make(outlets, maker, part); });
   note_memory();
 }
 
 void TransformWindow::finish(const std::string& sink, const std::vector<Outlet>& outlets) {
+  held_.give_back(sink);
   gatherings_.close(sink, [&](std::size_t maker, auto& part) { make(outlets, maker, part); });
   ways_.erase(sink);
   note_memory();
@@ -209,45 +410,63 @@ void TransformWindow::take_over(Passage& before) {
   auto* const other = dynamic_cast<TransformWindow*>(&before);
   if (other == nullptr) return;
   gatherings_.take_over(other->gatherings_);
+  const auto transform_of = [](const Pipeline& pipeline, std::size_t join) {
+    return pipeline.plan().nodes()[pipeline.steps()[pipeline.joins()[join].step].node].transform.get();
+  };
+  std::vector<std::size_t> old_join(pipeline_->joins().size(), Pipeline::kNone);
+  std::vector<bool> taken(other->pipeline_->joins().size(), false);
+  for (std::size_t to = 0; to < old_join.size(); ++to) {
+    for (std::size_t from = 0; from < taken.size() && old_join[to] == Pipeline::kNone; ++from) {
+      if (taken[from] || transform_of(*pipeline_, to) != transform_of(*other->pipeline_, from)) continue;
+      old_join[to] = from;
+      taken[from] = true;
+    }
+  }
+  held_.take_over(other->held_, old_join);
+  if (!held_.empty()) look_for_orphans_ = steady_now() + kOrphanCheck;
   note_memory();
   ways_ = other->ways_;
 }
 
 void TransformWindow::make(const std::vector<Outlet>& outlets, std::size_t maker, GatheringSet::Part& part) {
   const std::shared_ptr<PipelineRun> work = pipeline_->take_run();
-  work->make(maker, *part.gathered, part.again, gatherings_, part.sinks);
+  work->make(maker, *part.gathered, part.again, {&gatherings_, &part.sinks});
   if (!part.again) books_.add(*work);
-  bool charged = false;
+  Part shown{work, work->batch()};
   for (const std::string& sink : part.sinks) {
     const auto outlet = std::ranges::find(outlets, sink, &Outlet::sink);
     const auto way = ways_.find(sink);
     const std::vector<std::size_t> frames = pipeline_->frames_of(sink);
     if (outlet == outlets.end() || way == ways_.end() || work->view(frames).size() == 0) continue;
-    Batch* const made = as_seen(*work->batch(), work, frames, std::exchange(charged, true));
-    const BatchRef batch(made);
-    made->owed = made->in_file = {way->second.to, way->second.to};
-    made->text_begin = way->second.to;
-    made->seam = way->second.seam;
-    outlet->ledger->charge(made->charged_bytes());
-    outlet->push(batch, way->second.cursor, /*newest=*/true);
+    BatchRef batch = show(shown, frames, {way->second.to, way->second.to}, way->second.seam, 0);
+    outlet->ledger->charge(batch->charged_bytes());
+    outlet->push(std::move(batch), way->second.cursor, /*newest=*/true);
     outlet->sink_thread->wake();
   }
 }
 
 // -- What a sink gets -------------------------------------------------------------------------------------
 
-// `charged`: what the run holds is reserved already.
-Batch* TransformWindow::as_seen(const Batch& batch, const std::shared_ptr<PipelineRun>& work,
-                                const std::vector<std::size_t>& frames, bool charged) {
-  auto* const made = new Batch(batch);
-  const std::size_t bytes = work->memory_bytes();
-  made->view = {work, &work->view(frames)};
+BatchRef TransformWindow::show(Part& part, const std::vector<std::size_t>& frames, FileRange owed,
+                               const Seam& seam, std::size_t owed_bytes) {
+  if (part.whole && frames == kAsItIs) return part.batch;
+  auto* const made = new Batch(*part.batch);
+  BatchRef shown(made);
+  const std::size_t bytes = part.work->memory_bytes();
+  made->view = {part.work, &part.work->view(frames)};
   made->filtered_events =
       made->events - static_cast<std::uint32_t>(std::min<std::size_t>(made->events, made->view->size()));
   made->events = static_cast<std::uint32_t>(made->view->size());
   made->overhead_bytes += static_cast<std::uint32_t>(bytes);
-  made->charge(budget_, sizeof(Batch) + (charged ? 0 : bytes));
-  return made;
+  made->owed = owed;
+  made->seam = seam;
+  made->owed_bytes = owed_bytes;
+  if (made->made) {
+    made->in_file = owed;
+    made->text_begin = owed.begin;
+  }
+  made->charge(budget_, sizeof(Batch) + (std::exchange(part.charged, true) ? 0 : bytes));
+  return shown;
 }
 
 }  // namespace logflume

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 #include "transform/gathering_set.h"
+#include "transform/held_events.h"
 #include "transform/pipeline.h"
 
 namespace logflume {
@@ -46,6 +48,9 @@ class TransformBooks {
 // What transforms make of events that they have gathered goes on behind the batch with which it was complete,
 // or when the clock says so: as a delivery that owes nothing, of the file that the sink was fed last.
 //
+// An event that was joined of lines of several batches goes on in front of the batch in which it was over, or
+// when its file has been quiet: as a delivery that owes its lines.
+//
 // Threads: the source's, but for Place::run().
 class TransformWindow final : public Passage {
  public:
@@ -67,6 +72,10 @@ class TransformWindow final : public Passage {
   void finish(const std::vector<Outlet>& outlets) override;
   void finish(const std::string& sink, const std::vector<Outlet>& outlets) override;
   void take_over(Passage& before) override;
+  std::optional<Duration> holds_for() const override { return holds_for_; }
+  std::optional<Duration> quiet(const std::vector<Member>& members, Duration quiet,
+                                const std::vector<Outlet>& outlets) override;
+  bool close_all(const std::vector<Outlet>& outlets) override;
 
  private:
   struct Place : RefCounted<Place> {
@@ -82,6 +91,21 @@ class TransformWindow final : public Passage {
     std::shared_ptr<PipelineRun> work;
     std::atomic<State> state{State::kWaiting};
   };
+  // What sinks get at one time: what was made of a batch, or an event that was joined.
+  struct Part {
+    std::shared_ptr<PipelineRun> work;
+    BatchRef batch;
+    bool whole = false;    // the batch as the source gave it: the members were charged for it
+    bool charged = false;  // what the run holds is reserved already
+  };
+  // One for all members that get the same of it.
+  struct Shown {
+    std::size_t part;
+    std::vector<std::size_t> frames;
+    FileRange owed;
+    std::size_t owed_bytes;
+    BatchRef batch;
+  };
   // Up to where a sink was fed last.
   struct Way {
     CursorRef cursor;
@@ -89,13 +113,22 @@ class TransformWindow final : public Passage {
     Seam seam;
   };
   void hand_on_front(const std::vector<Outlet>& outlets);
+  std::vector<Part> run_in_order(const std::shared_ptr<PipelineRun>& work, HeldEvents::Group& group,
+                                 const std::vector<Outlet>& outlets);
+  void join(std::size_t join, OpenEvent event, const PipelineRun::Surroundings& around,
+            std::vector<Part>& parts);
+  void deliver(std::vector<Part>& parts, HeldEvents::Group group, const HeldEvents::Given* given, bool newest,
+               const std::vector<Outlet>& outlets);
+  void deliver(std::vector<Part>& parts, std::vector<Shown>& shown, const Member& member,
+               const HeldEvents::Owed& owed, bool newest, const std::vector<Outlet>& outlets);
+  bool close(const std::vector<Member>& members, Duration quiet, const std::vector<Outlet>& outlets);
   void note_ways(const Place& place, const std::vector<Outlet>& outlets);
   // What is over by now.
   std::size_t make_due(const std::vector<Outlet>& outlets);
   void note_memory();
   void make(const std::vector<Outlet>& outlets, std::size_t maker, GatheringSet::Part& part);
-  Batch* as_seen(const Batch& batch, const std::shared_ptr<PipelineRun>& work,
-                 const std::vector<std::size_t>& frames, bool charged);
+  BatchRef show(Part& part, const std::vector<std::size_t>& frames, FileRange owed, const Seam& seam,
+                std::size_t owed_bytes);
 
   const std::shared_ptr<const Pipeline> pipeline_;
   TransformBooks books_;
@@ -104,7 +137,10 @@ class TransformWindow final : public Passage {
   Parker& source_;
   const std::size_t places_max_;
   std::deque<IntrusivePtr<Place>> places_;
+  const std::optional<Duration> holds_for_;
   GatheringSet gatherings_;
+  HeldEvents held_;
+  TimePoint look_for_orphans_ = kNever;
   Reservation gathered_bytes_;
   std::map<std::string, Way> ways_;  // by sink, where events are made
 };
