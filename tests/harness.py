@@ -484,7 +484,10 @@ class HttpReceiver:
                         self.rfile.readline()
                     self.rfile.readline()
                 else:
-                    body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                    length = int(self.headers.get('Content-Length', 0))
+                    body = self.rfile.read(length)
+                    if len(body) < length:
+                        return  # its client was killed
                 outer.posts += 1
                 hung = outer.status is None
                 while outer.status is None and not outer.closing.wait(0.05):
