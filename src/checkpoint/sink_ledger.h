@@ -34,8 +34,9 @@ class AckTarget {
   virtual void discard(Cursor& cursor, Discard discard) = 0;
 };
 
-// Threads: charge() and has_room() from the sources, acknowledge() from the sink, take() from the
-//          checkpointer; each may run at once with the others.
+// Threads: charge() and has_room() from the sources, acknowledge() from the sink, and from a source where
+// there
+//          is nothing to deliver, take() from the checkpointer; each may run at once with the others.
 // Invariant: what take() returns is one moment of the sink: all acknowledgements up to some acknowledge()
 //            call together with the states given with them, never half of a call.
 class SinkLedger final : public AckTarget {

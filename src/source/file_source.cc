@@ -308,6 +308,7 @@ void FileSource::disconnect(const std::string& sink) {
 
 void FileSource::set_passage(std::unique_ptr<Passage> passage) {
   const bool kept_back = feeder_.holds_for().has_value();
+  look_after_left_contents(TimePoint::max());  // there is no file that they could be read of again
   feeder_.set_passage(std::move(passage));
   ready_->wake_waiting();
   // What is kept back no more is read again, and what still is waits for its file to be quiet.

@@ -286,7 +286,7 @@ TEST(HeldEventsTest, EventsComeWholeWhateverHappens) {
           break;
         case 6:
           if (in_order) {
-            for (const std::size_t each : {0, 1}) {
+            for (std::size_t each = 0; each < 2; ++each) {
               world.take(each);
               world.acknowledge_all(each);
             }
@@ -298,11 +298,11 @@ TEST(HeldEventsTest, EventsComeWholeWhateverHappens) {
           break;
       }
     }
-    for (const std::size_t sink : {0, 1}) {
+    for (std::size_t sink = 0; sink < 2; ++sink) {
       while (world.fed(sink) < world.file().size()) world.read(sink, 3);
     }
     EXPECT_EQ(world.quiet(), std::nullopt);
-    for (const std::size_t sink : {0, 1}) {
+    for (std::size_t sink = 0; sink < 2; ++sink) {
       world.take(sink);
       world.acknowledge_all(sink);
       EXPECT_EQ(world.acked(sink), world.file().size());
@@ -364,7 +364,7 @@ TEST(HeldEventsTest, SeveralStepsOnTheWayToASinkLoseNothing) {
     world.expect_nothing_in_flight();
     const std::set<std::string> got(world.got[0].begin(), world.got[0].end());
     for (const std::string& line : begun[2]) ASSERT_TRUE(got.contains(line)) << seed << ": " << line;
-    for (const std::size_t kind : {0, 1}) {
+    for (std::size_t kind = 0; kind < 2; ++kind) {
       std::string event;
       const auto expect = [&] { ASSERT_TRUE(event.empty() || got.contains(event)) << seed << ": " << event; };
       for (const std::string& line : begun[kind]) {
