@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "event/slab.h"
@@ -18,8 +17,8 @@ Seam seam_at(const Batch& batch, std::size_t at) {
   const std::string_view before = batch.seam_before.view();
   const std::size_t taken = std::min(before.size(), Seam::kBytesMax - at);
   std::array<char, Seam::kBytesMax> bytes;
-  std::memcpy(bytes.data(), before.data() + before.size() - taken, taken);
-  std::memcpy(bytes.data() + taken, batch.data, at);
+  before.substr(before.size() - taken).copy(bytes.data(), taken);
+  batch.text().copy(bytes.data() + taken, at);
   return Seam(std::string_view(bytes.data(), taken + at));
 }
 
