@@ -257,7 +257,6 @@ def test_a_disk_buffer_and_events_over_kill_9(world):
     assert messages(world) == expected
 
 
-@pytest.mark.sanitizer
 def test_what_is_open_is_bounded(world):
     """Of many files with events that have no end, most are cut before they take the agent's memory."""
     world.config(top={'memory_limit': '64MiB'}, transforms={'m': {**JOIN, 'max_bytes': '8MiB'}},
