@@ -71,11 +71,9 @@ def append_over_a_kill(world, text, chance):
         world.append('a.log', text[cut:])
 
 
-@pytest.mark.parametrize('preset', PRESETS)
-def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(world, preset):
+def expect_traces_over_kill_9(world, preset):
     """Method: the agent is killed when it has read a trace to a random byte, and the rest is written while none runs or
     to the next one."""
-    world.config(sinks=json_sink(world), multiline={'preset': preset, 'timeout': '1h'})
     expected, chance = [], random.Random(PRESETS.index(preset))
     world.write('a.log', b'')
     for round_ in range(3):
@@ -84,6 +82,12 @@ def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(worl
             append_over_a_kill(world, (event + '\n').encode(), chance)
     world.run_to_end()
     assert messages(world) == expected
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_each_trace_of_a_preset_comes_whole_over_kill_9_in_the_middle_of_it(world, preset):
+    world.config(sinks=json_sink(world), multiline={'preset': preset, 'timeout': '1h'})
+    expect_traces_over_kill_9(world, preset)
 
 
 @pytest.mark.parametrize('preset', PRESETS)

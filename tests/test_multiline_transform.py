@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import SLOW, until
-from test_multiline import PRESETS, append_over_a_kill, messages, sample, split
+from test_multiline import append_over_a_kill, expect_traces_over_kill_9, messages, sample, split
 
 JOIN = {'type': 'multiline', 'inputs': ['app'], 'start_pattern': r'^\d{4}-', 'timeout': '1h'}
 CRI = '2026-01-02T03:04:05.678Z'
@@ -44,14 +44,7 @@ def test_traces_are_one_event_each_in_json_and_keep_their_newlines_in_raw(world)
 def test_each_trace_comes_once_over_kill_9_in_the_middle_of_it(world, preset):
     world.config(transforms={'m': {'type': 'multiline', 'inputs': ['app'], 'preset': preset, 'timeout': '1h'}},
                  sinks={'out': {**world.file_sink(encoding='json'), 'inputs': ['m']}})
-    expected, chance = [], random.Random(PRESETS.index(preset))
-    world.write('a.log', b'')
-    for round_ in range(3):
-        for one in sample(preset):
-            expected.append(one)
-            append_over_a_kill(world, (one + '\n').encode(), chance)
-    world.run_to_end()
-    assert messages(world) == expected
+    expect_traces_over_kill_9(world, preset)
 
 
 @pytest.mark.sanitizer
