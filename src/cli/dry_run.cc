@@ -77,10 +77,7 @@ void DryRun::run(const std::vector<std::string>& lines) {
   };
   run_->run_in_order(around);
   // Nothing follows.
-  for (std::size_t join = 0; join < open.by_join.size(); ++join) {
-    const std::unique_ptr<OpenEvent> over = std::move(open.by_join[join]);
-    if (over) around.closed(join, std::move(*over));
-  }
+  pipeline_->close(around, Duration::max());
   gatherings.close(Gathering::kAll, [&](std::size_t maker, GatheringSet::Part& part) {
     made_.push_back(pipeline_->take_run());
     made_.back()->note_times(nullptr);

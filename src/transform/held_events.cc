@@ -67,8 +67,6 @@ HeldEvents::Owed HeldEvents::settle(const Member& member, const std::string& sin
   Way fresh;
   Way& way = known == ways_.end() ? fresh : known->second;
   if (known == ways_.end()) {
-    way.cursor = member.cursor;
-    way.sink = sink;
     way.owed_to = given->range.begin;
     way.seam = given->before;
   }
@@ -95,6 +93,8 @@ HeldEvents::Owed HeldEvents::settle(const Member& member, const std::string& sin
   if (!held) {
     if (known != ways_.end()) ways_.erase(known);
   } else if (known == ways_.end()) {
+    fresh.cursor = member.cursor;
+    fresh.sink = sink;
     ways_.emplace(member.cursor.get(), std::move(fresh));
   }
   return owed;
@@ -135,7 +135,25 @@ void HeldEvents::give_back(const std::string& sink) {
   }
 }
 
-void HeldEvents::take_over(HeldEvents& before, const std::vector<std::size_t>& old_join) {
+// By step that joins: its number there; Pipeline::kNone: it is new.
+std::vector<std::size_t> HeldEvents::joins_in(const Pipeline& before) const {
+  const auto transform_of = [](const Pipeline& pipeline, std::size_t join) {
+    return pipeline.plan().nodes()[pipeline.steps()[pipeline.joins()[join].step].node].transform.get();
+  };
+  std::vector<std::size_t> old_join(pipeline_.joins().size(), Pipeline::kNone);
+  std::vector<bool> taken(before.joins().size(), false);
+  for (std::size_t to = 0; to < old_join.size(); ++to) {
+    for (std::size_t from = 0; from < taken.size() && old_join[to] == Pipeline::kNone; ++from) {
+      if (taken[from] || transform_of(pipeline_, to) != transform_of(before, from)) continue;
+      old_join[to] = from;
+      taken[from] = true;
+    }
+  }
+  return old_join;
+}
+
+void HeldEvents::take_over(HeldEvents& before) {
+  const std::vector<std::size_t> old_join = joins_in(before.pipeline_);
   std::map<const Kept*, std::shared_ptr<Kept>> moved;
   for (auto way = before.ways_.begin(); way != before.ways_.end();) {
     const OpenEvents& open = way->second.kept->open;

@@ -72,8 +72,8 @@ class HeldEvents {
 
   // Nothing is kept back for this sink, or any (empty): what it was given it is given again.
   void give_back(const std::string& sink = {});
-  // What pipelines have in common they keep. `old_join`: the number that a step had in `before`.
-  void take_over(HeldEvents& before, const std::vector<std::size_t>& old_join);
+  // What is open in steps of transforms that are in both, for sinks that are.
+  void take_over(HeldEvents& before);
 
  private:
   struct Kept {
@@ -94,6 +94,7 @@ class HeldEvents {
     IntrusivePtr<OwedTogether> together;
   };
   std::shared_ptr<Kept> keep(OpenEvents open);
+  std::vector<std::size_t> joins_in(const Pipeline& before) const;
 
   const Pipeline& pipeline_;
   MemoryBudget memory_;

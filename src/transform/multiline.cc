@@ -138,14 +138,17 @@ class MultilineStage final : public Stage {
       const auto bytes = static_cast<std::size_t>(last_line.data() + last_line.size() - first_line.data());
       line_column_->add(row, ValueKind::kString, Slot::of(lines_.ref({first_line.data(), bytes})));
     } else {
-      joined_.assign(in_->line(row));
-      for (std::size_t i = first + 1; i < last; ++i) joined_.append(1, '\n').append(in_->line(in_->rows[i]));
-      put(lines_, *line_column_, row, joined_);
+      put(lines_, *line_column_, row, joined(first, last, [&](auto of) { return in_->line(of); }));
     }
-    if (judged_ == nullptr) return;
-    joined_.assign(*judged_text(row));
-    for (std::size_t i = first + 1; i < last; ++i) joined_.append(1, '\n').append(*judged_text(in_->rows[i]));
-    put(texts_, *text_column_, row, joined_);
+    if (judged_ != nullptr)
+      put(texts_, *text_column_, row, joined(first, last, [&](auto of) { return *judged_text(of); }));
+  }
+
+  template <typename TextOf>
+  std::string_view joined(std::size_t first, std::size_t last, const TextOf& text_of) {
+    joined_.assign(text_of(in_->rows[first]));
+    for (std::size_t i = first + 1; i < last; ++i) joined_.append(1, '\n').append(text_of(in_->rows[i]));
+    return joined_;
   }
 
   static void put(Columns& columns, Column& column, std::uint32_t row, std::string_view text) {

@@ -76,6 +76,14 @@ void Pipeline::find_joins() {
   }
 }
 
+void Pipeline::close(const RunSurroundings& around, Duration quiet) const {
+  for (std::size_t join = 0; join < joins_.size(); ++join) {
+    if (joins_[join].timeout > quiet) continue;
+    const std::unique_ptr<OpenEvent> over = std::move(around.open->by_join[join]);
+    if (over) around.closed(join, std::move(*over));
+  }
+}
+
 // In the order of their names, as the plan has them.
 std::vector<std::string> Pipeline::sinks_behind(std::size_t step, std::size_t output) const {
   std::set<std::size_t> reached{steps_[step].outputs[output]};

@@ -23,6 +23,17 @@ class PipelineRun;
 struct OpenEvent;
 struct OpenEvents;
 
+// What steps that go by the order have to do with beside the batch.
+struct RunSurroundings {
+  using Sinks = std::vector<std::string>;  // by their names, in order
+
+  GatheringSet* gatherings = nullptr;  // what the batch is to be gathered in; null where nothing gathers
+  const Sinks* sinks = nullptr;        // for those of them
+  OpenEvents* open = nullptr;          // of its file, for all of `sinks`; null where nothing is joined
+  // What is to become of an event that was open and is over: before any step behind the one that joined it.
+  std::function<void(std::size_t join, OpenEvent event)> closed = {};
+};
+
 // Threads:   immutable, but for the runs that it keeps for reuse; any.
 // Lifecycle: outlives the source's interest in it; runs keep it alive.
 class Pipeline : public std::enable_shared_from_this<Pipeline> {
@@ -57,6 +68,9 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<Maker>& makers() const { return makers_; }  // each behind those that lead to it
   const std::vector<Join>& joins() const { return joins_; }
+  // What is open and waits no longer than `quiet` is over, in the order of the steps: what one has joined may
+  // come to the next.
+  void close(const RunSurroundings& around, Duration quiet) const;
   const std::string& source() const { return source_; }
   std::size_t frames() const { return frames_; }
   // The frames that a sink gets. Just 0: nothing on the way to it.
@@ -99,16 +113,8 @@ class PipelineRun {
     std::uint64_t discarded_events = 0;  // on purpose, or into an output that nobody reads
   };
 
-  // Names of sinks, in their order.
-  using Sinks = std::vector<std::string>;
-  // What steps that go by the order have to do with beside the batch.
-  struct Surroundings {
-    GatheringSet* gatherings = nullptr;  // what the batch is to be gathered in; null where nothing gathers
-    const Sinks* sinks = nullptr;        // for those of them
-    OpenEvents* open = nullptr;          // of its file, for all of `sinks`; null where nothing is joined
-    // What is to become of an event that was open and is over: before any step behind the one that joined it.
-    std::function<void(std::size_t join, OpenEvent event)> closed = {};
-  };
+  using Sinks = RunSurroundings::Sinks;
+  using Surroundings = RunSurroundings;
 
   explicit PipelineRun(const Pipeline& pipeline);
   ~PipelineRun();

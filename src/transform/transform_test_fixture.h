@@ -120,11 +120,7 @@ class TestPipeline {
   // What has been joined so far, when nothing follows.
   std::vector<TestEvent> joined() {
     std::vector<TestEvent> events;
-    const PipelineRun::Surroundings around = surroundings(events);
-    for (std::size_t join = 0; join < open_.by_join.size(); ++join) {
-      const std::unique_ptr<OpenEvent> over = std::move(open_.by_join[join]);
-      if (over) around.closed(join, std::move(*over));
-    }
+    pipeline_->close(surroundings(events), Duration::max());
     return events;
   }
   // Events that were over go to `events`.

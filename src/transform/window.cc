@@ -147,33 +147,24 @@ void TransformWindow::hand_on_front(const std::vector<Outlet>& outlets) {
   const IntrusivePtr<Place> place = std::move(places_.front());
   places_.pop_front();
   if (!pipeline_->makers().empty()) note_ways(*place, outlets);
-  if (pipeline_->joins().empty()) {
-    HeldEvents::Group all{std::move(place->members), {}};
-    std::vector<Part> parts = run_in_order(place->work, all, outlets);
-    parts.push_back({place->work, place->batch, /*whole=*/true});
-    if (!place->again) books_.add(*place->work);
-    deliver(parts, std::move(all), nullptr, place->newest, outlets);
-  } else {
-    const Batch& batch = *place->batch;
-    const HeldEvents::Given given{batch.owed, batch.seam_before, batch.seam,
-                                  batch.owed.bytes() - batch.bytes};
-    std::shared_ptr<PipelineRun> work = place->work;
-    for (HeldEvents::Group& group : held_.take(place->members)) {
-      if (!work) {
-        // Of what others were given before: these lines mean something else to those.
-        work = pipeline_->take_run();
-        work->run(place->batch, /*again=*/true);
-      }
-      const bool counts = !place->again && work == place->work;
-      std::vector<Part> parts = run_in_order(work, group, outlets);
-      if (counts) books_.add(*work);
-      parts.push_back({std::move(work), place->batch, /*whole=*/true});
-      work = nullptr;
-      deliver(parts, std::move(group), &given, place->newest, outlets);
+  const Batch& batch = *place->batch;
+  const HeldEvents::Given given{batch.owed, batch.seam_before, batch.seam, batch.owed.bytes() - batch.bytes};
+  std::shared_ptr<PipelineRun> work = place->work;
+  for (HeldEvents::Group& group : held_.take(place->members)) {
+    if (!work) {
+      // Of what others were given before: these lines mean something else to those.
+      work = pipeline_->take_run();
+      work->run(place->batch, /*again=*/true);
     }
-    if (held_.too_much()) (void)close(place->members, Duration::max(), outlets);
-    if (!held_.empty() && look_for_orphans_ == kNever) look_for_orphans_ = steady_now() + kOrphanCheck;
+    const bool counts = !place->again && work == place->work;
+    std::vector<Part> parts = run_in_order(work, group, outlets);
+    if (counts) books_.add(*work);
+    parts.push_back({std::move(work), place->batch, /*whole=*/true});
+    work = nullptr;
+    deliver(parts, std::move(group), &given, place->newest, outlets);
   }
+  if (held_.too_much()) (void)close(place->members, Duration::max(), outlets);
+  if (!held_.empty() && look_for_orphans_ == kNever) look_for_orphans_ = steady_now() + kOrphanCheck;
   if (!pipeline_->makers().empty()) make_due(outlets);
 }
 
@@ -186,6 +177,15 @@ std::vector<TransformWindow::Part> TransformWindow::run_in_order(const std::shar
     work->run_in_order();
     return parts;
   }
+  in_surroundings(group, parts, outlets,
+                  [&](const PipelineRun::Surroundings& around) { work->run_in_order(around); });
+  return parts;
+}
+
+// What becomes of events that are over goes to `parts`.
+template <typename Work>
+void TransformWindow::in_surroundings(HeldEvents::Group& group, std::vector<Part>& parts,
+                                      const std::vector<Outlet>& outlets, const Work& work) {
   GatheringSet::Sinks sinks;
   for (const Member& member : group.members) sinks.push_back(outlets[member.outlet].sink);
   std::ranges::sort(sinks);
@@ -193,8 +193,7 @@ std::vector<TransformWindow::Part> TransformWindow::run_in_order(const std::shar
   around.closed = [&](std::size_t join, OpenEvent event) {
     this->join(join, std::move(event), around, parts);
   };
-  work->run_in_order(around);
-  return parts;
+  work(around);
 }
 
 // Events that it completes for the next step of the kind stand before it.
@@ -213,16 +212,11 @@ void TransformWindow::deliver(std::vector<Part>& parts, HeldEvents::Group group,
   std::vector<Shown> shown;
   const bool closes = !parts.back().whole;
   for (const Member& member : group.members) {
-    if (pipeline_->joins().empty()) {
-      const Batch& batch = *parts.back().batch;
-      deliver(parts, shown, member, {batch.owed, batch.seam, batch.owed.bytes() - batch.bytes}, newest,
-              outlets);
-    } else if (!closes || held_.holds(*member.cursor)) {
-      deliver(parts, shown, member, held_.settle(member, outlets[member.outlet].sink, group.open, given),
-              newest, outlets);
-    }
+    if (closes && !held_.holds(*member.cursor)) continue;
+    deliver(parts, shown, member, held_.settle(member, outlets[member.outlet].sink, group.open, given),
+            newest, outlets);
   }
-  if (!pipeline_->joins().empty()) held_.keep(std::move(group));
+  held_.keep(std::move(group));
 }
 
 // Each part owes up to where it ends, the last one the rest.
@@ -332,19 +326,8 @@ bool TransformWindow::close(const std::vector<Member>& members, Duration quiet,
   }
   for (HeldEvents::Group& group : held_.take(members)) {
     std::vector<Part> parts;
-    GatheringSet::Sinks sinks;
-    for (const Member& member : group.members) sinks.push_back(outlets[member.outlet].sink);
-    std::ranges::sort(sinks);
-    PipelineRun::Surroundings around{&gatherings_, &sinks, &group.open};
-    around.closed = [&](std::size_t join, OpenEvent event) {
-      this->join(join, std::move(event), around, parts);
-    };
-    // In the order of the steps: what one has closed may come to the next.
-    for (std::size_t i = 0; i < group.open.by_join.size(); ++i) {
-      if (!group.open.by_join[i] || pipeline_->joins()[i].timeout > quiet) continue;
-      const std::unique_ptr<OpenEvent> over = std::move(group.open.by_join[i]);
-      join(i, std::move(*over), around, parts);
-    }
+    in_surroundings(group, parts, outlets,
+                    [&](const PipelineRun::Surroundings& around) { pipeline_->close(around, quiet); });
     if (parts.empty()) {
       held_.keep(std::move(group));
     } else {
@@ -410,19 +393,7 @@ void TransformWindow::take_over(Passage& before) {
   auto* const other = dynamic_cast<TransformWindow*>(&before);
   if (other == nullptr) return;
   gatherings_.take_over(other->gatherings_);
-  const auto transform_of = [](const Pipeline& pipeline, std::size_t join) {
-    return pipeline.plan().nodes()[pipeline.steps()[pipeline.joins()[join].step].node].transform.get();
-  };
-  std::vector<std::size_t> old_join(pipeline_->joins().size(), Pipeline::kNone);
-  std::vector<bool> taken(other->pipeline_->joins().size(), false);
-  for (std::size_t to = 0; to < old_join.size(); ++to) {
-    for (std::size_t from = 0; from < taken.size() && old_join[to] == Pipeline::kNone; ++from) {
-      if (taken[from] || transform_of(*pipeline_, to) != transform_of(*other->pipeline_, from)) continue;
-      old_join[to] = from;
-      taken[from] = true;
-    }
-  }
-  held_.take_over(other->held_, old_join);
+  held_.take_over(other->held_);
   if (!held_.empty()) look_for_orphans_ = steady_now() + kOrphanCheck;
   note_memory();
   ways_ = other->ways_;

@@ -115,6 +115,9 @@ class TransformWindow final : public Passage {
   void hand_on_front(const std::vector<Outlet>& outlets);
   std::vector<Part> run_in_order(const std::shared_ptr<PipelineRun>& work, HeldEvents::Group& group,
                                  const std::vector<Outlet>& outlets);
+  template <typename Work>
+  void in_surroundings(HeldEvents::Group& group, std::vector<Part>& parts, const std::vector<Outlet>& outlets,
+                       const Work& work);
   void join(std::size_t join, OpenEvent event, const PipelineRun::Surroundings& around,
             std::vector<Part>& parts);
   void deliver(std::vector<Part>& parts, HeldEvents::Group group, const HeldEvents::Given* given, bool newest,
